@@ -1,0 +1,4 @@
+//! Sources of candidates: the state machines that find a provisioning server.
+
+pub mod dhcp;
+pub mod pnp;

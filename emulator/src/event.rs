@@ -1,0 +1,372 @@
+//! The one vocabulary of what happens to a phone. The phone emits events; judge, measurements,
+//! reports, live view and captures only consume them. A misbehaving server is an event.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::names::Name;
+use crate::profile::{SourceId, StepId};
+use crate::time::Moment;
+use crate::wire::Malformed;
+
+/// Something that happened to one phone at one moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Event {
+    /// When, on the run's clock.
+    pub at: Moment,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// Which file an event or a setting's provenance names. Rendered to text only when printed, so
+/// that a phone holds no file names of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum File {
+    /// The file that a step of the profile names (its template filled with the phone's identity).
+    Step(StepId),
+    /// A file named by a document or a server, interned as it was requested.
+    Named(Name),
+}
+
+/// Why a phone came up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BootCause {
+    /// Power was applied.
+    Power,
+    /// A new firmware was installed.
+    Firmware,
+    /// Settings were applied that need a reboot.
+    Settings,
+    /// A check-sync with `reboot=true`.
+    CheckSync,
+    /// The user asked for it on the web page.
+    User,
+    /// Factory reset.
+    FactoryReset,
+}
+
+/// What made the phone start (or want) a provisioning run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// Boot, for the given cause.
+    Boot(BootCause),
+    /// The soft reboot after a new configuration.
+    SoftReboot,
+    /// The periodic timer.
+    Period,
+    /// The timer after a run that fetched nothing.
+    ErrorRetry,
+    /// The timer after a firmware upgrade that failed.
+    UpgradeRetry,
+    /// SIP NOTIFY check-sync.
+    CheckSync,
+    /// Save & Apply on the web page.
+    SaveAndApply,
+}
+
+/// How a provisioning run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunResult {
+    /// Everything asked for was fetched and applied, or was unchanged.
+    Complete,
+    /// Something was applied, something linked could not be had.
+    Partial,
+    /// No file could be fetched from any candidate.
+    NothingFetched,
+    /// No source is enabled or gave a candidate.
+    NoCandidate,
+}
+
+/// Why something received was not usable. The text of each is what a report prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The bytes do not follow the protocol.
+    Malformed(Malformed),
+    /// A TFTP packet from a port that is not the transfer's.
+    ForeignTid,
+    /// A block number that is neither the next nor the last one.
+    UnexpectedBlock {
+        /// The number that was due (modulo 65,536).
+        expected: u16,
+        /// The number that came.
+        got: u16,
+    },
+    /// An OACK value that the phone did not ask for or cannot accept.
+    OptionRefused,
+    /// A TFTP ERROR other than "file not found", with its code.
+    TftpError(u16),
+    /// An HTTP status that is neither success, redirect, challenge nor "not there".
+    HttpStatus(u16),
+    /// More redirects than the limit.
+    RedirectLoop,
+    /// A redirect or link whose target cannot be read or reached from here.
+    BadTarget,
+    /// A scheme that this phone (or this build) does not speak.
+    Scheme,
+    /// The host name is not in the run's host table.
+    UnknownHost,
+    /// Credentials were refused after they had been sent once.
+    Unauthorized,
+    /// A challenge of a kind the phone cannot answer.
+    Challenge,
+    /// The connection was refused.
+    ConnectionRefused,
+    /// The connection broke before the answer was complete.
+    ConnectionBroken,
+    /// TLS failed.
+    Tls,
+    /// No answer in the time allowed.
+    Silence,
+    /// A file larger than the phone accepts.
+    TooLarge,
+    /// A body that is not of the format that its place demands.
+    WrongFormat,
+    /// Encrypted content for which the phone has no key.
+    Encrypted,
+    /// An MD5 that differs from the one announced.
+    ChecksumMismatch,
+    /// A firmware image that is empty or is not an image (an error page, a text).
+    NotAnImage,
+    /// A DHCP answer without what the phone needs (server identifier, address).
+    Incomplete,
+    /// A message that belongs to another transaction.
+    ForeignTransaction,
+    /// Our own side ran out of descriptors or addresses; never the server's fault.
+    Local,
+}
+
+/// Why a line of a document was not taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LineReason {
+    /// Neither comment nor in the format's grammar.
+    Grammar,
+    /// A key that the profile does not know.
+    UnknownKey,
+    /// A value outside its type or range.
+    BadValue,
+    /// An index beyond what the model has (FLY-37).
+    IndexBeyondModel,
+    /// A link that is not of the kind allowed there (FLY-24).
+    NotALink,
+    /// Beyond the limit of lines, links or names.
+    OverLimit,
+}
+
+/// A limit of `limits`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// `CANDIDATES_MAX`
+    Candidates,
+    /// `REDIRECTS_MAX`
+    Redirects,
+    /// `LINKS_MAX` or `DOCUMENT_LINKS_MAX`
+    Links,
+    /// `LINK_DEPTH_MAX`
+    LinkDepth,
+    /// `FILE_BYTES_MAX` or `IMAGE_BYTES_MAX`
+    FileBytes,
+    /// `LINES_MAX`
+    Lines,
+    /// `VALUE_BYTES_MAX`
+    ValueBytes,
+    /// `XML_DEPTH_MAX`
+    XmlDepth,
+    /// `HEADERS_MAX` or `HEADER_BYTES_MAX`
+    Headers,
+    /// `URL_BYTES_MAX`
+    UrlBytes,
+    /// `NAMES_MAX`
+    Names,
+    /// `REBOOTS_PER_HOUR_MAX`
+    Reboots,
+    /// `STRAYS_MAX`
+    Strays,
+    /// The profile's number of attempts at one exchange: a documented limit.
+    Attempts,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum EventKind {
+    /// The phone comes up.
+    Booting(BootCause),
+    /// Services restart; lease and address are kept (PND-32).
+    SoftRebooting,
+    /// A request left for the first time. `bytes` is the UDP payload or the request's length.
+    Sent {
+        /// The ladder step.
+        step: StepId,
+        /// Its length.
+        bytes: u32,
+    },
+    /// The same request left again after silence; `attempt` counts from 2.
+    Retried {
+        /// The ladder step.
+        step: StepId,
+        /// Which attempt this is.
+        attempt: u8,
+    },
+    /// The step's answer is complete; `after` counts from the first `Sent`.
+    Answered {
+        /// The ladder step.
+        step: StepId,
+        /// Time since the first request.
+        after: Duration,
+    },
+    /// The server says that the file is not there (TFTP ERROR 1, HTTP 404, 410, 403).
+    Missing {
+        /// The ladder step.
+        step: StepId,
+        /// The file.
+        file: File,
+    },
+    /// Something unusable came; the phone goes on waiting or ends the step, as its profile says.
+    Wrong {
+        /// The ladder step.
+        step: StepId,
+        /// What was wrong.
+        fault: Fault,
+    },
+    /// An answer that came after its step was over.
+    Late {
+        /// The ladder step that it belonged to.
+        step: StepId,
+    },
+    /// The step was given up.
+    GaveUp {
+        /// The ladder step.
+        step: StepId,
+        /// The last cause.
+        fault: Fault,
+    },
+    /// An address was leased (or its lease renewed).
+    Leased {
+        /// The address.
+        address: Ipv4Addr,
+        /// Lease time in seconds; `u32::MAX` is forever.
+        seconds: u32,
+        /// True when an existing lease was extended.
+        renewed: bool,
+    },
+    /// DHCPNAK: the phone starts over.
+    LeaseRefused,
+    /// The lease ran out.
+    LeaseLost,
+    /// The phone gives its lease back.
+    LeaseReleased,
+    /// A source gave a provisioning URL.
+    Candidate {
+        /// Which source.
+        source: SourceId,
+        /// The URL, without credentials.
+        url: Name,
+    },
+    /// A source gave nothing.
+    NoCandidate {
+        /// Which source.
+        source: SourceId,
+    },
+    /// A file arrived whole.
+    Fetched {
+        /// The ladder step.
+        step: StepId,
+        /// The file.
+        file: File,
+        /// Its length in bytes.
+        bytes: u64,
+        /// Its MD5.
+        md5: [u8; 16],
+    },
+    /// The file is the one applied last: nothing to do.
+    Unchanged {
+        /// The file.
+        file: File,
+    },
+    /// Settings of a file took effect.
+    Applied {
+        /// The file.
+        file: File,
+        /// How many settings it holds for this phone.
+        settings: u32,
+        /// How many of those had another value before.
+        changed: u32,
+    },
+    /// Lines of a file that were not taken over.
+    LinesIgnored {
+        /// The file.
+        file: File,
+        /// Why.
+        reason: LineReason,
+        /// How many lines.
+        count: u32,
+        /// The first such line, from 1.
+        first_line: u32,
+    },
+    /// A resource named by the settings was stored.
+    ResourceStored {
+        /// The file.
+        file: File,
+        /// Its length in bytes.
+        bytes: u64,
+    },
+    /// A firmware image was verified and is being installed.
+    FirmwareInstalling {
+        /// The version it carries.
+        version: Name,
+        /// Bytes of all its parts.
+        bytes: u64,
+    },
+    /// The phone runs another firmware version than before.
+    FirmwareInstalled {
+        /// The version it runs now.
+        version: Name,
+    },
+    /// The firmware offered is the one that runs.
+    FirmwareCurrent,
+    /// The firmware was not installed.
+    FirmwareRefused {
+        /// Why.
+        fault: Fault,
+    },
+    /// A trigger started a run.
+    RunStarted(Trigger),
+    /// A trigger came while a run was active and is remembered (FLY-109).
+    TriggerDeferred(Trigger),
+    /// A trigger was ignored because its switch is off.
+    TriggerIgnored(Trigger),
+    /// A run waits for its random delay, until the given moment.
+    Delayed {
+        /// The end of the delay.
+        until: Moment,
+    },
+    /// HTTP asked for credentials and the phone answers.
+    Challenged {
+        /// The ladder step.
+        step: StepId,
+    },
+    /// HTTP redirected the phone.
+    Redirected {
+        /// The ladder step.
+        step: StepId,
+        /// Where to, without credentials.
+        url: Name,
+    },
+    /// A SIP request that is not for provisioning was answered with this status.
+    SipAnswered {
+        /// The status code sent.
+        status: u16,
+    },
+    /// A run is over.
+    RunEnded(RunResult),
+    /// Nothing is pending but periodic timers.
+    Settled,
+    /// A bound of `limits` was reached.
+    LimitReached {
+        /// Which.
+        limit: Limit,
+        /// Its value.
+        value: u64,
+    },
+    /// The phone lost power.
+    PowerCut,
+}

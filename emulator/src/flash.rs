@@ -1,0 +1,38 @@
+//! What survives a soft reboot, a reboot, and only the last of them not: a factory reset.
+
+use crate::event::File;
+use crate::names::Name;
+use crate::profile::Param;
+use crate::settings::Settings;
+
+/// A phone's flash memory. Starts empty, or as a scenario gives it.
+#[derive(Debug, Clone, Default)]
+pub struct Flash {
+    /// The settings in force.
+    pub settings: Settings,
+    /// MD5 of each file applied last, by file.
+    pub digests: Vec<(File, [u8; 16])>,
+    /// Firmware version installed, interned in `Shelf::urls`; `None` = the profile's.
+    pub firmware: Option<Name>,
+    /// Fields set on the web page and not overridden by a configuration since.
+    pub web: Vec<(Param, Box<str>)>,
+}
+
+impl Flash {
+    /// The digest of the version of `file` applied last.
+    #[must_use]
+    pub fn digest(&self, file: File) -> Option<[u8; 16]> {
+        self.digests
+            .iter()
+            .find(|(held, _)| *held == file)
+            .map(|(_, digest)| *digest)
+    }
+
+    /// Remembers the digest of the version of `file` applied last.
+    pub fn remember(&mut self, file: File, digest: [u8; 16]) {
+        match self.digests.iter_mut().find(|(held, _)| *held == file) {
+            Some((_, held)) => *held = digest,
+            None => self.digests.push((file, digest)),
+        }
+    }
+}

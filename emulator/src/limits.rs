@@ -1,0 +1,42 @@
+//! Every bound that a phone enforces at run time. Reaching one emits `LimitReached`.
+
+/// Candidates (possible provisioning servers) tried in one run.
+pub const CANDIDATES_MAX: u32 = 16;
+/// HTTP redirects followed for one file; the common client default is between 5 and 20.
+pub const REDIRECTS_MAX: u32 = 5;
+/// Links (includes, resources, firmware parts) fetched in one run.
+pub const LINKS_MAX: u32 = 256;
+/// Links kept out of one document.
+pub const DOCUMENT_LINKS_MAX: usize = 256;
+/// Depth of documents that link to documents.
+pub const LINK_DEPTH_MAX: u32 = 4;
+/// Bytes of one configuration file.
+pub const FILE_BYTES_MAX: usize = 8 << 20;
+/// Bytes of one firmware image.
+pub const IMAGE_BYTES_MAX: usize = 64 << 20;
+/// Bytes kept of an HTTP body whose status is not 200.
+pub const REFUSAL_BYTES_MAX: usize = 4 << 10;
+/// Lines read from one document.
+pub const LINES_MAX: u32 = 100_000;
+/// Faulty or ignored lines remembered of one document; all are counted.
+pub const LINE_FAULTS_MAX: usize = 16;
+/// Bytes of one setting's value.
+pub const VALUE_BYTES_MAX: usize = 4 << 10;
+/// Nesting depth of an XML document.
+pub const XML_DEPTH_MAX: usize = 32;
+/// Header fields of one HTTP or SIP message.
+pub const HEADERS_MAX: usize = 64;
+/// Bytes of the header section of one HTTP message.
+pub const HEADER_BYTES_MAX: usize = 16 << 10;
+/// Bytes of a URL, after markers are replaced.
+pub const URL_BYTES_MAX: usize = 2 << 10;
+/// Distinct names (setting keys, URLs) interned by one shard.
+pub const NAMES_MAX: usize = 1 << 20;
+/// Settings layers held before they are flattened into one.
+pub const LAYERS_MAX: usize = 12;
+/// Soft reboots and reboots within one hour of phone time; a phone that reaches it stays up.
+pub const REBOOTS_PER_HOUR_MAX: u32 = 8;
+/// Wrong datagrams (foreign TID, unreadable, out of order) tolerated in one transfer.
+pub const STRAYS_MAX: u32 = 64;
+/// Bytes of unique bodies that the store keeps for phones yet to come.
+pub const BODY_CACHE_BYTES_MAX: usize = 64 << 20;

@@ -1,0 +1,5 @@
+//! A phone.
+
+pub mod io;
+pub mod resync;
+pub mod turn;

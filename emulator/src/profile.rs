@@ -1,0 +1,605 @@
+//! A profile: what is known of one model and firmware, parsed, checked, immutable and shared.
+//!
+//! This file is the schema. `load` reads it from TOML, `template` holds the strings with holes,
+//! `keys` the rules for setting keys. A fact that a profile cannot say needs a named behaviour
+//! here, with its source; no code asks which vendor it serves.
+
+pub mod keys;
+pub mod load;
+pub mod set;
+pub mod template;
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::format::{Format, FormatOptions};
+use keys::KeyRules;
+use template::Template;
+
+/// A ladder step of a profile: the first ones are the same for all (`StepId::DISCOVER` …), then
+/// one for each fetch of the walk, in the profile's order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepId(pub u8);
+
+impl StepId {
+    /// DHCPDISCOVER to DHCPOFFER.
+    pub const DISCOVER: Self = Self(0);
+    /// DHCPREQUEST to DHCPACK.
+    pub const REQUEST: Self = Self(1);
+    /// DHCPREQUEST in renewal or rebinding.
+    pub const RENEW: Self = Self(2);
+    /// SIP SUBSCRIBE to its 200 OK.
+    pub const SUBSCRIBE: Self = Self(3);
+    /// Waiting for the NOTIFY that carries the URL.
+    pub const NOTIFY: Self = Self(4);
+    /// The exact file that a candidate URL names.
+    pub const GIVEN: Self = Self(5);
+    /// A configuration file that a boot file includes.
+    pub const INCLUDE: Self = Self(6);
+    /// A resource that a setting names.
+    pub const RESOURCE: Self = Self(7);
+    /// A firmware image.
+    pub const FIRMWARE: Self = Self(8);
+    /// From power-on to settled.
+    pub const SETTLED: Self = Self(9);
+    /// The first fetch of the walk; the n-th has number `FIRST_FETCH + n`.
+    pub const FIRST_FETCH: u8 = 10;
+
+    /// The step of fetch `index`.
+    #[must_use]
+    pub fn fetch(index: usize) -> Self {
+        Self(Self::FIRST_FETCH.saturating_add(u8::try_from(index).unwrap_or(u8::MAX)))
+    }
+
+    /// The index into `Profile::fetches`, if it is a fetch.
+    #[must_use]
+    pub fn fetch_index(self) -> Option<usize> {
+        self.0.checked_sub(Self::FIRST_FETCH).map(usize::from)
+    }
+}
+
+/// A source: its place in `Profile::sources`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub u8);
+
+/// What a ladder step is called and which clauses it rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// As printed: `DISCOVER`, `<mac>.boot`.
+    pub label: String,
+    /// Clause ids, `FLY-69`.
+    pub clauses: Vec<String>,
+}
+
+/// Facts about one model with one firmware.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// `vendor/model`, the name users type.
+    pub name: String,
+    /// The vendor as printed by itself.
+    pub vendor: String,
+    /// The model as printed by the vendor.
+    pub model: String,
+    /// The maker's name in firmware paths; the vendor's where nothing else is said.
+    pub oem: String,
+    /// One line for lists.
+    pub summary: String,
+    /// What is not known for sure, one sentence each; shown by `explain` and in reports.
+    pub unverified: Vec<String>,
+    /// MAC prefixes.
+    pub ouis: Vec<[u8; 3]>,
+    /// The firmware version that a phone fresh from the box reports.
+    pub firmware: String,
+    /// The serial number.
+    pub serial: Template,
+    /// Text markers that the vendor's files and fields may hold, with what replaces them.
+    pub markers: Vec<(String, Template)>,
+    /// The web page's fields with their defaults, indexed by `Param`.
+    pub params: Vec<ParamSpec>,
+    /// Durations of the vendor's policy; multiplied by the run's `time_scale`.
+    pub timers: Timers,
+    /// Where a provisioning URL can come from, in the order of trial.
+    pub sources: Vec<Source>,
+    /// When the search through the sources ends.
+    pub sources_end: SourcesEnd,
+    /// The DHCP client.
+    pub dhcp: DhcpSpec,
+    /// The SIP PnP client, where the vendor has one.
+    pub pnp: Option<PnpSpec>,
+    /// What the SIP user agent does with NOTIFY.
+    pub sip: SipSpec,
+    /// The TFTP client.
+    pub tftp: TftpSpec,
+    /// The HTTP client.
+    pub http: HttpSpec,
+    /// What a candidate URL may be.
+    pub classify: Classify,
+    /// The format of a file that a candidate names exactly, by its suffix; the last entry has an
+    /// empty suffix and serves for all others.
+    pub given: Vec<(String, Format)>,
+    /// The document walk.
+    pub fetches: Vec<Fetch>,
+    /// How a phone tells that a file is the one it applied last.
+    pub change: Change,
+    /// When settings are taken over.
+    pub apply: Apply,
+    /// How documents are read.
+    pub format: FormatOptions,
+    /// Which setting keys exist for this model and what they mean to the phone.
+    pub keys: KeyRules,
+    /// How firmware is found, judged and installed.
+    pub firmware_rule: FirmwareRule,
+    /// Which files a provisioning server holds for such phones.
+    pub content: Vec<ContentFile>,
+    /// All ladder steps, indexed by `StepId`.
+    pub steps: Vec<Step>,
+}
+
+/// A field of the phone's provisioning page (or an engine parameter a configuration can set).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Param {
+    /// Provisioning at all (FLY-108).
+    ProvisionEnable,
+    /// SIP PnP (FLY-42).
+    PnpEnable,
+    /// A run at power-on or reset (FLY-108).
+    ResyncOnReset,
+    /// Upper bound of the random delay at power-on, seconds (FLY-86, FLY-104).
+    RandomDelayS,
+    /// Period of repeated runs, seconds; 0 = never (FLY-97).
+    PeriodicS,
+    /// Wait after a run that fetched nothing, seconds; 0 = no further try (FLY-105).
+    ErrorRetryS,
+    /// How long a due run waits for a busy phone at most, seconds (FLY-106).
+    ForcedDelayS,
+    /// A run after a firmware upgrade (FLY-107).
+    ResyncAfterUpgrade,
+    /// A run on check-sync (FLY-99, FLY-103).
+    ResyncFromSip,
+    /// Use DHCP option 66 (FLY-60).
+    Option66Enable,
+    /// Use DHCP option 67 (FLY-61, FLY-80).
+    Option67Enable,
+    /// The file asked for first (FLY-69).
+    ConfigFileName,
+    /// HTTP User-Agent; empty = the built-in one (FLY-91).
+    UserAgent,
+    /// HTTP authentication: `digest`, `basic` or `none` (FLY-89).
+    AuthMethod,
+    /// HTTP user name.
+    Username,
+    /// HTTP password.
+    Password,
+    /// The static provisioning URL (FLY-82).
+    ServerUrl,
+    /// The second profile's User-Agent (FLY-87).
+    SecondUserAgent,
+    /// The second profile's HTTP authentication.
+    SecondAuthMethod,
+    /// The second profile's user name.
+    SecondUsername,
+    /// The second profile's password.
+    SecondPassword,
+    /// The second profile's URL.
+    SecondServerUrl,
+    /// Firmware upgrades at all (FLY-93).
+    UpgradeEnable,
+    /// Wait after an upgrade that failed, seconds (FLY-93).
+    UpgradeErrorRetryS,
+    /// Firmware URL (FLY-93, FLY-116).
+    UpgradeRule,
+}
+
+impl Param {
+    /// Every parameter with the name that profiles and scenarios use, in the order of `Param`.
+    pub const ALL: [(Self, &'static str); 25] = [
+        (Self::ProvisionEnable, "provision_enable"),
+        (Self::PnpEnable, "pnp_enable"),
+        (Self::ResyncOnReset, "resync_on_reset"),
+        (Self::RandomDelayS, "random_delay_s"),
+        (Self::PeriodicS, "periodic_s"),
+        (Self::ErrorRetryS, "error_retry_s"),
+        (Self::ForcedDelayS, "forced_delay_s"),
+        (Self::ResyncAfterUpgrade, "resync_after_upgrade"),
+        (Self::ResyncFromSip, "resync_from_sip"),
+        (Self::Option66Enable, "option_66_enable"),
+        (Self::Option67Enable, "option_67_enable"),
+        (Self::ConfigFileName, "config_file_name"),
+        (Self::UserAgent, "user_agent"),
+        (Self::AuthMethod, "auth_method"),
+        (Self::Username, "username"),
+        (Self::Password, "password"),
+        (Self::ServerUrl, "server_url"),
+        (Self::SecondUserAgent, "second_user_agent"),
+        (Self::SecondAuthMethod, "second_auth_method"),
+        (Self::SecondUsername, "second_username"),
+        (Self::SecondPassword, "second_password"),
+        (Self::SecondServerUrl, "second_server_url"),
+        (Self::UpgradeEnable, "upgrade_enable"),
+        (Self::UpgradeErrorRetryS, "upgrade_error_retry_s"),
+        (Self::UpgradeRule, "upgrade_rule"),
+    ];
+
+    /// The parameter called `name`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(param, _)| *param)
+    }
+}
+
+/// A parameter's default and the setting keys that set it (an empty list: web page only).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ParamSpec {
+    /// The value out of the box. Switches are `1` and `0`, times are whole seconds.
+    pub default: Template,
+    /// Setting keys bound to it, any of them; the first that is set wins.
+    pub keys: Vec<String>,
+    /// Clause ids.
+    pub clauses: Vec<String>,
+}
+
+/// Vendor policy times; every one is multiplied by the run's `time_scale`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timers {
+    /// From power to the first packet.
+    pub boot: Duration,
+    /// From a soft reboot to the next request.
+    pub soft_reboot: Duration,
+    /// Writing a firmware image to flash.
+    pub install: Duration,
+    /// Least pause between two files (FLY-72).
+    pub between_files_min: Duration,
+    /// Longest pause between two files.
+    pub between_files_max: Duration,
+}
+
+/// When the search through the sources ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourcesEnd {
+    /// With the first source whose walk fetched a file (FLY-94).
+    FirstFile,
+    /// With the first source that gave a URL, whatever became of it.
+    FirstUrl,
+}
+
+/// One way of finding a provisioning server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Name in events and reports.
+    pub id: String,
+    /// What it is.
+    pub kind: SourceKind,
+    /// The switches that must all be on.
+    pub enabled_by: Vec<Param>,
+    /// Which set of HTTP credentials and User-Agent its walk uses.
+    pub account: Account,
+    /// Clause ids.
+    pub clauses: Vec<String>,
+}
+
+/// What a source is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceKind {
+    /// SIP PnP by multicast.
+    Pnp,
+    /// A text option of the DHCP lease.
+    Dhcp {
+        /// The option code, 66 or a vendor's own.
+        option: u8,
+        /// A second option that holds the file name, when `Option67Enable` is on (FLY-80).
+        file_option: Option<u8>,
+    },
+    /// A URL out of a parameter.
+    Fixed(Param),
+}
+
+/// A set of web-page fields: the first or the second configuration profile (FLY-87).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account {
+    /// `UserAgent`, `AuthMethod`, `Username`, `Password`.
+    First,
+    /// Their `Second…` twins.
+    Second,
+}
+
+/// The DHCP client's habits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DhcpSpec {
+    /// Messages are padded with zero bytes to this length: 548 for udhcp (FLY-62), 0 = no padding.
+    pub message_bytes: usize,
+    /// The order in which options are written; one that a message does not need is left out.
+    pub options: Vec<DhcpOption>,
+    /// Option 55, in the vendor's order.
+    pub parameters: Vec<u8>,
+    /// Added to option 55 when `Option67Enable` is on (FLY-79).
+    pub parameters_with_67: Vec<u8>,
+    /// Option 60; empty = not sent.
+    pub vendor_class: Template,
+    /// Option 12; empty = not sent.
+    pub host_name: Template,
+    /// How long offers are collected before one is chosen; zero = the first wins (FLY-64).
+    /// A policy time.
+    pub offer_window: Duration,
+    /// Waits before the second, third … transmission; as many transmissions as entries.
+    /// Protocol times: never scaled.
+    pub retry: Vec<Duration>,
+    /// A random spread added to or taken from each wait (RFC 2131 §4.1: one second).
+    pub retry_spread: Duration,
+    /// Pause before a new DISCOVER when nobody answered.
+    pub pause: Duration,
+    /// One transaction id from DISCOVER to ACK and for later renewals (FLY-63).
+    pub constant_xid: bool,
+    /// The broadcast flag.
+    pub broadcast: bool,
+    /// Clause ids.
+    pub clauses: Vec<String>,
+}
+
+/// A DHCP option as a client writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DhcpOption {
+    /// 53
+    MessageType,
+    /// 61: type 1 and the MAC.
+    ClientId,
+    /// 60
+    VendorClass,
+    /// 57, with its value in bytes.
+    MaxSize(u16),
+    /// 50, where the message names an address.
+    RequestedAddress,
+    /// 54, where the message names a server.
+    ServerId,
+    /// 55
+    Parameters,
+    /// 12
+    HostName,
+}
+
+/// The SIP PnP client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PnpSpec {
+    /// Where SUBSCRIBE goes: 224.0.1.75.
+    pub group: Ipv4Addr,
+    /// The port there, 5060.
+    pub port: u16,
+    /// True: from an ephemeral port (FLY-44); false: from the SIP port.
+    pub own_port: bool,
+    /// The request URI.
+    pub request_uri: Template,
+    /// Header fields in order, exact case. `Content-Length` included.
+    pub headers: Vec<(String, Template)>,
+    /// How many SUBSCRIBEs are sent in all (FLY-56).
+    pub attempts: u8,
+    /// Wait between them; a protocol time.
+    pub interval: Duration,
+    /// Listening time after the last SUBSCRIBE without an answer; a policy time.
+    pub listen: Duration,
+    /// Listening time for further NOTIFYs after the first usable one (FLY-51); a policy time.
+    pub window: Duration,
+    /// Which NOTIFY counts when several came.
+    pub choose: PnpChoice,
+    /// Clause ids.
+    pub clauses: Vec<String>,
+}
+
+/// Which of several NOTIFYs counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PnpChoice {
+    /// The first usable one.
+    First,
+    /// The last usable one within the window.
+    Last,
+}
+
+/// What the SIP user agent does with requests from outside a dialog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SipSpec {
+    /// Event packages that start a run (`check-sync`), lower case.
+    pub resync_events: Vec<String>,
+    /// The parameter that asks for a reboot (`reboot`), its value being `true` (FLY-100).
+    pub reboot_parameter: String,
+    /// The status for unknown events, 489 (FLY-103).
+    pub unknown_event_status: u16,
+    /// Clause ids.
+    pub clauses: Vec<String>,
+}
+
+/// The TFTP client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TftpSpec {
+    /// Options of the read request, in order; empty = plain RFC 1350.
+    pub options: Vec<TftpOption>,
+    /// Wait for an answer before the same packet is sent again; a protocol time.
+    pub retry: Duration,
+    /// Random addition to it, drawn from zero to this.
+    pub retry_spread: Duration,
+    /// Transmissions of one packet in all.
+    pub attempts: u8,
+    /// Whether the URL's leading `/` stays in the name (PND-07) or goes (WIRE-08).
+    pub leading_slash: bool,
+    /// An OACK with `tsize=0` is refused, so an empty file cannot be had that way (vendor-facts:
+    /// libcurl); false = accepted.
+    pub refuse_zero_size: bool,
+    /// Clause ids.
+    pub clauses: Vec<String>,
+}
+
+/// An option of a TFTP read request, with the value that the vendor sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TftpOption {
+    /// `tsize`, always 0 in a read request (RFC 2349).
+    Size,
+    /// `blksize` in bytes, 8 to 65,464 (RFC 2348).
+    BlockBytes(u16),
+    /// `timeout` in seconds, 1 to 255 (RFC 2349).
+    TimeoutS(u8),
+}
+
+/// The HTTP client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSpec {
+    /// Header fields in order, exact case. One whose value comes out empty is left out; the
+    /// variable `{authorization}` stands for the answer to a challenge.
+    pub headers: Vec<(String, Template)>,
+    /// Built-in User-Agent (FLY-92).
+    pub user_agent: Template,
+    /// Keep the connection for the next file of the same server.
+    pub keep_alive: bool,
+    /// Wait for connection and answer; a protocol time.
+    pub timeout: Duration,
+    /// Tries of one request after silence or a broken connection.
+    pub attempts: u8,
+    /// Whether credentials of a URL or parameter go with the first request.
+    pub credentials: SendCredentials,
+    /// Whether the server's certificate is verified.
+    pub verify_certificate: bool,
+    /// Clause ids.
+    pub clauses: Vec<String>,
+}
+
+/// When credentials are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendCredentials {
+    /// Only after a 401, and then once (FLY-90).
+    AfterChallenge,
+    /// Basic with the first request when the method is `basic`.
+    Preemptive,
+}
+
+/// What a candidate URL is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Classify {
+    /// Ends in `/`, or no suffix in its last segment: a directory for the walk; otherwise exactly
+    /// that file (FLY-78).
+    BySuffix,
+    /// Always the root of the walk (PND-29).
+    Root,
+}
+
+/// One file of the document walk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// Name in the profile; targets of `Next`.
+    pub id: String,
+    /// The file, relative to the candidate's directory.
+    pub name: Template,
+    /// How the ladder prints it: `<mac>.boot`.
+    pub label: String,
+    /// What it is.
+    pub format: Format,
+    /// Requests in all while the answer is "not there".
+    pub attempts: u8,
+    /// Wait between those; a policy time.
+    pub pause: Duration,
+    /// Where the walk goes when the file was had and differs from the last one.
+    pub found: Next,
+    /// … when it is the one applied last (checksum: equals the loaded file's).
+    pub unchanged: Next,
+    /// … when it is not there or cannot be had.
+    pub missing: Next,
+    /// … when it is missing and the phone holds no configuration (PND-24).
+    pub missing_empty: Next,
+    /// … when it does not match the checksum fetched before (PND-23).
+    pub mismatch: Next,
+    /// Its MD5 must be the one of the checksum fetched before.
+    pub verify: bool,
+    /// Clause ids.
+    pub clauses: Vec<String>,
+}
+
+/// Where a walk goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// To the fetch of that index.
+    Fetch(u8),
+    /// The list ends here.
+    End,
+}
+
+/// How a phone tells that a file is the one it applied last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// MD5 of the bytes, kept for each file (FLY-114).
+    Digest,
+    /// A checksum file compared with the MD5 of the configuration last loaded (PND-22).
+    ChecksumFile,
+    /// No detection: everything is applied again.
+    None,
+}
+
+/// When settings are taken over, and what follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Apply {
+    /// After all downloads of the run; reboot if a key that needs it changed (FLY-110 … FLY-112).
+    AfterRun,
+    /// At once, then a soft reboot and the walk from its beginning (PND-10).
+    SoftReboot,
+}
+
+/// How firmware is found and judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirmwareRule {
+    /// Where the offered version comes from.
+    pub version: FirmwareVersion,
+    /// File name of an image as the vendor writes it; used by generated content.
+    pub image_name: Template,
+    /// Clause ids.
+    pub clauses: Vec<String>,
+}
+
+/// Where the offered version comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirmwareVersion {
+    /// A part of the image's file name: from the first `V` + digit to the next `_` (FLY-116).
+    FileName,
+    /// The version file's text (PND-26).
+    VersionFile,
+}
+
+/// A file that a provisioning server holds for phones of this profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContentFile {
+    /// The layout it belongs to (`flat`, `boot`, …); a fleet uses one layout.
+    pub layout: String,
+    /// Its path below the fleet's root. A `{mac}` in it makes one file for each phone.
+    pub path: Template,
+    /// What is in it.
+    pub holds: ContentKind,
+}
+
+/// What a content file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContentKind {
+    /// Settings in a format.
+    Settings {
+        /// Which settings.
+        scope: Scope,
+        /// The syntax.
+        format: Format,
+    },
+    /// A boot file with these links, each as written into the file.
+    Boot(Vec<Template>),
+    /// The MD5 of the file at this path, as `md5sum` prints it.
+    Checksum(Template),
+    /// A version file that names the fleet's firmware images.
+    Version,
+    /// A firmware image for this model.
+    Firmware,
+    /// A phonebook.
+    Phonebook,
+}
+
+/// Which settings a content file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The fleet's common ones.
+    Common,
+    /// The phone's own.
+    Own,
+    /// Both.
+    All,
+}

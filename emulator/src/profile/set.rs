@@ -1,0 +1,1 @@
+//! All profiles known to a run.

@@ -1,0 +1,82 @@
+//! What all phones of one shard share: profiles, interned names, bodies, the host table, and the
+//! facts of the run that a phone needs to know.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::bodies::Bodies;
+use crate::limits;
+use crate::names::{Name, Names};
+use crate::profile::Profile;
+
+/// The shared things of a shard.
+#[derive(Debug)]
+pub struct Shelf {
+    /// The run's profiles; a phone names one by its place.
+    pub profiles: Vec<Rc<Profile>>,
+    /// Setting keys.
+    pub keys: Names,
+    /// URLs, file names and versions for events.
+    pub urls: Names,
+    /// Bodies and the documents parsed from them.
+    pub bodies: Bodies,
+    /// Host names of the run: nothing else resolves.
+    pub hosts: BTreeMap<String, Ipv4Addr>,
+    /// Which UDP ports the attachment gives to SIP channels.
+    pub ports: Ports,
+    /// Multiplies vendor policy times; 1 is faithful.
+    pub time_scale: f64,
+}
+
+/// UDP port numbers as they appear in a phone's own messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// `Channel::Sip`
+    pub sip: u16,
+    /// `Channel::Pnp`
+    pub pnp: u16,
+}
+
+impl Shelf {
+    /// A shelf with these profiles, faithful time and no host names.
+    #[must_use]
+    pub fn new(profiles: Vec<Rc<Profile>>) -> Self {
+        Self {
+            profiles,
+            keys: Names::default(),
+            urls: Names::default(),
+            bodies: Bodies::new(limits::BODY_CACHE_BYTES_MAX),
+            hosts: BTreeMap::new(),
+            ports: Ports {
+                sip: 5060,
+                pnp: 49_152,
+            },
+            time_scale: 1.0,
+        }
+    }
+
+    /// A policy time as this run keeps it.
+    #[must_use]
+    pub fn policy(&self, time: Duration) -> Duration {
+        time.mul_f64(self.time_scale.clamp(0.0, 1_000.0))
+    }
+
+    /// The address of a host name or dotted quad; `None` when the run does not know it.
+    #[must_use]
+    pub fn resolve(&self, host: &str) -> Option<Ipv4Addr> {
+        host.parse()
+            .ok()
+            .or_else(|| self.hosts.get(host).copied())
+            .or_else(|| {
+                let lower = host.to_ascii_lowercase();
+                self.hosts.get(&lower).copied()
+            })
+    }
+
+    /// Interns a URL or file name for events; a fixed stand-in once the table is full.
+    pub fn url(&mut self, text: &str) -> Name {
+        self.urls.intern(text).unwrap_or(Name(u32::MAX))
+    }
+}

@@ -1,0 +1,2 @@
+//! bootstorm
+fn main() {}
