@@ -10,6 +10,8 @@ use super::turn::Turn;
 pub struct CheckSync {
     /// `reboot=true` was given.
     pub reboot: bool,
+    /// A hash of the SIP transaction: equal for a retransmission.
+    pub transaction: u64,
 }
 
 /// Answers a SIP request that arrived at the SIP port; `Some` when it is a check-sync.
