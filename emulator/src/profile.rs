@@ -571,6 +571,14 @@ pub struct ContentFile {
     pub holds: ContentKind,
 }
 
+impl ContentFile {
+    /// True when one such file says everything that a phone must know.
+    #[must_use]
+    pub fn holds_everything(&self) -> bool {
+        matches!(self.holds, ContentKind::Settings { scope: Scope::All, .. })
+    }
+}
+
 /// What a content file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContentKind {
