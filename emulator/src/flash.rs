@@ -51,4 +51,15 @@ impl Flash {
         self.web.retain(|(held, _)| *held != param);
         self.web.push((param, value.into()));
     }
+
+    /// Bytes on the heap that this flash holds for itself alone: what is shared with other phones
+    /// is not counted.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let web: usize = self.web.iter().map(|(_, value)| value.len()).sum();
+        self.settings.heap_bytes_owned()
+            + self.digests.capacity() * size_of::<(File, [u8; 16])>()
+            + self.web.capacity() * size_of::<(Param, Box<str>)>()
+            + web
+    }
 }
