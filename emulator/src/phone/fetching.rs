@@ -9,7 +9,7 @@ use super::run::{Numbers, server_of};
 use super::turn::Turn;
 use crate::event::{EventKind, Fault, File};
 use crate::format::Format;
-use crate::limits::{FILE_BYTES_MAX, IMAGE_BYTES_MAX};
+use crate::limits::{FILE_BYTES_MAX, FRESH_CHANNELS, IMAGE_BYTES_MAX};
 use crate::profile::StepId;
 use crate::time::Moment;
 use crate::transfer::Ending;
@@ -157,7 +157,7 @@ impl Fetching {
                     return self.refuse(turn, target, Fault::UnknownHost);
                 };
                 let channel = Channel::Fresh(self.channel);
-                self.channel = self.channel.wrapping_add(1);
+                self.channel = (self.channel + 1) % FRESH_CHANNELS;
                 let path = &target.url.path;
                 let bare = path.strip_prefix('/').unwrap_or(path);
                 let name = if turn.profile.tftp.leading_slash {
