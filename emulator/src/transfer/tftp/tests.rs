@@ -339,6 +339,7 @@ fn repeats_the_request_on_its_channel_and_gives_up() {
     }
     let ending = exchange.waits().expect("gives up");
     assert_eq!(told(&ending), "failed Silence");
+    assert_eq!(exchange.client.deadline(), Moment::from_nanos(u64::MAX));
     assert_eq!(exchange.ladder(), [""; 0]);
     assert!(exchange.waits().is_none());
 }

@@ -153,8 +153,8 @@ fn numbers_are_plain_decimal() {
     assert_eq!(number(b"0"), Some(0));
     assert_eq!(number(b"0512"), Some(512));
     assert_eq!(
-        number(b"9999999999999999999"),
-        Some(9_999_999_999_999_999_999)
+        number(b"18446744073709551615"),
+        Some(18_446_744_073_709_551_615)
     );
     for text in [
         &b""[..],
@@ -163,7 +163,8 @@ fn numbers_are_plain_decimal() {
         b" 1",
         b"1 ",
         b"0x10",
-        b"10000000000000000000000",
+        b"18446744073709551616",
+        b"99999999999999999999",
     ] {
         assert_eq!(number(text), None, "{text:?}");
     }
