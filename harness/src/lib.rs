@@ -1,1 +1,1 @@
-//! harness
+//! The world around virtual phones: attachments, shards, the reference server, the command line.

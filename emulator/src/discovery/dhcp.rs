@@ -1,13 +1,69 @@
 //! The DHCP client: DISCOVER to ACK, renewal, rebinding, release (RFC 2131).
+//!
+//! ```text
+//! start → Discovering ─offer→ (Choosing ─window→) Requesting ─ACK→ Bound ─T1→ Renewing ─T2→ Rebinding
+//!             ↑  └─silence→ Paused ←silence, NAK─────┘               ↑────ACK───┴──────────────┤
+//!             └───────────────┘                                                expiry, NAK: lost, again
+//! ```
+//!
+//! What a message looks like and how patient the client is comes from the profile (`DhcpSpec`).
+//! Where RFC 2131 leaves a choice or servers break it, the choice stands at the code. `secs` is
+//! always zero, as udhcp sends it.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
 
+use crate::event::{EventKind, Fault, Limit};
+use crate::limits::{STRAYS_MAX, URL_BYTES_MAX};
+use crate::phone::io::{Channel, Effect};
 use crate::phone::turn::Turn;
+use crate::profile::template::Vars;
+use crate::profile::{DhcpOption, DhcpSpec, SourceKind, StepId};
 use crate::time::Moment;
+use crate::wire::Malformed;
+use crate::wire::dhcp::{
+    BOOT_REPLY, Encoder, Header, Message, MessageType, SERVER_PORT, code, text,
+};
 
-/// The client; lives as long as the phone is on.
+/// The first wait of RFC 2131 §4.1, for a profile that lists none.
+const RETRY_DEFAULT: Duration = Duration::from_secs(4);
+/// The shortest pause before a new DISCOVER, whatever profile and time scale say: a server that
+/// refuses everything must not hold a simulated clock still.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// The shortest wait between repeats in renewal and rebinding (RFC 2131 §4.4.5).
+const RENEW_WAIT_MIN: Duration = Duration::from_secs(60);
+/// The lease time of an ACK that names none or zero: unspecified; udhcp assumes an hour.
+const LEASE_SECONDS_DEFAULT: u32 = 3_600;
+/// A shorter lease is held this long all the same: unspecified; udhcp does so.
+const LEASE_SECONDS_MIN: u32 = 10;
+/// A lease without end (RFC 2131 §3.3).
+const FOREVER: u32 = u32::MAX;
+
+/// The client; lives as long as the phone is on. Between two steps it holds at most the options
+/// of its lease on the heap.
 #[derive(Debug, Default)]
-pub struct DhcpClient {}
+pub struct DhcpClient {
+    state: State,
+    lease: Option<Lease>,
+    /// When `tick` has something to do.
+    due: Option<Moment>,
+    /// The first and the latest transmission of the present step.
+    first_sent: Moment,
+    last_sent: Moment,
+    /// T2 and the end of a lease that has an end.
+    rebind_at: Moment,
+    expires_at: Moment,
+    xid: Option<u32>,
+    /// The transaction before this one: its answers are late, not foreign.
+    prior_xid: Option<u32>,
+    /// Transmissions of the present step.
+    attempt: u8,
+    /// Unusable messages reported since the transaction began.
+    strays: u32,
+    with_67: bool,
+    /// A REQUEST was sent since `start`: an ACK out of turn is late then.
+    requested: bool,
+}
 
 /// A lease as the phone keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,50 +72,673 @@ pub struct Lease {
     pub address: Ipv4Addr,
     /// The server that gave it (option 54).
     pub server: Ipv4Addr,
-    /// Options that the profile's sources use, raw: code and value.
+    /// Options that the profile's sources use, raw: code and value. Split options are put
+    /// together (RFC 3396); a value of more than `URL_BYTES_MAX` bytes is not kept.
     pub options: Box<[(u8, Box<[u8]>)]>,
 }
 
 /// What changed about the lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseNews {
-    /// The phone has an address; the start of everything else.
+    /// The phone has an address; the start of everything else. Comes again without `Lost` when a
+    /// renewal gives another address.
     Bound,
     /// The address is gone: the phone starts over by itself.
     Lost,
 }
 
-impl DhcpClient {
-    /// Begins with DISCOVER. `with_67` adds the profile's `parameters_with_67`.
-    pub fn start(&mut self, _turn: &mut Turn<'_>, _with_67: bool) {}
+/// Where the client stands.
+#[derive(Debug, Clone, Copy, Default)]
+enum State {
+    /// Not started, or the lease was released.
+    #[default]
+    Idle,
+    /// DISCOVER is out.
+    Discovering,
+    /// Offers are collected until the window closes; this one is the best so far.
+    Choosing { best: Offer, useful: bool },
+    /// REQUEST for this offer is out.
+    Requesting(Offer),
+    /// An address is held; the step that got or extended it.
+    Bound(StepId),
+    /// T1 has passed.
+    Renewing,
+    /// T2 has passed.
+    Rebinding,
+    /// The step failed; a new DISCOVER follows.
+    Paused(StepId),
+}
 
-    /// Takes a datagram that arrived at port 68.
+/// What an OFFER holds that a REQUEST needs.
+#[derive(Debug, Clone, Copy)]
+struct Offer {
+    address: Ipv4Addr,
+    server: Ipv4Addr,
+}
+
+/// A message to be sent.
+#[derive(Debug, Clone, Copy)]
+struct Outgoing {
+    kind: MessageType,
+    to: Ipv4Addr,
+    ciaddr: Ipv4Addr,
+    /// Option 50.
+    requested: Option<Ipv4Addr>,
+    /// Option 54.
+    server: Option<Ipv4Addr>,
+}
+
+impl DhcpClient {
+    /// Begins with DISCOVER. `with_67` adds the profile's `parameters_with_67`. A lease still
+    /// held is forgotten without a RELEASE, as at a power cycle.
+    pub fn start(&mut self, turn: &mut Turn<'_>, with_67: bool) {
+        if self.lease.take().is_some() {
+            turn.out.effects.push(Effect::Address(None));
+        }
+        self.with_67 = with_67;
+        self.requested = false;
+        self.discover(turn);
+    }
+
+    /// Takes a datagram that arrived at port 68. Anything unusable is an event, at most
+    /// `STRAYS_MAX` for each transaction. The sender's address is not looked at: behind a relay
+    /// it says nothing about the server.
     pub fn datagram(
         &mut self,
-        _turn: &mut Turn<'_>,
+        turn: &mut Turn<'_>,
         _from: SocketAddrV4,
-        _bytes: &[u8],
+        bytes: &[u8],
     ) -> Option<LeaseNews> {
+        if matches!(self.state, State::Idle) {
+            return None;
+        }
+        let message = match Message::decode(bytes) {
+            Ok(message) if message.op() == BOOT_REPLY => message,
+            Ok(_) => return self.wrong(turn, malformed("not a reply", 0)),
+            Err(malformed) => return self.wrong(turn, Fault::Malformed(malformed)),
+        };
+        let xid = Some(message.xid());
+        let known = xid == self.xid || xid == self.prior_xid;
+        if !known || message.mac() != Some(turn.identity.mac) {
+            return self.wrong(turn, Fault::ForeignTransaction);
+        }
+        let current = xid == self.xid;
+        match message.message_type() {
+            Some(MessageType::Offer) => self.offer(turn, &message, current),
+            Some(MessageType::Ack) => self.ack(turn, &message, current),
+            Some(MessageType::Nak) => self.nak(turn, &message, current),
+            Some(_) => self.wrong(turn, malformed("a client's message type in a reply", 240)),
+            None => self.wrong(turn, Fault::Incomplete),
+        }
+    }
+
+    /// Does what is due at `turn.now`; nothing before `deadline`.
+    pub fn tick(&mut self, turn: &mut Turn<'_>) -> Option<LeaseNews> {
+        if self.due.is_none_or(|due| turn.now < due) {
+            return None;
+        }
+        self.due = None;
+        match self.state {
+            State::Idle => {}
+            State::Paused(_) => self.discover(turn),
+            State::Choosing { best, .. } => self.request(turn, best),
+            State::Discovering | State::Requesting(_) => self.repeat_or_give_up(turn),
+            State::Bound(_) | State::Renewing | State::Rebinding => return self.extend(turn),
+        }
         None
     }
 
-    /// Does what is due at `turn.now`.
-    pub fn tick(&mut self, _turn: &mut Turn<'_>) -> Option<LeaseNews> {
-        None
-    }
-
-    /// When `tick` is due.
+    /// When `tick` is due; `None` when nothing is pending (not started, or a lease forever).
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
-        None
+        self.due
     }
 
-    /// Gives the lease back (RFC 2131 §4.4.6) and stops.
-    pub fn release(&mut self, _turn: &mut Turn<'_>) {}
+    /// Gives the lease back (RFC 2131 §4.4.6) and stops; without a lease it only stops.
+    pub fn release(&mut self, turn: &mut Turn<'_>) {
+        if let Some(lease) = self.lease.take() {
+            self.new_xid(turn);
+            let release = Outgoing {
+                kind: MessageType::Release,
+                to: lease.server,
+                ciaddr: lease.address,
+                requested: None,
+                server: Some(lease.server),
+            };
+            self.transmit(turn, release);
+            turn.event(EventKind::LeaseReleased);
+            turn.out.effects.push(Effect::Address(None));
+        }
+        self.state = State::Idle;
+        self.due = None;
+    }
 
     /// The present lease.
     #[must_use]
     pub fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref()
+    }
+
+    fn discover(&mut self, turn: &mut Turn<'_>) {
+        self.state = State::Discovering;
+        self.strays = 0;
+        self.attempt = 0;
+        self.send_discover(turn);
+    }
+
+    fn send_discover(&mut self, turn: &mut Turn<'_>) {
+        self.new_xid(turn);
+        let discover = Outgoing {
+            kind: MessageType::Discover,
+            to: Ipv4Addr::BROADCAST,
+            ciaddr: Ipv4Addr::UNSPECIFIED,
+            requested: None,
+            server: None,
+        };
+        self.send(turn, StepId::DISCOVER, discover);
+        self.due = Some(self.next_repeat(turn));
+    }
+
+    /// Asks for what an offer holds. The transaction id is the OFFER's (RFC 2131 §4.4.1).
+    fn request(&mut self, turn: &mut Turn<'_>, offer: Offer) {
+        self.state = State::Requesting(offer);
+        self.requested = true;
+        self.attempt = 0;
+        self.send_request(turn, offer);
+    }
+
+    fn send_request(&mut self, turn: &mut Turn<'_>, offer: Offer) {
+        let request = Outgoing {
+            kind: MessageType::Request,
+            to: Ipv4Addr::BROADCAST,
+            ciaddr: Ipv4Addr::UNSPECIFIED,
+            requested: Some(offer.address),
+            server: Some(offer.server),
+        };
+        self.send(turn, StepId::REQUEST, request);
+        self.due = Some(self.next_repeat(turn));
+    }
+
+    /// Nobody answered in time: the same again, or the end of the step.
+    fn repeat_or_give_up(&mut self, turn: &mut Turn<'_>) {
+        let attempts = turn.profile.dhcp.retry.len().max(1);
+        let more = usize::from(self.attempt) < attempts && self.attempt < u8::MAX;
+        match self.state {
+            State::Requesting(offer) if more => self.send_request(turn, offer),
+            _ if more => self.send_discover(turn),
+            _ => {
+                let (step, fault) = (self.step(), Fault::Silence);
+                turn.event(EventKind::GaveUp { step, fault });
+                self.pause(turn, step);
+            }
+        }
+    }
+
+    /// When the present transmission is repeated or given up. A protocol time: never scaled.
+    fn next_repeat(&self, turn: &mut Turn<'_>) -> Moment {
+        let spec = &turn.profile.dhcp;
+        let nth = usize::from(self.attempt).saturating_sub(1);
+        let wait = spec.retry.get(nth).copied().unwrap_or(RETRY_DEFAULT);
+        let spread = u64::try_from(spec.retry_spread.as_nanos()).unwrap_or(u64::MAX / 2);
+        let drawn = turn.rng.up_to(spread.saturating_mul(2));
+        let later = turn.now + wait + Duration::from_nanos(drawn);
+        let at = later.nanos().saturating_sub(spread);
+        Moment::from_nanos(at.max(turn.now.nanos()))
+    }
+
+    fn pause(&mut self, turn: &Turn<'_>, step: StepId) {
+        self.state = State::Paused(step);
+        let pause = turn.after_policy(turn.profile.dhcp.pause);
+        self.due = Some(pause.max(turn.now + PAUSE_MIN));
+    }
+
+    fn offer(
+        &mut self,
+        turn: &mut Turn<'_>,
+        message: &Message<'_>,
+        current: bool,
+    ) -> Option<LeaseNews> {
+        let collecting = matches!(self.state, State::Discovering | State::Choosing { .. });
+        if !current || !collecting {
+            return self.late(turn, StepId::DISCOVER);
+        }
+        // RFC 2131 §4.3.1: an OFFER carries an address and a server identifier.
+        let server = message.address(code::SERVER_ID).filter(usable);
+        let address = Some(message.yiaddr()).filter(usable);
+        let (Some(address), Some(server)) = (address, server) else {
+            return self.wrong(turn, Fault::Incomplete);
+        };
+        let offer = Offer { address, server };
+        let useful = source_options(turn).any(|code| message.option(code).is_some());
+        match self.state {
+            State::Choosing { useful: had, .. } => {
+                if useful && !had {
+                    self.state = State::Choosing {
+                        best: offer,
+                        useful,
+                    };
+                }
+            }
+            _ => self.first_offer(turn, offer, useful),
+        }
+        None
+    }
+
+    /// Takes the first offer at once, or waits for a better one (FLY-64).
+    fn first_offer(&mut self, turn: &mut Turn<'_>, offer: Offer, useful: bool) {
+        self.answered(turn, StepId::DISCOVER);
+        let window = turn.profile.dhcp.offer_window;
+        if turn.shelf.policy(window).is_zero() {
+            return self.request(turn, offer);
+        }
+        self.due = Some(turn.after_policy(window));
+        self.state = State::Choosing {
+            best: offer,
+            useful,
+        };
+    }
+
+    fn ack(
+        &mut self,
+        turn: &mut Turn<'_>,
+        message: &Message<'_>,
+        current: bool,
+    ) -> Option<LeaseNews> {
+        let Some(asked) = self.asked_server().filter(|_| current) else {
+            return self.out_of_turn(turn);
+        };
+        let Some(address) = Some(message.yiaddr()).filter(usable) else {
+            return self.wrong(turn, Fault::Incomplete);
+        };
+        let server = match message.address(code::SERVER_ID).filter(usable) {
+            // Only the server named in REQUEST may answer it (RFC 2131 §4.3.2). An extension may
+            // be granted by whoever took over its leases.
+            Some(server) if server != asked && self.requesting() => {
+                return self.wrong(turn, Fault::ForeignTransaction);
+            }
+            Some(server) => server,
+            // RFC 2131 §4.3.1, table 3: it must be there. The phone knows whom it asked, so it
+            // goes on, as udhcp does.
+            None => {
+                self.wrong(turn, Fault::Incomplete);
+                asked
+            }
+        };
+        self.bind(turn, message, address, server)
+    }
+
+    fn bind(
+        &mut self,
+        turn: &mut Turn<'_>,
+        message: &Message<'_>,
+        address: Ipv4Addr,
+        server: Ipv4Addr,
+    ) -> Option<LeaseNews> {
+        let step = self.step();
+        let renewed = self
+            .lease
+            .as_ref()
+            .is_some_and(|lease| lease.address == address);
+        let seconds = match message.number(code::LEASE_TIME) {
+            Some(seconds) if seconds > 0 => seconds,
+            _ => {
+                self.wrong(turn, Fault::Incomplete);
+                LEASE_SECONDS_DEFAULT
+            }
+        };
+        self.answered(turn, step);
+        turn.event(EventKind::Leased {
+            address,
+            seconds,
+            renewed,
+        });
+        if !renewed {
+            turn.out.effects.push(Effect::Address(Some(address)));
+        }
+        let options = kept_options(turn, message);
+        self.lease = Some(Lease {
+            address,
+            server,
+            options,
+        });
+        self.state = State::Bound(step);
+        self.set_lease_timers(message, seconds);
+        (!renewed).then_some(LeaseNews::Bound)
+    }
+
+    /// T1, T2 and expiry count from the moment the REQUEST was sent (RFC 2131 §4.4.5), in real
+    /// time. Options 58 and 59 count where they keep 0 < T1 < T2 < lease; else both are the
+    /// defaults, half and seven eighths. No random fuzz is added: udhcp adds none.
+    fn set_lease_timers(&mut self, message: &Message<'_>, seconds: u32) {
+        if seconds == FOREVER {
+            self.due = None;
+            return;
+        }
+        let whole = |seconds: u32| Duration::from_secs(u64::from(seconds));
+        let lease = whole(seconds.max(LEASE_SECONDS_MIN));
+        let defaults = (lease / 2, lease / 8 * 7);
+        let given = |code, default| message.number(code).map_or(default, whole);
+        let (t1, t2) = (
+            given(code::RENEWAL_TIME, defaults.0),
+            given(code::REBINDING_TIME, defaults.1),
+        );
+        let sound = !t1.is_zero() && t1 < t2 && t2 < lease;
+        let (t1, t2) = if sound { (t1, t2) } else { defaults };
+        self.due = Some(self.last_sent + t1);
+        self.rebind_at = self.last_sent + t2;
+        self.expires_at = self.last_sent + lease;
+    }
+
+    fn nak(
+        &mut self,
+        turn: &mut Turn<'_>,
+        message: &Message<'_>,
+        current: bool,
+    ) -> Option<LeaseNews> {
+        let Some(asked) = self.asked_server().filter(|_| current) else {
+            return self.out_of_turn(turn);
+        };
+        match message.address(code::SERVER_ID) {
+            // Another server cannot refuse what it was not asked for; in rebinding all are asked.
+            Some(server) if server != asked && !matches!(self.state, State::Rebinding) => {
+                return self.wrong(turn, Fault::ForeignTransaction);
+            }
+            Some(_) => {}
+            // RFC 2131 table 3: it must be there. Old udhcp obeys all the same.
+            None => {
+                self.wrong(turn, Fault::Incomplete);
+            }
+        }
+        let step = self.step();
+        turn.event(EventKind::LeaseRefused);
+        self.pause(turn, step);
+        self.lease.take()?;
+        turn.out.effects.push(Effect::Address(None));
+        Some(LeaseNews::Lost)
+    }
+
+    /// A lease timer is due: renew, rebind, repeat that, or give the address up.
+    fn extend(&mut self, turn: &mut Turn<'_>) -> Option<LeaseNews> {
+        let Some((address, server)) = self.lease.as_ref().map(|held| (held.address, held.server))
+        else {
+            self.discover(turn);
+            return None;
+        };
+        if turn.now >= self.expires_at {
+            return self.expire(turn);
+        }
+        if matches!(self.state, State::Bound(_)) {
+            self.attempt = 0;
+            self.strays = 0;
+        }
+        let rebinding = turn.now >= self.rebind_at;
+        let (state, to, until) = if rebinding {
+            (State::Rebinding, Ipv4Addr::BROADCAST, self.expires_at)
+        } else {
+            (State::Renewing, server, self.rebind_at)
+        };
+        self.state = state;
+        self.new_xid(turn);
+        // RFC 2131 §4.3.2: ciaddr says which lease; options 50 and 54 must not be there.
+        let request = Outgoing {
+            kind: MessageType::Request,
+            to,
+            ciaddr: address,
+            requested: None,
+            server: None,
+        };
+        self.send(turn, StepId::RENEW, request);
+        // RFC 2131 §4.4.5: half the time that is left, but at least a minute.
+        let wait = (until.since(turn.now) / 2).max(RENEW_WAIT_MIN);
+        self.due = Some((turn.now + wait).min(until));
+        None
+    }
+
+    fn expire(&mut self, turn: &mut Turn<'_>) -> Option<LeaseNews> {
+        if !matches!(self.state, State::Bound(_)) {
+            let (step, fault) = (StepId::RENEW, Fault::Silence);
+            turn.event(EventKind::GaveUp { step, fault });
+        }
+        turn.event(EventKind::LeaseLost);
+        turn.out.effects.push(Effect::Address(None));
+        self.lease = None;
+        self.discover(turn);
+        Some(LeaseNews::Lost)
+    }
+
+    /// Takes a fresh transaction id, unless the profile has one for all (FLY-63).
+    fn new_xid(&mut self, turn: &mut Turn<'_>) {
+        if self.xid.is_none() || !turn.profile.dhcp.constant_xid {
+            self.prior_xid = self.xid;
+            self.xid = Some(turn.rng.next_u32());
+        }
+    }
+
+    /// Sends a request of a step and records it.
+    fn send(&mut self, turn: &mut Turn<'_>, step: StepId, message: Outgoing) {
+        let length = self.transmit(turn, message);
+        self.attempt = self.attempt.saturating_add(1);
+        self.last_sent = turn.now;
+        if self.attempt == 1 {
+            self.first_sent = turn.now;
+            let bytes = u32::try_from(length).unwrap_or(u32::MAX);
+            turn.event(EventKind::Sent { step, bytes });
+        } else {
+            let attempt = self.attempt;
+            turn.event(EventKind::Retried { step, attempt });
+        }
+    }
+
+    fn transmit(&self, turn: &mut Turn<'_>, message: Outgoing) -> usize {
+        let (profile, mac) = (turn.profile, turn.identity.mac);
+        let spec = &profile.dhcp;
+        let vars = Vars {
+            mac,
+            index: turn.identity.index,
+            model: &profile.model,
+            vendor: &profile.vendor,
+            oem: &profile.oem,
+            firmware: turn.firmware,
+            address: turn.address,
+            ..Vars::default()
+        };
+        let header = Header {
+            // A client that has an address can be answered there (RFC 2131 §4.1).
+            broadcast: spec.broadcast && message.ciaddr.is_unspecified(),
+            ciaddr: message.ciaddr,
+            ..Header::request(self.xid.unwrap_or_default(), mac)
+        };
+        let to = SocketAddrV4::new(message.to, SERVER_PORT);
+        turn.out.send(Channel::Dhcp, to, |out| {
+            let mut encoder = Encoder::begin(out, &header);
+            for option in &spec.options {
+                write_option(&mut encoder, *option, &message, spec, &vars, self.with_67);
+            }
+            encoder.finish(spec.message_bytes);
+        })
+    }
+
+    /// The ladder step that the client is in.
+    fn step(&self) -> StepId {
+        match self.state {
+            State::Idle | State::Discovering | State::Choosing { .. } => StepId::DISCOVER,
+            State::Requesting(_) => StepId::REQUEST,
+            State::Renewing | State::Rebinding => StepId::RENEW,
+            State::Bound(step) | State::Paused(step) => step,
+        }
+    }
+
+    fn requesting(&self) -> bool {
+        matches!(self.state, State::Requesting(_))
+    }
+
+    /// The server that an ACK or NAK is awaited from.
+    fn asked_server(&self) -> Option<Ipv4Addr> {
+        match self.state {
+            State::Requesting(offer) => Some(offer.server),
+            State::Renewing | State::Rebinding => self.lease.as_ref().map(|held| held.server),
+            _ => None,
+        }
+    }
+
+    fn answered(&self, turn: &mut Turn<'_>, step: StepId) {
+        let after = turn.now.since(self.first_sent);
+        turn.event(EventKind::Answered { step, after });
+    }
+
+    /// An ACK or NAK that nothing waits for.
+    fn out_of_turn(&mut self, turn: &mut Turn<'_>) -> Option<LeaseNews> {
+        match self.step() {
+            step @ (StepId::REQUEST | StepId::RENEW) => self.late(turn, step),
+            _ if self.requested => self.late(turn, StepId::REQUEST),
+            _ => self.wrong(turn, malformed("an answer to a REQUEST never sent", 240)),
+        }
+    }
+
+    fn late(&mut self, turn: &mut Turn<'_>, step: StepId) -> Option<LeaseNews> {
+        self.stray(turn, EventKind::Late { step })
+    }
+
+    fn wrong(&mut self, turn: &mut Turn<'_>, fault: Fault) -> Option<LeaseNews> {
+        let step = self.step();
+        self.stray(turn, EventKind::Wrong { step, fault })
+    }
+
+    /// Reports something unusable, up to the limit; never news.
+    fn stray(&mut self, turn: &mut Turn<'_>, kind: EventKind) -> Option<LeaseNews> {
+        if self.strays < STRAYS_MAX {
+            self.strays += 1;
+            turn.event(kind);
+            if self.strays == STRAYS_MAX {
+                let (limit, value) = (Limit::Strays, u64::from(STRAYS_MAX));
+                turn.event(EventKind::LimitReached { limit, value });
+            }
+        }
         None
     }
 }
+
+impl Lease {
+    /// The raw value of an option that was kept.
+    #[must_use]
+    pub fn option(&self, code: u8) -> Option<&[u8]> {
+        let found = self.options.iter().find(|(known, _)| *known == code);
+        found.map(|(_, value)| &**value)
+    }
+
+    /// An option as text, without the NUL that some servers count into it (AUE-35); `None` when
+    /// it was not there, is not UTF-8 or is empty.
+    #[must_use]
+    pub fn text(&self, code: u8) -> Option<&str> {
+        text(self.option(code)?).filter(|text| !text.is_empty())
+    }
+}
+
+/// Writes one option of a client's message, or nothing where the message does not need it.
+/// RFC 2131 table 5: RELEASE carries nothing but its type, the client's and the server's id.
+fn write_option(
+    encoder: &mut Encoder<'_>,
+    option: DhcpOption,
+    message: &Outgoing,
+    spec: &DhcpSpec,
+    vars: &Vars<'_>,
+    with_67: bool,
+) {
+    let asks = message.kind != MessageType::Release;
+    match option {
+        DhcpOption::MessageType => {
+            encoder.message_type(message.kind);
+        }
+        DhcpOption::ClientId => {
+            encoder.option_with(code::CLIENT_ID, |out| {
+                out.push(1);
+                out.extend_from_slice(&vars.mac.0);
+            });
+        }
+        DhcpOption::RequestedAddress => {
+            if let Some(address) = message.requested {
+                encoder.option(code::REQUESTED_ADDRESS, &address.octets());
+            }
+        }
+        DhcpOption::ServerId => {
+            if let Some(server) = message.server {
+                encoder.option(code::SERVER_ID, &server.octets());
+            }
+        }
+        DhcpOption::VendorClass if asks => {
+            encoder.option_with(code::VENDOR_CLASS, |out| {
+                spec.vendor_class.render(vars, out);
+            });
+        }
+        DhcpOption::HostName if asks => {
+            encoder.option_with(code::HOST_NAME, |out| spec.host_name.render(vars, out));
+        }
+        DhcpOption::MaxSize(bytes) if asks => {
+            encoder.option(code::MAX_SIZE, &bytes.to_be_bytes());
+        }
+        DhcpOption::Parameters if asks => {
+            encoder.option_with(code::PARAMETERS, |out| {
+                out.extend_from_slice(&spec.parameters);
+                if with_67 {
+                    out.extend_from_slice(&spec.parameters_with_67);
+                }
+            });
+        }
+        _ => {}
+    }
+}
+
+/// An address that a phone can have or send to. Loopback counts: fleets run there.
+fn usable(address: &Ipv4Addr) -> bool {
+    !(address.is_unspecified() || address.is_broadcast() || address.is_multicast())
+}
+
+fn malformed(what: &'static str, offset: usize) -> Fault {
+    Fault::Malformed(Malformed::new(what, offset))
+}
+
+/// The options that hold a provisioning server for some source of the profile.
+fn source_options<'a>(turn: &Turn<'a>) -> impl Iterator<Item = u8> + use<'a> {
+    let profile = turn.profile;
+    profile
+        .sources
+        .iter()
+        .filter_map(|source| match source.kind {
+            SourceKind::Dhcp { option, .. } => Some(option),
+            SourceKind::Pnp | SourceKind::Fixed(_) => None,
+        })
+}
+
+/// What of an ACK the profile's sources use, each option once.
+fn kept_options(turn: &mut Turn<'_>, message: &Message<'_>) -> Box<[(u8, Box<[u8]>)]> {
+    let mut kept: Vec<(u8, Box<[u8]>)> = Vec::new();
+    let profile = turn.profile;
+    for source in &profile.sources {
+        let SourceKind::Dhcp {
+            option,
+            file_option,
+        } = source.kind
+        else {
+            continue;
+        };
+        for code in std::iter::once(option).chain(file_option) {
+            if kept.iter().any(|(known, _)| *known == code) {
+                continue;
+            }
+            match message.joined(code) {
+                Some(value) if value.len() <= URL_BYTES_MAX => {
+                    kept.push((code, value.into_owned().into_boxed_slice()));
+                }
+                Some(_) => turn.event(EventKind::LimitReached {
+                    limit: Limit::UrlBytes,
+                    value: URL_BYTES_MAX as u64,
+                }),
+                None => {}
+            }
+        }
+    }
+    kept.into_boxed_slice()
+}
+
+#[cfg(test)]
+mod tests;
