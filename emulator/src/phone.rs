@@ -26,7 +26,7 @@ use crate::rng::Rng;
 use crate::shelf::Shelf;
 use crate::time::Moment;
 use io::{Channel, Effect, Input, Outputs, WebAction};
-use run::{Holdings, Numbers, Run, RunEnd};
+use run::{Holdings, Carried, Run, RunEnd};
 use schedule::Schedule;
 use stage::{Stage, StageName};
 use turn::Turn;
@@ -49,7 +49,7 @@ struct Life {
     dhcp: DhcpClient,
     stage: Stage,
     schedule: Schedule,
-    numbers: Numbers,
+    carried: Carried,
     in_call: bool,
     last_check_sync: u64,
     reboots: Reboots,
@@ -72,7 +72,7 @@ impl Phone {
             dhcp: DhcpClient::default(),
             stage: Stage::Off,
             schedule: Schedule::default(),
-            numbers: Numbers::default(),
+            carried: Carried::default(),
             in_call: false,
             last_check_sync: 0,
             reboots: Reboots::default(),
@@ -213,12 +213,13 @@ impl Life {
     fn down(&mut self, turn: &mut Turn<'_>) {
         if let Stage::Running(run) = &mut self.stage {
             run.abort(turn);
-            self.numbers = run.numbers();
+            self.carried = run.carried();
         }
         if self.dhcp.lease().is_some() {
             turn.out.effects.push(Effect::Address(None));
         }
         self.dhcp = DhcpClient::default();
+        self.carried.last_ack = None;
         self.schedule = Schedule::default();
         self.in_call = false;
         turn.address = Ipv4Addr::UNSPECIFIED;
@@ -342,7 +343,14 @@ impl Life {
                     self.sip(turn, channel, from, bytes);
                 }
             }
-            Channel::Fresh(_) => self.step_run(turn, input),
+            Channel::Fresh(_) if self.stage.name() == StageName::Running => {
+                self.step_run(turn, input);
+            }
+            Channel::Fresh(_) => {
+                if let Some(last) = &mut self.carried.last_ack {
+                    last.answer(turn, channel, from, bytes);
+                }
+            }
         }
     }
 
@@ -364,7 +372,7 @@ impl Life {
                 let trigger = match &mut self.stage {
                     Stage::Running(run) => {
                         run.abort(turn);
-                        self.numbers = run.numbers();
+                        self.carried = run.carried();
                         Some(Trigger::ErrorRetry)
                     }
                     Stage::Delaying { trigger, .. } => Some(*trigger),
@@ -413,8 +421,8 @@ impl Life {
             lease: self.dhcp.lease(),
             profile_index: self.profile,
         };
-        let (run, end) = Run::start(turn, &mut holdings, trigger, self.numbers);
-        self.numbers = run.numbers();
+        let (run, end) = Run::start(turn, &mut holdings, trigger, self.carried);
+        self.carried = run.carried();
         self.enter(Stage::Running(Box::new(run)));
         if let Some(end) = end {
             self.run_over(turn, end);
@@ -431,7 +439,7 @@ impl Life {
             profile_index: self.profile,
         };
         let end = run.input(turn, &mut holdings, input);
-        self.numbers = run.numbers();
+        self.carried = run.carried();
         if let Some(end) = end {
             self.run_over(turn, end);
         }

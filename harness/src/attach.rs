@@ -4,9 +4,12 @@
 //! |---|---|---|
 //! | `memory` | simulated | simulated, with loss, delay, duplication, reordering; virtual time |
 //! | `loopback` | 127.x.y.z, one each | the kernel's loopback; no privilege needed |
+//!
+//! `sip` owns the SIP port that all shards of a real attachment share.
 
 pub mod loopback;
 pub mod memory;
+pub mod sip;
 
 use bootstorm_emulator::phone::io::Channel;
 use bootstorm_emulator::shelf::Ports;

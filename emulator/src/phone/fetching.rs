@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::io::{Channel, Input};
 use super::params::HttpIdentity;
-use super::run::{Numbers, server_of};
+use super::run::{Carried, server_of};
 use super::turn::Turn;
 use crate::event::{EventKind, Fault, File};
 use crate::format::Format;
@@ -14,7 +14,7 @@ use crate::profile::StepId;
 use crate::time::Moment;
 use crate::transfer::Ending;
 use crate::transfer::http::{HttpClient, RequestOptions};
-use crate::transfer::tftp::TftpClient;
+use crate::transfer::tftp::{LastAck, TftpClient};
 use crate::url::{Scheme, Url};
 
 /// A file to fetch.
@@ -34,6 +34,7 @@ pub(super) struct Fetching {
     http: HttpClient,
     identity: HttpIdentity,
     channel: u16,
+    last_ack: Option<LastAck>,
     active: Active,
     /// The next request leaves no earlier than this.
     not_before: Moment,
@@ -49,21 +50,23 @@ enum Active {
 }
 
 impl Fetching {
-    pub(super) fn new(identity: HttpIdentity, numbers: Numbers) -> Self {
+    pub(super) fn new(identity: HttpIdentity, carried: Carried) -> Self {
         Self {
-            http: HttpClient::new(numbers.connection),
+            http: HttpClient::new(carried.connection),
             identity,
-            channel: numbers.channel,
+            channel: carried.channel,
+            last_ack: carried.last_ack,
             active: Active::Nothing,
             not_before: Moment::ZERO,
             any_before: false,
         }
     }
 
-    pub(super) fn numbers(&self) -> Numbers {
-        Numbers {
+    pub(super) fn carried(&self) -> Carried {
+        Carried {
             channel: self.channel,
             connection: self.http.next_connection(),
+            last_ack: self.last_ack,
         }
     }
 
@@ -195,9 +198,13 @@ impl Fetching {
     }
 
     fn finish(&mut self, turn: &mut Turn<'_>, ending: Ending) -> Option<Finished> {
-        let active = std::mem::replace(&mut self.active, Active::Nothing);
-        let (Active::Tftp(target, started, _) | Active::Http(target, started)) = active else {
-            return None;
+        let (target, started) = match std::mem::replace(&mut self.active, Active::Nothing) {
+            Active::Tftp(target, started, client) => {
+                self.last_ack = client.last_ack().or(self.last_ack);
+                (target, started)
+            }
+            Active::Http(target, started) => (target, started),
+            Active::Nothing | Active::Waiting(_) => return None,
         };
         let (step, file) = (target.step, target.file);
         let after = turn.now.since(started);

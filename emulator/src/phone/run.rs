@@ -15,6 +15,7 @@ use crate::flash::Flash;
 use crate::limits::CANDIDATES_MAX;
 use crate::profile::{Param, Source, SourceId, SourceKind, SourcesEnd};
 use crate::time::Moment;
+use crate::transfer::tftp::LastAck;
 use crate::url::{Scheme, Url};
 
 /// A run under way.
@@ -23,16 +24,20 @@ pub struct Run {
     source: u8,
     candidates: u32,
     part: Part,
-    /// Numbers for the next fresh UDP port and the next TCP connection.
-    numbers: Numbers,
+    /// Carried for the next fresh UDP port and the next TCP connection.
+    carried: Carried,
     partial: bool,
 }
 
-/// The next fresh numbers of a phone; they outlive the run.
+/// What outlives a walk and a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Numbers {
+pub(super) struct Carried {
+    /// The number of the next fresh UDP port.
     pub(super) channel: u16,
+    /// The number of the next TCP connection.
     pub(super) connection: u16,
+    /// The last TFTP transfer's last ACK, in case the server missed it (RFC 1350 §6).
+    pub(super) last_ack: Option<LastAck>,
 }
 
 #[derive(Debug)]
@@ -70,14 +75,14 @@ impl Run {
         turn: &mut Turn<'_>,
         holdings: &mut Holdings<'_>,
         trigger: Trigger,
-        numbers: Numbers,
+        carried: Carried,
     ) -> (Self, Option<RunEnd>) {
         turn.event(EventKind::RunStarted(trigger));
         let mut run = Self {
             source: 0,
             candidates: 0,
             part: Part::Searching,
-            numbers,
+            carried,
             partial: false,
         };
         let end = run.search(turn, holdings);
@@ -93,9 +98,9 @@ impl Run {
         }
     }
 
-    /// The next fresh numbers.
-    pub(super) fn numbers(&self) -> Numbers {
-        self.numbers
+    /// What the next run goes on with.
+    pub(super) fn carried(&self) -> Carried {
+        self.carried
     }
 
     /// Takes an input that is not a datagram for DHCP or SIP.
@@ -121,7 +126,7 @@ impl Run {
             }
             Part::Walk(walk) => {
                 let end = walk.input(turn, holdings, input);
-                self.numbers = walk.numbers();
+                self.carried = walk.carried();
                 end.and_then(|end| self.walked(turn, holdings, end))
             }
         }
@@ -240,11 +245,11 @@ impl Run {
             base,
             account: source.account,
             config_file_name,
-            numbers: self.numbers,
+            carried: self.carried,
         };
         let mut walk = Box::new(Walk::new(turn, holdings, start));
         let end = walk.begin(turn, holdings);
-        self.numbers = walk.numbers();
+        self.carried = walk.carried();
         self.part = Part::Walk(walk);
         end.and_then(|end| self.walked(turn, holdings, end))
     }

@@ -11,7 +11,7 @@ use super::apply::{self, Collected};
 use super::fetching::{Fetching, Target};
 use super::io::Input;
 use super::params::HttpIdentity;
-use super::run::{Holdings, Numbers};
+use super::run::{Holdings, Carried};
 use super::turn::Turn;
 use crate::bodies::Body;
 use crate::event::{EventKind, Fault, File, Limit};
@@ -31,7 +31,7 @@ pub(super) struct Start {
     pub(super) base: Url,
     pub(super) account: Account,
     pub(super) config_file_name: String,
-    pub(super) numbers: Numbers,
+    pub(super) carried: Carried,
 }
 
 /// A walk under way.
@@ -115,7 +115,7 @@ impl Walk {
         Self {
             base: start.base,
             config_file_name: start.config_file_name,
-            fetching: Fetching::new(http, start.numbers),
+            fetching: Fetching::new(http, start.carried),
             at: if directory {
                 Position::Fetch(0)
             } else {
@@ -132,8 +132,8 @@ impl Walk {
         }
     }
 
-    pub(super) fn numbers(&self) -> Numbers {
-        self.fetching.numbers()
+    pub(super) fn carried(&self) -> Carried {
+        self.fetching.carried()
     }
 
     pub(super) fn deadline(&self) -> Option<Moment> {

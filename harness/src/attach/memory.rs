@@ -17,7 +17,7 @@ use bootstorm_scenarios::scenario::Link;
 use rustc_hash::FxHashMap;
 
 use super::{channel_of, port_of};
-use crate::fleet::shard::{End, Network, Sender, Shard};
+use crate::fleet::shard::{End, Network, Sender, Shard, Tls};
 use crate::reference::http::connection::{After, Connection};
 use crate::reference::{Endpoint, Reference, Replies};
 
@@ -352,7 +352,7 @@ impl Network for Wire {
         }
     }
 
-    fn open(&mut self, now: Moment, end: End, to: SocketAddrV4, tls: Option<&str>) {
+    fn open(&mut self, now: Moment, end: End, to: SocketAddrV4, tls: Option<Tls<'_>>) {
         let known = *to.ip() == self.server && to.port() == if tls.is_some() { 443 } else { 80 };
         // A handshake: there and back, TLS once more.
         let round = self.link.delay * if tls.is_some() { 4 } else { 2 };

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bootstorm_emulator::flash::Flash;
 use bootstorm_emulator::identity::Mac;
@@ -24,8 +25,8 @@ use super::progress::Progress;
 pub trait Network {
     /// Sends one UDP payload. Never blocks: what cannot leave is dropped and counted.
     fn send(&mut self, now: Moment, from: Sender, to: SocketAddrV4, bytes: &[u8]);
-    /// Opens a TCP connection; with `tls` the server name is verified.
-    fn open(&mut self, now: Moment, end: End, to: SocketAddrV4, tls: Option<&str>);
+    /// Opens a TCP connection, with TLS where it is asked for.
+    fn open(&mut self, now: Moment, end: End, to: SocketAddrV4, tls: Option<Tls<'_>>);
     /// Writes on an open connection.
     fn write(&mut self, now: Moment, end: End, bytes: &[u8]);
     /// Closes a connection.
@@ -54,6 +55,15 @@ pub struct End {
     pub address: Ipv4Addr,
 }
 
+/// How a phone wants TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tls<'a> {
+    /// The server's name.
+    pub name: &'a str,
+    /// Whether the phone looks at the server's certificate.
+    pub verify: bool,
+}
+
 /// The phones of one shard.
 #[derive(Debug)]
 pub struct Shard {
@@ -74,6 +84,16 @@ pub struct Shard {
     addresses: Vec<Ipv4Addr>,
     out: Outputs,
     ledger: Ledger,
+    lag: Lag,
+}
+
+/// How late the shard itself was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lag {
+    /// Phones switched on more than `LATE` after their time.
+    pub late_starts: u64,
+    /// The longest time by which a phone was switched on or ticked late.
+    pub max: Duration,
 }
 
 /// What a shard hands over when it is over.
@@ -85,10 +105,14 @@ pub struct ShardResult {
     pub ladder: Ladder,
     /// The log of events, if it was asked for.
     pub transcript: Vec<u8>,
+    /// How late the shard itself was.
+    pub lag: Lag,
     /// Bytes that settled phones hold for themselves, on average; 0 without phones.
     pub bytes_per_phone: usize,
 }
 
+/// A start later than this after its time counts as late.
+pub const LATE: Duration = Duration::from_millis(50);
 const NEVER: Moment = Moment::from_nanos(u64::MAX);
 
 impl Shard {
@@ -123,7 +147,20 @@ impl Shard {
             by_address: FxHashMap::default(),
             out: Outputs::default(),
             ledger,
+            lag: Lag::default(),
         }
+    }
+
+    /// How many phones.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.phones.len()
+    }
+
+    /// True without phones.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.phones.is_empty()
     }
 
     /// When the shard wants `tick`.
@@ -139,11 +176,16 @@ impl Shard {
         for _ in 0..most {
             let Some(slot) = self.next_due(now) else { return };
             match slot {
-                Due::Start(slot) => {
+                Due::Start(at, slot) => {
+                    self.lag.note(now.since(at));
+                    self.lag.late_starts += u64::from(now.since(at) > LATE);
                     self.ledger.started(slot as usize);
                     self.step(now, slot, Input::Power, network);
                 }
-                Due::Timer(slot) => self.step(now, slot, Input::Tick, network),
+                Due::Timer(at, slot) => {
+                    self.lag.note(now.since(at));
+                    self.step(now, slot, Input::Tick, network);
+                }
             }
         }
     }
@@ -156,7 +198,7 @@ impl Shard {
             match (start, timer) {
                 (Some((at, slot)), timer) if timer.is_none_or(|(due, _)| at <= due) => {
                     self.to_start.pop();
-                    return Some(Due::Start(slot));
+                    return Some(Due::Start(at, slot));
                 }
                 (_, Some((at, slot))) => {
                     self.timers.pop();
@@ -166,7 +208,7 @@ impl Shard {
                     }
                     self.armed[place] = NEVER;
                     match self.phones[place].deadline() {
-                        Some(due) if due <= now => return Some(Due::Timer(slot)),
+                        Some(due) if due <= now => return Some(Due::Timer(due, slot)),
                         Some(due) => self.arm(slot, due),
                         None => {}
                     }
@@ -234,7 +276,9 @@ impl Shard {
                     let end = End { slot, connection: *connection, address };
                     let name = tls.as_ref().map(|name| self.out.slice(name));
                     let name = name.and_then(|name| std::str::from_utf8(name).ok());
-                    network.open(now, end, *to, name);
+                    let profile = self.shelf.profiles.get(usize::from(self.planned[place].profile));
+                    let verify = profile.is_none_or(|profile| profile.http.verify_certificate);
+                    network.open(now, end, *to, name.map(|name| Tls { name, verify }));
                 }
                 Effect::Write { connection, bytes } => {
                     let end = End { slot, connection: *connection, address };
@@ -276,14 +320,20 @@ impl Shard {
         }
         let bytes_per_phone = held.checked_div(phones.len()).unwrap_or(0);
         let transcript = self.ledger.take_transcript();
-        ShardResult { phones, ladder: self.ledger.ladder(), transcript, bytes_per_phone }
+        ShardResult { phones, ladder: self.ledger.ladder(), transcript, lag: self.lag, bytes_per_phone }
     }
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Due {
-    Start(u32),
-    Timer(u32),
+    Start(Moment, u32),
+    Timer(Moment, u32),
+}
+
+impl Lag {
+    fn note(&mut self, late: Duration) {
+        self.max = self.max.max(late);
+    }
 }
 
 fn new_phone(plan: &Plan, planned: &PhonePlan) -> Phone {
