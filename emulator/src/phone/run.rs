@@ -119,7 +119,7 @@ impl Run {
                         channel,
                         from,
                         bytes,
-                    } if *channel == client.channel() => client.datagram(turn, *from, bytes),
+                    } => client.datagram_at(turn, *channel, *from, bytes),
                     _ => None,
                 };
                 result.and_then(|result| self.discovered(turn, holdings, result))
@@ -132,9 +132,12 @@ impl Run {
         }
     }
 
-    /// True when a datagram on this channel belongs to discovery.
-    pub(super) fn listens_on(&self, channel: Channel) -> bool {
-        matches!(&self.part, Part::Pnp(client) if client.channel() == channel)
+    /// True when a SIP datagram belongs to discovery: some servers answer a search at the SIP port.
+    pub(super) fn claims(&self, turn: &Turn<'_>, channel: Channel, bytes: &[u8]) -> bool {
+        match &self.part {
+            Part::Pnp(client) => client.channel() == channel || client.claims(turn, bytes),
+            Part::Searching | Part::Walk(_) => false,
+        }
     }
 
     /// Closes what is open; the run is dropped next.
