@@ -318,7 +318,7 @@ fn index_range(index: &str, at: usize, limits: &[(String, u32)]) -> Result<(u32,
     }
     let names = limits.iter().map(|(name, _)| name.as_str());
     let is_name = index.starts_with(|letter: char| letter.is_ascii_lowercase())
-        && index.bytes().all(|byte| is_key_byte(byte));
+        && index.bytes().all(is_key_byte);
     match nearest(index, names) {
         Some(near) => {
             let what = format!("unknown index '{index}' (did you mean '{near}'?)");

@@ -25,6 +25,14 @@ fn child_faults(lines: &str) -> String {
     faults(&format!("inherits = \"flyingvoice/fip13g\"\n{lines}"))
 }
 
+/// Each child of FIP13G with these lines has a fault that contains the text beside them.
+fn contain(children: &[(&str, &str)]) {
+    for (lines, expected) in children {
+        let found = child_faults(lines);
+        assert!(found.contains(expected), "{lines}: {found}");
+    }
+}
+
 #[test]
 fn reports_all_faults_of_a_file_in_one_go_each_at_its_place() {
     let text = r#"inherits = "flyingvoice/fip13g"
@@ -126,8 +134,8 @@ fn names_every_table_that_a_profile_without_parent_lacks() {
 }
 
 #[test]
-fn checks_what_belongs_together() {
-    for (lines, expected) in [
+fn checks_that_the_walk_ends_and_has_what_it_needs() {
+    contain(&[
         (
             "[fetches.mac-cfg]\nfound = \"own-name\"\n",
             "a/b.toml:2:1: the walk goes in a circle through 'mac-cfg'",
@@ -153,6 +161,12 @@ fn checks_what_belongs_together() {
             "[firmware_rule]\nversion = \"version-file\"\n",
             "the version comes from a version file, but no fetch has format version",
         ),
+    ]);
+}
+
+#[test]
+fn checks_the_clients_of_the_lower_protocols() {
+    contain(&[
         (
             "[dhcp]\nparameters = [1, 3]\n",
             "option 66 is not in 'dhcp.parameters'",
@@ -199,6 +213,12 @@ fn checks_what_belongs_together() {
             "[pnp]\nheaders = [\"A: b\\r\\nC: d\"]\n",
             "expected a header field such as",
         ),
+    ]);
+}
+
+#[test]
+fn checks_headers_times_parameters_and_sources() {
+    contain(&[
         (
             "[http]\nheaders = [\"Host:  {hots}\"]\n",
             "a/b.toml:3:21: 'http.headers[0]': unknown variable 'hots'; did you mean 'host'?",
@@ -248,10 +268,7 @@ fn checks_what_belongs_together() {
             "[sources.x]\nkind = \"fixed\"\nurl = \"server_url\"\noption = 3\n",
             "unknown key 'option'",
         ),
-    ] {
-        let found = child_faults(lines);
-        assert!(found.contains(expected), "{lines}: {found}");
-    }
+    ]);
 }
 
 #[test]

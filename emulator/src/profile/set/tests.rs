@@ -328,3 +328,27 @@ fn is_shared_between_threads() {
     fn shared<T: Send + Sync>(_: &T) {}
     shared(&ProfileSet::built_in());
 }
+
+/// FLY-44: the frame of 616 bytes holds 574 bytes of SIP.
+#[test]
+fn subscribes_with_as_many_bytes_as_the_phone_of_the_trace() {
+    let profile = fip13g();
+    let pnp = profile.pnp.as_ref().unwrap();
+    let vars = Vars {
+        mac: Mac::parse("0021f222b01d").unwrap(),
+        model: &profile.model,
+        vendor: &profile.vendor,
+        firmware: &profile.firmware,
+        address: std::net::Ipv4Addr::new(192, 168, 50, 163),
+        port: 59_495,
+        cseq: 1,
+        ..Vars::default()
+    };
+    let mut message = format!("SUBSCRIBE {} SIP/2.0\r\n", pnp.request_uri.text(&vars));
+    for (name, value) in &pnp.headers {
+        message.push_str(&format!("{name}: {}\r\n", value.text(&vars)));
+    }
+    message.push_str("\r\n");
+    assert!(message.starts_with("SUBSCRIBE sip:MAC0021f222b01d@224.0.1.75 SIP/2.0\r\n"));
+    assert_eq!(message.len(), 574);
+}
