@@ -235,7 +235,8 @@ impl Run {
         }
         let id = SourceId(self.source);
         let expanded = params::expand(turn, text);
-        let Ok(base) = Url::parse(&expanded, Scheme::Tftp) else {
+        let scheme = bare_scheme(turn, holdings.flash);
+        let Ok(base) = Url::parse(&expanded, scheme) else {
             turn.event(EventKind::NoCandidate { source: id });
             return None;
         };
@@ -290,6 +291,15 @@ impl Run {
         self.source = self.source.saturating_add(1);
         self.search(turn, holdings)
     }
+}
+
+/// What a text without a scheme means (FLY-66).
+fn bare_scheme(turn: &Turn<'_>, flash: &Flash) -> Scheme {
+    let word = params::text(turn, flash, Param::BareScheme);
+    [(Scheme::Http, "http"), (Scheme::Https, "https"), (Scheme::Ftp, "ftp")]
+        .into_iter()
+        .find(|(_, name)| word.eq_ignore_ascii_case(name))
+        .map_or(Scheme::Tftp, |(scheme, _)| scheme)
 }
 
 /// A text option of the lease, without trailing NULs.

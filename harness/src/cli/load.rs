@@ -18,7 +18,7 @@ pub(super) fn profiles(common: &Common) -> Result<ProfileSet, Trouble> {
     if let Some(directory) = &common.profiles {
         collect(directory, directory, &mut files)?;
     }
-    ProfileSet::with_files(files).map_err(Trouble::Faults)
+    ProfileSet::with_directory(files).map_err(Trouble::Faults)
 }
 
 /// Every TOML file below a directory, by its path from there.

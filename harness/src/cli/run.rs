@@ -11,8 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_emulator::url::{Scheme, Url};
 use bootstorm_reports::text::{self, Style};
-use bootstorm_reports::verdict::{self, Class};
-use bootstorm_reports::{json, report::Report};
+use bootstorm_reports::json;
+use bootstorm_reports::report::Report;
+use bootstorm_reports::verdict::Class;
 use bootstorm_scenarios::plan::Plan;
 
 use super::live::Live;
@@ -265,7 +266,8 @@ fn parse(text: &str) -> Result<SubjectUrl, Trouble> {
 
 /// Writes the report where it was asked for, prints it, and says how the run ended.
 fn deliver(common: &Common, arguments: &RunArguments, ended: &Ended) -> Result<Exit, Trouble> {
-    let text = json::write(&ended.report);
+    let mut text = Vec::new();
+    json::write(&ended.report, &mut text).map_err(Trouble::own)?;
     let path = arguments.out.join("report.json");
     let written = fs::write(&path, &text);
     if let Some(file) = &arguments.events {
@@ -273,7 +275,7 @@ fn deliver(common: &Common, arguments: &RunArguments, ended: &Ended) -> Result<E
         fs::write(file, &ended.transcript).map_err(failed)?;
     }
     if arguments.json {
-        print(&text);
+        print(&String::from_utf8_lossy(&text));
         print("\n");
     } else {
         show(common, &ended.report);
@@ -288,7 +290,7 @@ fn deliver(common: &Common, arguments: &RunArguments, ended: &Ended) -> Result<E
             return Err(Trouble::own(format!("failed to write {path}: {fault}")));
         }
     }
-    Ok(match verdict::class(&ended.report) {
+    Ok(match ended.report.verdict().class {
         Class::Met => Exit::Met,
         Class::SubjectFailed => Exit::SubjectFailed,
         Class::Void => Exit::Void,
@@ -298,12 +300,12 @@ fn deliver(common: &Common, arguments: &RunArguments, ended: &Ended) -> Result<E
 
 fn show(common: &Common, report: &Report) {
     if common.quiet {
-        print(&format!("{}\n", verdict::sentence(report)));
+        print(&format!("{}\n", report.verdict().sentence));
         return;
     }
     let out = std::io::stdout();
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
-    let style = Style { width: super::live::width(), colour };
+    let style = Style { columns: super::live::columns(), colour, ..Style::default() };
     let mut lock = out.lock();
     // A reader that has gone away is not an error.
     let _ = text::write(report, style, &mut lock);
