@@ -227,9 +227,6 @@ fn writes_the_port_into_the_host_field_only_where_it_must() {
     ] {
         assert_eq!(url(text).host_field(), host, "{text}");
     }
-    assert!(url("http://H/a").same_server(&url("http://h:80/b")));
-    assert!(!url("http://h/a").same_server(&url("https://h/a")));
-    assert!(!url("http://h/a").same_server(&url("http://h:81/a")));
 }
 
 proptest! {
@@ -257,7 +254,7 @@ proptest! {
         let base = url("http://h/a/b/c.boot");
         if !path.trim().starts_with("//") {
             let joined = base.join(&path).unwrap();
-            prop_assert!(joined.same_server(&base));
+            prop_assert_eq!((&joined.host, joined.port), (&base.host, base.port));
             if !path.trim().is_empty() {
                 prop_assert!(!joined.path.split('/').any(|segment| segment == ".."), "{}", joined);
             }
