@@ -16,7 +16,7 @@ use bootstorm_reports::report::Report;
 use bootstorm_reports::verdict::Class;
 use bootstorm_scenarios::plan::Plan;
 
-use super::live::Live;
+use super::live::{Live, catch_interrupt};
 use super::{Attachment, Common, Exit, RunArguments, SubjectUrl, TftpServer, Trouble, load, print};
 use crate::fleet::progress::Progress;
 use crate::provision::{self, LOOPBACK_POOL, SIMULATED_POOL, SIMULATED_SERVER};
@@ -38,8 +38,9 @@ pub(super) fn run(common: &Common, arguments: &RunArguments) -> Result<Exit, Tro
     }
     writable(&arguments.out)?;
     let orders = orders(common, arguments, &plan);
-    let live = Live::start(&orders, planned(arguments, &plan), common.quiet);
+    catch_interrupt(Arc::clone(&orders.stop))?;
     announce(common, arguments, &plan);
+    let live = Live::start(&orders, planned(arguments, &plan), common.quiet);
     let ended = match arguments.attach {
         Attachment::Memory => simulate(arguments, &plan, &orders),
         Attachment::Loopback => on_loopback(arguments, &plan, &orders),
