@@ -220,14 +220,14 @@ fn close(
     let mut transcript = Vec::new();
     let mut bytes_per_phone = 0;
     for mut result in results {
-        ladder.add(&result.ladder);
+        ladder.merge(result.ladder);
         bytes_per_phone = bytes_per_phone.max(result.bytes_per_phone);
         facts.generator.late_starts += result.lag.late_starts;
         facts.generator.lag_max = facts.generator.lag_max.max(result.lag.max);
         phones.append(&mut result.phones);
         for logged in &result.log {
             if let Some(phone) = plan.phone(logged.phone) {
-                transcript::write(&mut transcript, plan, &phone, &result.shelf, &logged.event);
+                transcript::write(&mut transcript, plan, &phone, &result.urls, &logged.event);
             }
         }
     }

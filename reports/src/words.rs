@@ -22,6 +22,7 @@ pub fn fault(fault: Fault) -> (&'static str, Option<u16>) {
         Fault::ConnectionRefused => "connection refused",
         Fault::ConnectionBroken => "connection broken",
         Fault::Tls => "TLS failed",
+        Fault::NotThere => "not there",
         Fault::Silence => "no answer",
         Fault::TooLarge => "file too large",
         Fault::WrongFormat => "not of the expected format",

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::phone::io::{Channel, ConnectionFault, Input};
 use bootstorm_emulator::time::Moment;
 use bootstorm_emulator::wire::dhcp;
@@ -252,7 +251,7 @@ async fn hear(
 impl World {
     fn arrived(&mut self, port: Port, received: Received, bytes: &mut [u8]) {
         let slot = match port {
-            Port::Dhcp => dhcp::chaddr_of(bytes).and_then(|mac| self.shard.with_mac(Mac(mac))),
+            Port::Dhcp => dhcp::chaddr_of(bytes).and_then(|mac| self.shard.with_mac(mac)),
             _ => self.shard.with_address(received.to),
         };
         let Some(slot) = slot else { return };

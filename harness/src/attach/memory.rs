@@ -7,7 +7,6 @@ use std::collections::BinaryHeap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::phone::io::{Channel, ConnectionFault, Input};
 use bootstorm_emulator::rng::Rng;
 use bootstorm_emulator::shelf::Ports;
@@ -201,7 +200,7 @@ impl Simulation {
         let Some(stream) = self.wire.streams.get_mut(&end) else { return };
         let peer = SocketAddrV4::new(end.address, FIRST_TCP_PORT + end.connection.0 % 10_000);
         self.scratch.clear();
-        let http = self.reference.http();
+        let http = &self.reference.http;
         let after = stream.server.receive(self.now, peer, http, bytes, &mut self.scratch);
         if !self.scratch.is_empty() {
             let answer = self.scratch.as_slice();
@@ -246,7 +245,7 @@ const FIRST_TCP_PORT: u16 = 40_000;
 
 /// The phone that a DHCP answer is for: by its hardware address, as on a segment.
 fn dhcp_client(shard: &Shard, bytes: &[u8]) -> Option<(u32, Channel)> {
-    let mac = dhcp::chaddr_of(bytes).map(Mac)?;
+    let mac = dhcp::chaddr_of(bytes)?;
     Some((shard.with_mac(mac)?, Channel::Dhcp))
 }
 

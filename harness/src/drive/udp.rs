@@ -13,7 +13,7 @@ use nix::sys::socket::{
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UdpSocket;
 
 /// Asked of the kernel for each socket; it gives at most `net.core.rmem_max`.
 const RECEIVE_BYTES: usize = 4 << 20;
@@ -21,7 +21,7 @@ const RECEIVE_BYTES: usize = 4 << 20;
 /// A shared socket. Sending never blocks.
 #[derive(Debug)]
 pub struct SharedSocket {
-    fd: AsyncFd<Socket>,
+    socket: UdpSocket,
     port: u16,
 }
 
@@ -63,8 +63,7 @@ impl SharedSocket {
     pub fn new(socket: Socket) -> io::Result<Self> {
         let address = socket.local_addr()?;
         let port = address.as_socket_ipv4().map_or(0, |address| address.port());
-        let fd = AsyncFd::with_interest(socket, Interest::READABLE)?;
-        Ok(Self { fd, port })
+        Ok(Self { socket: UdpSocket::from_std(socket.into())?, port })
     }
 
     /// The port that it is bound to.
@@ -78,7 +77,7 @@ impl SharedSocket {
     /// # Errors
     /// `WouldBlock` when the socket's buffer is full; otherwise the operating system's.
     pub fn send(&self, from: Ipv4Addr, to: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
-        send(self.fd.get_ref(), from, to, bytes)
+        send(&self.socket, from, to, bytes)
     }
 
     /// Waits until something can be received, then hands every waiting payload (at most `most`)
@@ -92,16 +91,19 @@ impl SharedSocket {
         most: usize,
         mut take: impl FnMut(Received, &mut [u8]),
     ) -> io::Result<()> {
-        let mut guard = self.fd.readable().await?;
+        self.socket.readable().await?;
         for _ in 0..most {
-            match guard.try_io(|fd| receive(fd.get_ref(), buffer)) {
-                Ok(Ok(received)) => {
+            let socket = &self.socket;
+            match socket.try_io(Interest::READABLE, || receive(socket, buffer)) {
+                Ok(received) => {
                     let bytes = buffer.get_mut(..received.length).unwrap_or_default();
                     take(received, bytes);
                 }
-                Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-                Ok(Err(error)) => return Err(error),
-                Err(_would_block) => return Ok(()),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => return Ok(()),
+                    io::ErrorKind::ConnectionRefused => {}
+                    _ => return Err(error),
+                },
             }
         }
         Ok(())
@@ -113,7 +115,7 @@ impl SharedSocket {
 /// # Errors
 /// As `SharedSocket::send`.
 pub fn send(
-    socket: &Socket,
+    socket: &impl AsRawFd,
     from: Ipv4Addr,
     to: SocketAddrV4,
     bytes: &[u8],
@@ -134,7 +136,7 @@ pub fn send(
 ///
 /// # Errors
 /// `WouldBlock` when none waits; otherwise the operating system's.
-pub fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<Received> {
+pub fn receive(socket: &impl AsRawFd, buffer: &mut [u8]) -> io::Result<Received> {
     let mut control = [0_u8; 128];
     let mut parts = [IoSliceMut::new(buffer)];
     let message = recvmsg::<SockaddrIn>(

@@ -254,7 +254,7 @@ fn placed(
     shelf: &Shelf,
     difference: Difference,
 ) -> ReportDifference {
-    let place = |file, line| format!("{}:{line}", transcript::file_name(plan, planned, shelf, file));
+    let place = |file, line| format!("{}:{line}", transcript::file_name(plan, planned, &shelf.urls, file));
     match difference {
         Difference::Setting { key, expected, held: Some((held, file, line)) } => {
             ReportDifference { key, expected, held: Some(held), source: place(file, line) }

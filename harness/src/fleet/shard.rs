@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bootstorm_emulator::flash::Flash;
 use bootstorm_emulator::identity::Mac;
+use bootstorm_emulator::names::Names;
 use bootstorm_emulator::phone::Phone;
 use bootstorm_emulator::phone::io::{Channel, Connection, Effect, Input, Outputs};
 use bootstorm_emulator::shelf::Shelf;
@@ -105,8 +106,8 @@ pub struct ShardResult {
     pub ladder: Ladder,
     /// The log of events, if it was asked for.
     pub log: Vec<Logged>,
-    /// What the phones shared: the names in the log are its.
-    pub shelf: Shelf,
+    /// The names in the log.
+    pub urls: Names,
     /// How late the shard itself was.
     pub lag: Lag,
     /// Bytes that settled phones hold for themselves, on average; 0 without phones.
@@ -325,7 +326,7 @@ impl Shard {
             phones,
             ladder: self.ledger.ladder(),
             log: self.ledger.take_log(),
-            shelf: self.shelf,
+            urls: self.shelf.urls,
             lag: self.lag,
             bytes_per_phone,
         }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use bootstorm_emulator::event::{Event, EventKind, File};
 use bootstorm_emulator::profile::{Profile, SourceId, StepId};
-use bootstorm_emulator::shelf::Shelf;
+use bootstorm_emulator::names::Names;
 use bootstorm_reports::words;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 
@@ -14,7 +14,7 @@ pub fn write(
     lines: &mut Vec<u8>,
     plan: &Plan,
     planned: &PhonePlan,
-    shelf: &Shelf,
+    urls: &Names,
     event: &Event,
 ) {
     let nanos = event.at.nanos();
@@ -22,7 +22,7 @@ pub fn write(
     let profile = plan.profile(planned);
     let name = profile.map_or("", |profile| profile.name.as_str());
     let text = profile.map_or_else(String::new, |profile| {
-        Teller { plan, planned, profile, shelf }.tell(&event.kind)
+        Teller { plan, planned, profile, urls }.tell(&event.kind)
     });
     // Writing into a vector cannot fail.
     let _ = writeln!(lines, "{seconds}.{micros:06} {} {name} {text}", planned.identity.mac);
@@ -30,24 +30,24 @@ pub fn write(
 
 /// The text of one event, as the log and the ladder print it.
 #[must_use]
-pub fn tell(plan: &Plan, planned: &PhonePlan, shelf: &Shelf, kind: &EventKind) -> String {
+pub fn tell(plan: &Plan, planned: &PhonePlan, urls: &Names, kind: &EventKind) -> String {
     plan.profile(planned).map_or_else(String::new, |profile| {
-        Teller { plan, planned, profile, shelf }.tell(kind)
+        Teller { plan, planned, profile, urls }.tell(kind)
     })
 }
 
 /// The name of a file, as the phone requested it.
 #[must_use]
-pub fn file_name(plan: &Plan, planned: &PhonePlan, shelf: &Shelf, file: File) -> String {
+pub fn file_name(plan: &Plan, planned: &PhonePlan, urls: &Names, file: File) -> String {
     plan.profile(planned)
-        .map_or_else(String::new, |profile| Teller { plan, planned, profile, shelf }.file(file))
+        .map_or_else(String::new, |profile| Teller { plan, planned, profile, urls }.file(file))
 }
 
 struct Teller<'a> {
     plan: &'a Plan,
     planned: &'a PhonePlan,
     profile: &'a Profile,
-    shelf: &'a Shelf,
+    urls: &'a Names,
 }
 
 impl Teller<'_> {
@@ -109,7 +109,7 @@ impl Teller<'_> {
             }
             EventKind::Challenged { step } => format!("challenged at {}", self.step(step)),
             EventKind::Redirected { step, url } => {
-                format!("redirected at {} to {}", self.step(step), self.shelf.urls.text(url))
+                format!("redirected at {} to {}", self.step(step), self.urls.text(url))
             }
             EventKind::Fetched { file, bytes, md5, .. } => {
                 let md5: String = md5.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -129,7 +129,7 @@ impl Teller<'_> {
             EventKind::LeaseLost => "lease lost".to_owned(),
             EventKind::LeaseReleased => "lease released".to_owned(),
             EventKind::Candidate { source, url } => {
-                format!("candidate from {}: {}", self.source(source), self.shelf.urls.text(url))
+                format!("candidate from {}: {}", self.source(source), self.urls.text(url))
             }
             EventKind::NoCandidate { source } => {
                 format!("no candidate from {}", self.source(source))
@@ -152,10 +152,10 @@ impl Teller<'_> {
                 format!("stored {} ({bytes} bytes)", self.file(file))
             }
             EventKind::FirmwareInstalling { version, bytes } => {
-                format!("installing firmware {} ({bytes} bytes)", self.shelf.urls.text(version))
+                format!("installing firmware {} ({bytes} bytes)", self.urls.text(version))
             }
             EventKind::FirmwareInstalled { version } => {
-                format!("runs firmware {}", self.shelf.urls.text(version))
+                format!("runs firmware {}", self.urls.text(version))
             }
             EventKind::FirmwareCurrent => "firmware is current".to_owned(),
             EventKind::FirmwareRefused { fault } => {
@@ -175,7 +175,7 @@ impl Teller<'_> {
 
     fn file(&self, file: File) -> String {
         match file {
-            File::Named(name) => self.shelf.urls.text(name).to_owned(),
+            File::Named(name) => self.urls.text(name).to_owned(),
             File::Step(step) => {
                 let fetch = step.fetch_index().and_then(|index| self.profile.fetches.get(index));
                 let mac = self.planned.identity.mac.to_string();

@@ -1,0 +1,51 @@
+//! `bootstorm content`
+
+use std::fs;
+use std::path::{Component, Path};
+
+use super::{Common, ContentArguments, Exit, Trouble, load, print};
+use crate::content;
+
+/// Writes the files that a scenario's phones need.
+pub(super) fn content(common: &Common, arguments: &ContentArguments) -> Result<Exit, Trouble> {
+    let profiles = load::profiles(common)?;
+    let mut scenario = load::scenario(common, &arguments.scenario)?;
+    if let Some(phones) = arguments.phones {
+        scenario.resize(phones);
+    }
+    let plan = load::plan(scenario, &profiles, arguments.server)?;
+    let files = content::generate(&plan).map_err(Trouble::usage)?;
+    let mut bytes = 0;
+    for (path, content) in &files {
+        bytes += content.len();
+        write(&arguments.out, path, content)?;
+    }
+    if !common.quiet {
+        let (count, out) = (files.len(), arguments.out.display());
+        print(&format!("{count} files, {bytes} bytes, for {} phones in {out}\n", plan.phones()));
+        for fleet in &plan.scenario.fleets {
+            let (name, phones) = (&fleet.name, fleet.phones);
+            let text = plan.discovery_text(fleet);
+            let way = match fleet.source {
+                bootstorm_scenarios::scenario::Discovery::Dhcp => "by DHCP option",
+                bootstorm_scenarios::scenario::Discovery::Pnp => "by SIP PnP, from",
+                bootstorm_scenarios::scenario::Discovery::Fixed => "by web page",
+            };
+            print(&format!("  {name}: {phones} phones, {way} {text}\n"));
+        }
+    }
+    Ok(Exit::Met)
+}
+
+fn write(root: &Path, path: &str, content: &[u8]) -> Result<(), Trouble> {
+    let relative = Path::new(path);
+    let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
+    if !plain {
+        return Err(Trouble::usage(format!("the path {path} leads out of the directory")));
+    }
+    let target = root.join(relative);
+    let made = target.parent().map_or(Ok(()), fs::create_dir_all);
+    made.and_then(|()| fs::write(&target, content)).map_err(|fault| {
+        Trouble::own(format!("failed to write {}: {fault}", target.display()))
+    })
+}

@@ -1,0 +1,98 @@
+//! `bootstorm serve`
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::live::catch_interrupt;
+use super::{Common, Exit, ServeArguments, TftpServer, Trouble, load, print};
+use crate::provision::{self, LOOPBACK_POOL};
+use crate::reference::Reference;
+use crate::reference::adapter::{Adapter, Bind, Endpoints};
+use crate::reference::certificate::Authority;
+use crate::reference::content::Source;
+use crate::reference::independent::Independent;
+
+/// How often the server looks whether it is to end.
+const NAP: Duration = Duration::from_millis(100);
+
+/// Serves until Ctrl-C.
+pub(super) fn serve(common: &Common, arguments: &ServeArguments) -> Result<Exit, Trouble> {
+    let profiles = load::profiles(common)?;
+    let scenario = load::scenario(common, &arguments.scenario)?;
+    let plan = load::plan(scenario, &profiles, arguments.address)?;
+    let source = match &arguments.content {
+        Some(path) => directory(path)?,
+        None => provision::tree(&plan).map_err(Trouble::usage)?,
+    };
+    let authority = Authority::new().map_err(Trouble::own)?;
+    if let Some(path) = &arguments.ca_out {
+        let failed = |fault| Trouble::own(format!("failed to write {}: {fault}", path.display()));
+        fs::write(path, authority.pem()).map_err(failed)?;
+    }
+    let mut names = vec![arguments.address.to_string()];
+    names.extend(plan.scenario.hosts.keys().cloned());
+    let tls = authority.server(&names).map_err(Trouble::own)?;
+    let independent = match arguments.tftp_server {
+        TftpServer::Own => None,
+        TftpServer::AsyncTftp => {
+            let at = std::net::SocketAddrV4::new(arguments.address, arguments.tftp_port);
+            Some(Independent::start(source.clone(), at).map_err(Trouble::own)?)
+        }
+    };
+    let bind = Bind {
+        address: arguments.address,
+        beyond_loopback: arguments.beyond_loopback,
+        dhcp_interface: arguments.dhcp_interface.clone(),
+        dhcp_port: Some(arguments.dhcp_port),
+        tftp_port: independent.is_none().then_some(arguments.tftp_port),
+        http_port: Some(arguments.http_port),
+        https: Some((arguments.https_port, tls)),
+        sip_port: Some(arguments.sip_port),
+        sip_group: Some(arguments.address),
+        ..Bind::loopback()
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    catch_interrupt(Arc::clone(&stop))?;
+    let config = provision::reference(&plan, source, LOOPBACK_POOL);
+    let running = Adapter::start(Reference::new(config), &bind).map_err(Trouble::own)?;
+    if !common.quiet {
+        let mut endpoints = *running.endpoints();
+        endpoints.tftp = independent.as_ref().map(Independent::address).or(endpoints.tftp);
+        print(&told(&endpoints, &plan.scenario.name, plan.phones()));
+    }
+    while !stop.load(Ordering::Relaxed) && running.is_alive() {
+        std::thread::sleep(NAP);
+    }
+    let counted: String =
+        running.counters().entries().map(|(name, count)| format!("  {name:<28}{count}\n")).collect();
+    if running.stop().is_err() {
+        return Err(Trouble::own("the server's thread died"));
+    }
+    if !common.quiet {
+        print(&counted);
+    }
+    Ok(Exit::Met)
+}
+
+/// Files of the user's.
+pub(super) fn directory(path: &Path) -> Result<Source, Trouble> {
+    Source::directory(path)
+        .map_err(|fault| Trouble::usage(format!("failed to read {}: {fault}", path.display())))
+}
+
+fn told(endpoints: &Endpoints, scenario: &str, phones: u32) -> String {
+    let all = [
+        ("dhcp", endpoints.dhcp),
+        ("tftp", endpoints.tftp),
+        ("http", endpoints.http),
+        ("https", endpoints.https),
+        ("sip", endpoints.sip),
+        ("pnp answers", endpoints.pnp),
+    ];
+    let lines = all.into_iter().filter_map(|(name, at)| Some(format!("  {name:<12}{}\n", at?)));
+    let lines: String = lines.collect();
+    format!("serving {scenario} ({phones} phones); Ctrl-C ends it\n{lines}")
+}

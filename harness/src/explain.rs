@@ -1,0 +1,268 @@
+//! A profile's flow, explained: where it looks, which files it walks, and the ladder of a first
+//! boot. The ladder is not written down anywhere: a phone of the profile boots on the simulated
+//! network, in faithful time, and what it did is printed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use bootstorm_emulator::event::EventKind;
+use bootstorm_emulator::profile::set::ProfileSet;
+use bootstorm_emulator::profile::{Fetch, Next, Profile, SourceKind, StepId};
+use bootstorm_emulator::time::Moment;
+use bootstorm_scenarios::load_shape::LoadShape;
+use bootstorm_scenarios::plan::{PhonePlan, Plan};
+use bootstorm_scenarios::scenario::{Discovery, Fleet, Link, Scenario, Transport};
+
+use crate::fleet::ledger::Logged;
+use crate::fleet::progress::Progress;
+use crate::fleet::shard::ShardResult;
+use crate::fleet::transcript;
+use crate::provision::{self, SIMULATED_POOL, SIMULATED_SERVER};
+use crate::reference::Reference;
+use crate::run::{Orders, simulate_shard};
+
+mod ladder;
+
+/// Longest boot shown: periodic runs come later.
+const DEADLINE: Duration = Duration::from_secs(900);
+
+/// The explanation of a profile.
+///
+/// # Errors
+/// A profile whose own content table contradicts itself.
+pub fn explain(
+    profiles: &ProfileSet,
+    profile: &Arc<Profile>,
+    seed: u64,
+    mermaid: bool,
+) -> Result<String, String> {
+    let mut text = String::new();
+    let boots = boots(profile);
+    if mermaid {
+        let Some(boot) = boots.first() else { return Ok(text) };
+        let (plan, result) = boot_once(profiles, profile, boot, seed)?;
+        return Ok(ladder::mermaid(&plan, &result));
+    }
+    head(&mut text, profile);
+    sources(&mut text, profile);
+    walk(&mut text, profile);
+    for boot in &boots {
+        let (plan, result) = boot_once(profiles, profile, boot, seed)?;
+        let _ = write!(text, "\nA first boot, {}\n\n", boot.title());
+        ladder::text(&mut text, &plan, &result);
+    }
+    Ok(text)
+}
+
+/// One way in which the profile's content can be served and found.
+struct Boot {
+    source: Discovery,
+    transport: Transport,
+    layout: String,
+}
+
+impl Boot {
+    fn title(&self) -> String {
+        let source = match self.source {
+            Discovery::Dhcp => "server found by DHCP",
+            Discovery::Pnp => "server found by SIP PnP",
+            Discovery::Fixed => "server typed in on the web page",
+        };
+        format!("{source}, content \"{}\" over {}", self.layout, self.transport.scheme())
+    }
+}
+
+/// Every layout once; sources take turns.
+fn boots(profile: &Profile) -> Vec<Boot> {
+    let mut layouts: Vec<&str> = Vec::new();
+    for file in &profile.content {
+        if !layouts.contains(&file.layout.as_str()) {
+            layouts.push(&file.layout);
+        }
+    }
+    let pnp = profile.sources.iter().any(|source| source.kind == SourceKind::Pnp);
+    let whole = |layout: &str| {
+        let mut files = profile.content.iter();
+        files.any(|file| file.layout == layout && file.holds_everything())
+    };
+    let scheme = profile.params.get(bootstorm_emulator::profile::Param::BareScheme as usize);
+    let transport = match scheme.map(|spec| spec.default.source()) {
+        Some("http") => Transport::Http,
+        Some("https") => Transport::Https,
+        _ => Transport::Tftp,
+    };
+    let boot = |layout: &&str| Boot {
+        source: if pnp && whole(layout) { Discovery::Pnp } else { Discovery::Dhcp },
+        transport,
+        layout: (*layout).to_owned(),
+    };
+    layouts.iter().map(boot).collect()
+}
+
+fn boot_once(
+    profiles: &ProfileSet,
+    profile: &Arc<Profile>,
+    boot: &Boot,
+    seed: u64,
+) -> Result<(Arc<Plan>, ShardResult), String> {
+    let fleet = Fleet {
+        name: "one".to_owned(),
+        phones: 1,
+        profiles: vec![(profile.name.clone(), 1)],
+        source: boot.source,
+        transport: boot.transport,
+        root: String::new(),
+        layout: boot.layout.clone(),
+        firmware: None,
+        firmware_bytes: 1_024,
+        common: Vec::new(),
+        common_for: BTreeMap::new(),
+        own: Vec::new(),
+        web: Vec::new(),
+    };
+    let scenario = Scenario {
+        name: "explain".to_owned(),
+        seed,
+        time_scale: 1.0,
+        deadline: DEADLINE,
+        load: LoadShape::Storm,
+        link: Link { delay: Duration::from_micros(500), ..Link::default() },
+        hosts: BTreeMap::new(),
+        fleets: vec![fleet],
+    };
+    let plan = Plan::new(scenario, profiles, SIMULATED_SERVER).map_err(|faults| {
+        faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    })?;
+    let plan = Arc::new(plan);
+    let source = provision::tree(&plan).map_err(|fault| fault.to_string())?;
+    let reference = Reference::new(provision::reference(&plan, source, SIMULATED_POOL));
+    let orders = Orders {
+        shards: 1,
+        only: None,
+        transcript: true,
+        keep_secrets: false,
+        stop: Arc::new(AtomicBool::new(false)),
+        progress: Arc::new(Progress::default()),
+        repeat: String::new(),
+        started_at: 0,
+    };
+    let (result, _) = simulate_shard(&plan, reference, &orders);
+    Ok((plan, result))
+}
+
+fn head(text: &mut String, profile: &Profile) {
+    let Profile { vendor, model, name, firmware, summary, .. } = profile;
+    let _ = writeln!(text, "{vendor} {model} ({name}), firmware {firmware}\n{summary}");
+    if !profile.unverified.is_empty() {
+        text.push_str("\nNot known for sure\n");
+        for sentence in &profile.unverified {
+            let _ = writeln!(text, "  - {sentence}");
+        }
+    }
+}
+
+fn sources(text: &mut String, profile: &Profile) {
+    text.push_str("\nWhere it looks for a server, in this order\n");
+    for (place, source) in profile.sources.iter().enumerate() {
+        let what = match &source.kind {
+            SourceKind::Pnp => "SIP PnP by multicast".to_owned(),
+            SourceKind::Dhcp { option, file_option: None } => format!("DHCP option {option}"),
+            SourceKind::Dhcp { option, file_option: Some(file) } => {
+                format!("DHCP option {option}, file name in {file} where that is on")
+            }
+            SourceKind::Fixed(_) => "a URL typed in on its web page".to_owned(),
+        };
+        let clauses = source.clauses.join(" ");
+        let _ = writeln!(text, "  {:>2}  {:<14}{what:<50} {clauses}", place + 1, source.id);
+    }
+}
+
+fn walk(text: &mut String, profile: &Profile) {
+    text.push_str("\nWhich files it asks for\n");
+    for (place, fetch) in profile.fetches.iter().enumerate() {
+        let clauses = fetch.clauses.join(" ");
+        let _ = writeln!(text, "  {:>2}  {:<22}{}", place + 1, fetch.label, clauses);
+        let _ = writeln!(text, "        {}", moves(profile, fetch));
+    }
+}
+
+fn moves(profile: &Profile, fetch: &Fetch) -> String {
+    let name = |next: Next| match next {
+        Next::End => "end of the list",
+        Next::Fetch(index) => {
+            profile.fetches.get(usize::from(index)).map_or("?", |fetch| fetch.label.as_str())
+        }
+    };
+    let mut text = format!("found: {}; not there: {}", name(fetch.found), name(fetch.missing));
+    if fetch.unchanged != fetch.found {
+        let _ = write!(text, "; unchanged: {}", name(fetch.unchanged));
+    }
+    if fetch.missing_empty != fetch.missing {
+        let _ = write!(text, "; not there and nothing held: {}", name(fetch.missing_empty));
+    }
+    if fetch.verify {
+        let _ = write!(text, "; checksum differs: {}", name(fetch.mismatch));
+    }
+    text
+}
+
+/// What one event is in a ladder.
+enum Rung {
+    /// From the phone to the server.
+    Request(StepId, String),
+    /// From the server to the phone.
+    Answer(StepId, String),
+    /// Within the phone.
+    Note(String),
+}
+
+fn rung(plan: &Plan, planned: &PhonePlan, result: &ShardResult, logged: &Logged) -> Option<Rung> {
+    let text = transcript::tell(plan, planned, &result.urls, &logged.event.kind);
+    Some(match logged.event.kind {
+        EventKind::Sent { step, bytes } => {
+            let name = label(plan, planned, step);
+            Rung::Request(step, format!("{name} ({bytes} bytes)"))
+        }
+        EventKind::Retried { step, attempt } => {
+            let name = label(plan, planned, step);
+            Rung::Request(step, format!("{name}, attempt {attempt}"))
+        }
+        EventKind::Fetched { step, bytes, .. } => Rung::Answer(step, format!("{bytes} bytes")),
+        EventKind::Missing { step, .. } => Rung::Answer(step, "not there".to_owned()),
+        EventKind::Answered { step, .. } if step < StepId::GIVEN => {
+            Rung::Answer(step, answer(step).to_owned())
+        }
+        EventKind::Answered { .. } => return None,
+        _ => Rung::Note(text),
+    })
+}
+
+fn answer(step: StepId) -> &'static str {
+    match step {
+        StepId::DISCOVER => "OFFER",
+        StepId::REQUEST | StepId::RENEW => "ACK",
+        StepId::SUBSCRIBE => "200 OK",
+        StepId::NOTIFY => "NOTIFY with the URL",
+        _ => "answer",
+    }
+}
+
+fn label(plan: &Plan, planned: &PhonePlan, step: StepId) -> String {
+    let profile = plan.profile(planned);
+    let step = profile.and_then(|profile| profile.steps.get(usize::from(step.0)));
+    step.map_or_else(|| "?".to_owned(), |step| step.label.clone())
+}
+
+fn clauses(plan: &Plan, planned: &PhonePlan, step: StepId) -> String {
+    let profile = plan.profile(planned);
+    let step = profile.and_then(|profile| profile.steps.get(usize::from(step.0)));
+    step.map_or_else(String::new, |step| step.clauses.join(" "))
+}
+
+/// Seconds with milliseconds.
+fn seconds(at: Moment) -> f64 {
+    at.since(Moment::ZERO).as_secs_f64()
+}
