@@ -870,6 +870,16 @@ fn takes_another_address_from_a_renewal() {
 }
 
 #[test]
+fn counts_the_lease_from_the_latest_transmission() {
+    let mut stand = Stand::requesting(udhcp());
+    assert_eq!(stand.wait(), 2_000);
+    stand.after(500);
+    stand.take(&stand.ack().number(51, 1000));
+    let t1 = Moment::from_millis(2_000) + seconds(500);
+    assert_eq!(stand.client.deadline(), Some(t1));
+}
+
+#[test]
 fn skips_to_where_a_late_tick_finds_it() {
     let mut stand = Stand::bound(udhcp(), 1000);
     stand.after(900_000);
