@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bodies::Bodies;
@@ -15,7 +15,7 @@ use crate::profile::Profile;
 #[derive(Debug)]
 pub struct Shelf {
     /// The run's profiles; a phone names one by its place.
-    pub profiles: Vec<Rc<Profile>>,
+    pub profiles: Vec<Arc<Profile>>,
     /// Setting keys.
     pub keys: Names,
     /// URLs, file names and versions for events.
@@ -42,7 +42,7 @@ pub struct Ports {
 impl Shelf {
     /// A shelf with these profiles, faithful time and no host names.
     #[must_use]
-    pub fn new(profiles: Vec<Rc<Profile>>) -> Self {
+    pub fn new(profiles: Vec<Arc<Profile>>) -> Self {
         Self {
             profiles,
             keys: Names::default(),

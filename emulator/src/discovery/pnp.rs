@@ -1,14 +1,49 @@
-//! The SIP PnP client: multicast SUBSCRIBE, 200 OK, NOTIFY with a URL.
+//! The SIP PnP client: multicast SUBSCRIBE, 200 OK, NOTIFY with a URL (FLY-41 … FLY-58).
+//!
+//! The SUBSCRIBE is repeated as one and the same request until somebody accepts it, a usable
+//! NOTIFY comes, or the profile's attempts are spent. The 200 OK is noted but not needed: servers
+//! answer with a NOTIFY alone, from any port (FLY-46), with swapped or missing tags and a CSeq of
+//! their own (vendor facts, PnP answers). After the first usable NOTIFY the client goes on
+//! listening for the profile's window (FLY-51). A phone has no means to check who answers.
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddrV4;
 
-use crate::phone::io::Channel;
+use crate::event::{EventKind, Fault, Limit};
+use crate::limits::{STRAYS_MAX, URL_BYTES_MAX};
+use crate::phone::io::{Channel, Effect};
 use crate::phone::turn::Turn;
+use crate::profile::template::{Template, Vars};
+use crate::profile::{PnpChoice, PnpSpec, StepId};
 use crate::time::Moment;
+use crate::wire::sip::{self, Answer, Message, Value, Writer};
 
-/// One search.
+/// The CSeq of the one SUBSCRIBE; a constant like the vendors', so that lengths do not vary.
+const CSEQ: u32 = 1;
+/// The content type of a URL body, and the one that Grandstream PBXs give it (vendor facts).
+const URL_TYPE: &str = "application/url";
+const URL_TYPES: [&str; 2] = [URL_TYPE, "application/x-gs-ucm-url"];
+
+/// One search. Holds what makes its SUBSCRIBE its own, not the message: that is written anew from
+/// the profile for every repeat.
 #[derive(Debug)]
-pub struct PnpClient {}
+pub struct PnpClient {
+    channel: Channel,
+    branch: u64,
+    call_id: u64,
+    tag: u32,
+    sent: Moment,
+    attempt: u8,
+    accepted: bool,
+    phase: Phase,
+    url: Option<String>,
+    cause: Fault,
+    strays: u32,
+}
 
 /// How a search ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,36 +54,486 @@ pub enum PnpResult {
     Nothing,
 }
 
+/// What a search waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// An answer; the next SUBSCRIBE is due at `next`.
+    Asking { next: Moment },
+    /// An answer, without asking again.
+    Listening { until: Moment },
+    /// Further NOTIFYs.
+    Collecting { until: Moment },
+    /// Nothing: the result was given.
+    Over,
+}
+
 impl PnpClient {
     /// Sends the first SUBSCRIBE, as `turn.profile.pnp` says; `None` when the profile has none.
-    pub fn start(_turn: &mut Turn<'_>) -> Option<Self> {
-        None
+    pub fn start(turn: &mut Turn<'_>) -> Option<Self> {
+        let spec = turn.profile.pnp.as_ref()?;
+        let mut client = Self {
+            channel: if spec.own_port {
+                Channel::Pnp
+            } else {
+                Channel::Sip
+            },
+            branch: turn.rng.next_u64(),
+            call_id: turn.rng.next_u64(),
+            tag: turn.rng.next_u32(),
+            sent: turn.now,
+            attempt: 1,
+            accepted: false,
+            phase: Phase::Over,
+            url: None,
+            cause: Fault::Silence,
+            strays: 0,
+        };
+        let bytes = client.subscribe(turn, spec);
+        turn.event(EventKind::Sent {
+            step: StepId::SUBSCRIBE,
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+        });
+        client.phase = client.after_sending(turn, spec);
+        Some(client)
     }
 
     /// Takes a datagram that arrived at the client's channel.
     pub fn datagram(
         &mut self,
-        _turn: &mut Turn<'_>,
-        _from: SocketAddrV4,
-        _bytes: &[u8],
+        turn: &mut Turn<'_>,
+        from: SocketAddrV4,
+        bytes: &[u8],
     ) -> Option<PnpResult> {
+        self.datagram_at(turn, self.channel, from, bytes)
+    }
+
+    /// Takes a datagram that arrived at any SIP channel of the phone: some servers answer to port
+    /// 5060 instead of the SUBSCRIBE's source port (vendor facts). The phone hands over what
+    /// `claims` says.
+    pub fn datagram_at(
+        &mut self,
+        turn: &mut Turn<'_>,
+        channel: Channel,
+        from: SocketAddrV4,
+        bytes: &[u8],
+    ) -> Option<PnpResult> {
+        let spec = turn.profile.pnp.as_ref()?;
+        if sip::is_keep_alive(bytes) {
+            return None;
+        }
+        let message = match Message::parse(bytes) {
+            Ok(message) => message,
+            Err(fault) => {
+                let step = if bytes.starts_with(b"SIP/") {
+                    StepId::SUBSCRIBE
+                } else {
+                    StepId::NOTIFY
+                };
+                if self.wrong(turn, step, Fault::Malformed(fault))
+                    && let Some((limit, value)) = sip::limit_of(&fault)
+                {
+                    turn.event(EventKind::LimitReached { limit, value });
+                }
+                return None;
+            }
+        };
+        let place = Place { channel, from };
+        match message.status() {
+            Some(status) => self.response(turn, spec, &message, status),
+            None if message.method() == Some("NOTIFY") => {
+                return self.notify(turn, spec, &message, place);
+            }
+            None => self.foreign(turn, &message, place, 405),
+        }
         None
+    }
+
+    /// True for a datagram at the SIP port that this search should get rather than the SIP user
+    /// agent: an answer to a SUBSCRIBE, or a NOTIFY of the event package that it asked for.
+    #[must_use]
+    pub fn claims(&self, turn: &Turn<'_>, bytes: &[u8]) -> bool {
+        let (Some(spec), Ok(message)) = (turn.profile.pnp.as_ref(), Message::parse(bytes)) else {
+            return false;
+        };
+        match message.method() {
+            Some("SUBSCRIBE") => message.status().is_some(),
+            Some("NOTIFY") => {
+                message.status().is_none()
+                    && message
+                        .event()
+                        .is_some_and(|event| event.is(package_of(spec)))
+            }
+            _ => false,
+        }
     }
 
     /// Does what is due at `turn.now`.
-    pub fn tick(&mut self, _turn: &mut Turn<'_>) -> Option<PnpResult> {
-        None
+    pub fn tick(&mut self, turn: &mut Turn<'_>) -> Option<PnpResult> {
+        let spec = turn.profile.pnp.as_ref()?;
+        if turn.now < self.deadline() {
+            return None;
+        }
+        match self.phase {
+            Phase::Asking { .. } => {
+                self.attempt = self.attempt.saturating_add(1);
+                self.subscribe(turn, spec);
+                turn.event(EventKind::Retried {
+                    step: StepId::SUBSCRIBE,
+                    attempt: self.attempt,
+                });
+                self.phase = self.after_sending(turn, spec);
+                None
+            }
+            Phase::Listening { .. } => {
+                self.phase = Phase::Over;
+                turn.event(EventKind::GaveUp {
+                    step: StepId::NOTIFY,
+                    fault: self.cause,
+                });
+                Some(PnpResult::Nothing)
+            }
+            Phase::Collecting { .. } => Some(self.result()),
+            Phase::Over => None,
+        }
     }
 
-    /// When `tick` is due.
+    /// When `tick` is due; the end of time once the result was given.
     #[must_use]
     pub fn deadline(&self) -> Moment {
-        Moment::ZERO
+        match self.phase {
+            Phase::Asking { next: due }
+            | Phase::Listening { until: due }
+            | Phase::Collecting { until: due } => due,
+            Phase::Over => Moment::from_nanos(u64::MAX),
+        }
     }
 
     /// The channel it listens on.
     #[must_use]
     pub fn channel(&self) -> Channel {
-        Channel::Pnp
+        self.channel
     }
+
+    fn response(
+        &mut self,
+        turn: &mut Turn<'_>,
+        spec: &PnpSpec,
+        message: &Message<'_>,
+        status: u16,
+    ) {
+        if status < 200 {
+            return;
+        }
+        let ours = message
+            .cseq()
+            .is_none_or(|(_, method)| method == "SUBSCRIBE")
+            && self.is_own_call(turn, spec, message).unwrap_or(true);
+        if !ours {
+            self.wrong(turn, StepId::SUBSCRIBE, Fault::ForeignTransaction);
+        } else if self.phase == Phase::Over {
+            self.late(turn, StepId::SUBSCRIBE);
+        } else if status < 300 {
+            self.accept(turn, spec);
+        } else {
+            // Another server of the group may still answer, so a refusal ends nothing.
+            self.wrong(turn, StepId::SUBSCRIBE, Fault::HttpStatus(status));
+        }
+    }
+
+    /// Somebody accepted: no further repeats (RFC 3261 §17.1.2.2). The search ends when it would
+    /// have ended with them, so that a 200 OK without a NOTIFY changes nothing else.
+    fn accept(&mut self, turn: &mut Turn<'_>, spec: &PnpSpec) {
+        if !self.accepted {
+            self.accepted = true;
+            turn.event(EventKind::Answered {
+                step: StepId::SUBSCRIBE,
+                after: turn.now.since(self.sent),
+            });
+        }
+        if let Phase::Asking { next } = self.phase {
+            let unsent = spec.attempts.saturating_sub(self.attempt);
+            let last = next + spec.interval * u32::from(unsent.saturating_sub(1));
+            self.phase = Phase::Listening {
+                until: last + turn.shelf.policy(spec.listen),
+            };
+        }
+    }
+
+    fn notify(
+        &mut self,
+        turn: &mut Turn<'_>,
+        spec: &PnpSpec,
+        message: &Message<'_>,
+        place: Place,
+    ) -> Option<PnpResult> {
+        if !self.is_own_notify(turn, spec, message) {
+            self.foreign(turn, message, place, 481);
+            return None;
+        }
+        let other = |event: Value<'_>| !event.is(package_of(spec));
+        if message.event().is_some_and(other) {
+            self.foreign(turn, message, place, 489);
+            return None;
+        }
+        if self.phase == Phase::Over {
+            self.answer(turn, message, place, 200);
+            self.late(turn, StepId::NOTIFY);
+            return None;
+        }
+        match url_of(message) {
+            Ok(url) => {
+                self.answer(turn, message, place, 200);
+                self.take(turn, spec, url)
+            }
+            Err(refusal) => {
+                self.answer(turn, message, place, refusal.status);
+                if self.wrong(turn, StepId::NOTIFY, refusal.fault)
+                    && let Some((limit, value)) = refusal.limit
+                {
+                    turn.event(EventKind::LimitReached { limit, value });
+                }
+                None
+            }
+        }
+    }
+
+    /// Takes over a URL; the first one opens the window for more (FLY-51).
+    fn take(&mut self, turn: &mut Turn<'_>, spec: &PnpSpec, url: &str) -> Option<PnpResult> {
+        let held = self.url.as_deref();
+        let first = held.is_none();
+        if first || (spec.choose == PnpChoice::Last && held != Some(url)) {
+            self.url = Some(url.to_owned());
+        }
+        if first {
+            turn.event(EventKind::Answered {
+                step: StepId::NOTIFY,
+                after: turn.now.since(self.sent),
+            });
+            self.phase = Phase::Collecting {
+                until: turn.after_policy(spec.window),
+            };
+        }
+        (self.deadline() <= turn.now).then(|| self.result())
+    }
+
+    fn result(&mut self) -> PnpResult {
+        self.phase = Phase::Over;
+        self.url.take().map_or(PnpResult::Nothing, PnpResult::Url)
+    }
+
+    /// Whether a NOTIFY belongs to this search: by Call-ID when both sides have one, else by our
+    /// MAC in the user part of the request URI (FLY-48). Tags, CSeq, Via and Contact are not
+    /// looked at: servers in the field get each of them wrong.
+    fn is_own_notify(&self, turn: &mut Turn<'_>, spec: &PnpSpec, message: &Message<'_>) -> bool {
+        self.is_own_call(turn, spec, message).unwrap_or_else(|| {
+            let digits = turn.identity.mac.digits();
+            let user = message.uri().and_then(|uri| sip::uri_user(uri.as_bytes()));
+            user.is_some_and(|user| {
+                user.windows(digits.len())
+                    .any(|part| part.eq_ignore_ascii_case(&digits))
+            })
+        })
+    }
+
+    /// Whether a message has the SUBSCRIBE's Call-ID; `None` when either has none.
+    fn is_own_call(
+        &self,
+        turn: &mut Turn<'_>,
+        spec: &PnpSpec,
+        message: &Message<'_>,
+    ) -> Option<bool> {
+        let theirs = message.call_id()?;
+        let ours = header_of(spec, "Call-ID")?;
+        let mut arena = std::mem::take(&mut turn.out.bytes);
+        let start = arena.len();
+        ours.render(&self.vars(turn, ""), &mut arena);
+        let own = arena
+            .get(start..)
+            .map(<[u8]>::trim_ascii)
+            .filter(|id| !id.is_empty())
+            .map(|id| id == theirs);
+        arena.truncate(start);
+        turn.out.bytes = arena;
+        own
+    }
+
+    /// Refuses a request of another transaction or of no use here; ACK is never answered.
+    fn foreign(&mut self, turn: &mut Turn<'_>, message: &Message<'_>, place: Place, status: u16) {
+        let reported = self.wrong(turn, StepId::NOTIFY, Fault::ForeignTransaction);
+        if reported && message.method() != Some("ACK") {
+            self.answer(turn, message, place, status);
+        }
+    }
+
+    /// Answers a request to where it came from (FLY-54).
+    fn answer(&self, turn: &mut Turn<'_>, message: &Message<'_>, place: Place, status: u16) {
+        let answer = Answer {
+            status,
+            tag: self.tag,
+            source: Some(place.from),
+        };
+        let package = turn.profile.pnp.as_ref().map_or("", package_of);
+        turn.out.send(place.channel, place.from, |out| {
+            let reply = Writer::reply(out, message, &answer, b"");
+            match status {
+                405 => reply.header("Allow", "NOTIFY"),
+                415 => reply.header("Accept", URL_TYPE),
+                489 => reply.header("Allow-Events", package),
+                _ => reply,
+            }
+            .finish();
+        });
+    }
+
+    /// Reports something unusable, unless there was too much of it; says whether it did.
+    fn wrong(&mut self, turn: &mut Turn<'_>, step: StepId, fault: Fault) -> bool {
+        if fault != Fault::ForeignTransaction {
+            self.cause = fault;
+        }
+        self.stray(turn, EventKind::Wrong { step, fault })
+    }
+
+    fn late(&mut self, turn: &mut Turn<'_>, step: StepId) {
+        self.stray(turn, EventKind::Late { step });
+    }
+
+    fn stray(&mut self, turn: &mut Turn<'_>, kind: EventKind) -> bool {
+        if self.strays >= STRAYS_MAX {
+            return false;
+        }
+        self.strays += 1;
+        turn.event(kind);
+        if self.strays == STRAYS_MAX {
+            turn.event(EventKind::LimitReached {
+                limit: Limit::Strays,
+                value: u64::from(STRAYS_MAX),
+            });
+        }
+        true
+    }
+
+    /// What to wait for after a SUBSCRIBE left.
+    fn after_sending(&self, turn: &Turn<'_>, spec: &PnpSpec) -> Phase {
+        if self.attempt >= spec.attempts {
+            let until = turn.after_policy(spec.listen);
+            return Phase::Listening { until };
+        }
+        Phase::Asking {
+            next: turn.now + spec.interval,
+        }
+    }
+
+    /// Writes the SUBSCRIBE to the group; gives its length in bytes. A repeat is equal byte for
+    /// byte: nothing in it changes during one search.
+    fn subscribe(&self, turn: &mut Turn<'_>, spec: &PnpSpec) -> usize {
+        // Rendering reads the turn while it writes to the arena, so the arena is taken out.
+        let mut arena = std::mem::take(&mut turn.out.bytes);
+        let start = arena.len();
+        let user_agent = turn.profile.http.user_agent.text(&turn.vars());
+        let vars = self.vars(turn, &user_agent);
+        let mut writer = Writer::request_with(&mut arena, "SUBSCRIBE", b"", |out| {
+            spec.request_uri.render(&vars, out);
+        });
+        for (name, value) in &spec.headers {
+            writer = writer.header_with(name, |out| value.render(&vars, out));
+        }
+        writer.finish();
+        let bytes = start..arena.len();
+        let length = bytes.len();
+        turn.out.bytes = arena;
+        turn.out.effects.push(Effect::Send {
+            channel: self.channel,
+            to: SocketAddrV4::new(spec.group, spec.port),
+            bytes,
+        });
+        length
+    }
+
+    fn vars<'v>(&self, turn: &'v Turn<'_>, user_agent: &'v str) -> Vars<'v> {
+        let ports = turn.shelf.ports;
+        Vars {
+            port: match self.channel {
+                Channel::Pnp => ports.pnp,
+                _ => ports.sip,
+            },
+            branch: self.branch,
+            tag: self.tag,
+            call_id: self.call_id,
+            cseq: CSEQ,
+            user_agent,
+            ..turn.vars()
+        }
+    }
+}
+
+/// Where a datagram arrived and came from.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    channel: Channel,
+    from: SocketAddrV4,
+}
+
+/// Why a NOTIFY of this search is of no use, and what it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Refusal {
+    status: u16,
+    fault: Fault,
+    limit: Option<(Limit, u64)>,
+}
+
+/// The URL in a NOTIFY's body: the first line with anything in it, without what servers put
+/// around it (quotes, angle brackets, line ends, C string terminators).
+fn url_of<'a>(message: &Message<'a>) -> Result<&'a str, Refusal> {
+    let unusable = |status, fault| Refusal {
+        status,
+        fault,
+        limit: None,
+    };
+    let content_type = Value::new(message.header("Content-Type").unwrap_or_default());
+    let known = URL_TYPES.iter().any(|known| content_type.is(known));
+    if !known && !content_type.main.is_empty() {
+        return Err(unusable(415, Fault::WrongFormat));
+    }
+    let line = message
+        .body
+        .split(|byte| matches!(byte, b'\r' | b'\n'))
+        .map(bare)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
+    if line.len() > URL_BYTES_MAX {
+        return Err(Refusal {
+            limit: Some((Limit::UrlBytes, URL_BYTES_MAX as u64)),
+            ..unusable(200, Fault::BadTarget)
+        });
+    }
+    std::str::from_utf8(line)
+        .ok()
+        .filter(|url| !url.is_empty() && !url.contains(char::is_control))
+        .ok_or_else(|| unusable(200, Fault::BadTarget))
+}
+
+fn bare(line: &[u8]) -> &[u8] {
+    let wrapping = |byte: u8| byte.is_ascii_whitespace() || b"\0\"'<>".contains(&byte);
+    let start = line.iter().take_while(|byte| wrapping(**byte)).count();
+    let line = line.get(start..).unwrap_or_default();
+    let end = line
+        .iter()
+        .rev()
+        .take_while(|byte| wrapping(**byte))
+        .count();
+    line.get(..line.len() - end).unwrap_or_default()
+}
+
+/// The event package of the SUBSCRIBE, as the profile writes it.
+fn package_of(spec: &PnpSpec) -> &str {
+    let source = header_of(spec, "Event").map_or("", Template::source);
+    source.split(';').next().unwrap_or_default().trim()
+}
+
+fn header_of<'s>(spec: &'s PnpSpec, name: &str) -> Option<&'s Template> {
+    let named = |written: &str| sip::is_named(written, name);
+    spec.headers
+        .iter()
+        .find(|(written, _)| named(written))
+        .map(|(_, value)| value)
 }
