@@ -1,4 +1,4 @@
-use std::rc::Rc;
+use std::sync::Arc;
 
 use dhcproto::v4::{self, DhcpOption as Oracle};
 use dhcproto::{Decodable, Decoder, Encodable};
@@ -136,7 +136,7 @@ fn profile(dhcp: DhcpSpec) -> Profile {
 /// One phone's client, its clock, and what it did, one line each.
 struct Stand {
     client: DhcpClient,
-    profile: Rc<Profile>,
+    profile: Arc<Profile>,
     shelf: Shelf,
     rng: Rng,
     out: Outputs,
@@ -202,10 +202,10 @@ impl Stand {
     }
 
     fn of(profile: Profile) -> Self {
-        let profile = Rc::new(profile);
+        let profile = Arc::new(profile);
         Self {
             client: DhcpClient::default(),
-            shelf: Shelf::new(vec![Rc::clone(&profile)]),
+            shelf: Shelf::new(vec![Arc::clone(&profile)]),
             profile,
             rng: Rng::new(7),
             out: Outputs::default(),
