@@ -10,20 +10,24 @@
 //! Where RFC 2131 leaves a choice or servers break it, the choice stands at the code. `secs` is
 //! always zero, as udhcp sends it.
 
+mod lease;
+mod outgoing;
+
+pub use lease::Lease;
+
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use crate::event::{EventKind, Fault, Limit};
-use crate::limits::{STRAYS_MAX, URL_BYTES_MAX};
-use crate::phone::io::{Channel, Effect};
+use crate::limits::STRAYS_MAX;
+use crate::phone::io::Effect;
 use crate::phone::turn::Turn;
-use crate::profile::template::Vars;
-use crate::profile::{DhcpOption, DhcpSpec, SourceKind, StepId};
+use crate::profile::{SourceKind, StepId};
 use crate::time::Moment;
 use crate::wire::Malformed;
-use crate::wire::dhcp::{
-    BOOT_REPLY, Encoder, Header, Message, MessageType, SERVER_PORT, code, text,
-};
+use crate::wire::dhcp::{BOOT_REPLY, Message, MessageType, code};
+use lease::kept_options;
+use outgoing::Outgoing;
 
 /// The first wait of RFC 2131 §4.1, for a profile that lists none.
 const RETRY_DEFAULT: Duration = Duration::from_secs(4);
@@ -65,18 +69,6 @@ pub struct DhcpClient {
     requested: bool,
 }
 
-/// A lease as the phone keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lease {
-    /// The phone's address.
-    pub address: Ipv4Addr,
-    /// The server that gave it (option 54).
-    pub server: Ipv4Addr,
-    /// Options that the profile's sources use, raw: code and value. Split options are put
-    /// together (RFC 3396); a value of more than `URL_BYTES_MAX` bytes is not kept.
-    pub options: Box<[(u8, Box<[u8]>)]>,
-}
-
 /// What changed about the lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseNews {
@@ -114,18 +106,6 @@ enum State {
 struct Offer {
     address: Ipv4Addr,
     server: Ipv4Addr,
-}
-
-/// A message to be sent.
-#[derive(Debug, Clone, Copy)]
-struct Outgoing {
-    kind: MessageType,
-    to: Ipv4Addr,
-    ciaddr: Ipv4Addr,
-    /// Option 50.
-    requested: Option<Ipv4Addr>,
-    /// Option 54.
-    server: Option<Ipv4Addr>,
 }
 
 impl DhcpClient {
@@ -205,7 +185,7 @@ impl DhcpClient {
                 requested: None,
                 server: Some(lease.server),
             };
-            self.transmit(turn, release);
+            release.transmit(turn, self.xid.unwrap_or_default(), self.with_67);
             turn.event(EventKind::LeaseReleased);
             turn.out.effects.push(Effect::Address(None));
         }
@@ -516,7 +496,7 @@ impl DhcpClient {
 
     /// Sends a request of a step and records it.
     fn send(&mut self, turn: &mut Turn<'_>, step: StepId, message: Outgoing) {
-        let length = self.transmit(turn, message);
+        let length = message.transmit(turn, self.xid.unwrap_or_default(), self.with_67);
         self.attempt = self.attempt.saturating_add(1);
         self.last_sent = turn.now;
         if self.attempt == 1 {
@@ -527,35 +507,6 @@ impl DhcpClient {
             let attempt = self.attempt;
             turn.event(EventKind::Retried { step, attempt });
         }
-    }
-
-    fn transmit(&self, turn: &mut Turn<'_>, message: Outgoing) -> usize {
-        let (profile, mac) = (turn.profile, turn.identity.mac);
-        let spec = &profile.dhcp;
-        let vars = Vars {
-            mac,
-            index: turn.identity.index,
-            model: &profile.model,
-            vendor: &profile.vendor,
-            oem: &profile.oem,
-            firmware: turn.firmware,
-            address: turn.address,
-            ..Vars::default()
-        };
-        let header = Header {
-            // A client that has an address can be answered there (RFC 2131 §4.1).
-            broadcast: spec.broadcast && message.ciaddr.is_unspecified(),
-            ciaddr: message.ciaddr,
-            ..Header::request(self.xid.unwrap_or_default(), mac)
-        };
-        let to = SocketAddrV4::new(message.to, SERVER_PORT);
-        turn.out.send(Channel::Dhcp, to, |out| {
-            let mut encoder = Encoder::begin(out, &header);
-            for option in &spec.options {
-                write_option(&mut encoder, *option, &message, spec, &vars, self.with_67);
-            }
-            encoder.finish(spec.message_bytes);
-        })
     }
 
     /// The ladder step that the client is in.
@@ -618,76 +569,6 @@ impl DhcpClient {
     }
 }
 
-impl Lease {
-    /// The raw value of an option that was kept.
-    #[must_use]
-    pub fn option(&self, code: u8) -> Option<&[u8]> {
-        let found = self.options.iter().find(|(known, _)| *known == code);
-        found.map(|(_, value)| &**value)
-    }
-
-    /// An option as text, without the NUL that some servers count into it (AUE-35); `None` when
-    /// it was not there, is not UTF-8 or is empty.
-    #[must_use]
-    pub fn text(&self, code: u8) -> Option<&str> {
-        text(self.option(code)?).filter(|text| !text.is_empty())
-    }
-}
-
-/// Writes one option of a client's message, or nothing where the message does not need it.
-/// RFC 2131 table 5: RELEASE carries nothing but its type, the client's and the server's id.
-fn write_option(
-    encoder: &mut Encoder<'_>,
-    option: DhcpOption,
-    message: &Outgoing,
-    spec: &DhcpSpec,
-    vars: &Vars<'_>,
-    with_67: bool,
-) {
-    let asks = message.kind != MessageType::Release;
-    match option {
-        DhcpOption::MessageType => {
-            encoder.message_type(message.kind);
-        }
-        DhcpOption::ClientId => {
-            encoder.option_with(code::CLIENT_ID, |out| {
-                out.push(1);
-                out.extend_from_slice(&vars.mac.0);
-            });
-        }
-        DhcpOption::RequestedAddress => {
-            if let Some(address) = message.requested {
-                encoder.option(code::REQUESTED_ADDRESS, &address.octets());
-            }
-        }
-        DhcpOption::ServerId => {
-            if let Some(server) = message.server {
-                encoder.option(code::SERVER_ID, &server.octets());
-            }
-        }
-        DhcpOption::VendorClass if asks => {
-            encoder.option_with(code::VENDOR_CLASS, |out| {
-                spec.vendor_class.render(vars, out);
-            });
-        }
-        DhcpOption::HostName if asks => {
-            encoder.option_with(code::HOST_NAME, |out| spec.host_name.render(vars, out));
-        }
-        DhcpOption::MaxSize(bytes) if asks => {
-            encoder.option(code::MAX_SIZE, &bytes.to_be_bytes());
-        }
-        DhcpOption::Parameters if asks => {
-            encoder.option_with(code::PARAMETERS, |out| {
-                out.extend_from_slice(&spec.parameters);
-                if with_67 {
-                    out.extend_from_slice(&spec.parameters_with_67);
-                }
-            });
-        }
-        _ => {}
-    }
-}
-
 /// An address that a phone can have or send to. Loopback counts: fleets run there.
 fn usable(address: &Ipv4Addr) -> bool {
     !(address.is_unspecified() || address.is_broadcast() || address.is_multicast())
@@ -707,37 +588,6 @@ fn source_options<'a>(turn: &Turn<'a>) -> impl Iterator<Item = u8> + use<'a> {
             SourceKind::Dhcp { option, .. } => Some(option),
             SourceKind::Pnp | SourceKind::Fixed(_) => None,
         })
-}
-
-/// What of an ACK the profile's sources use, each option once.
-fn kept_options(turn: &mut Turn<'_>, message: &Message<'_>) -> Box<[(u8, Box<[u8]>)]> {
-    let mut kept: Vec<(u8, Box<[u8]>)> = Vec::new();
-    let profile = turn.profile;
-    for source in &profile.sources {
-        let SourceKind::Dhcp {
-            option,
-            file_option,
-        } = source.kind
-        else {
-            continue;
-        };
-        for code in std::iter::once(option).chain(file_option) {
-            if kept.iter().any(|(known, _)| *known == code) {
-                continue;
-            }
-            match message.joined(code) {
-                Some(value) if value.len() <= URL_BYTES_MAX => {
-                    kept.push((code, value.into_owned().into_boxed_slice()));
-                }
-                Some(_) => turn.event(EventKind::LimitReached {
-                    limit: Limit::UrlBytes,
-                    value: URL_BYTES_MAX as u64,
-                }),
-                None => {}
-            }
-        }
-    }
-    kept.into_boxed_slice()
 }
 
 #[cfg(test)]

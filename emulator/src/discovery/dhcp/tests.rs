@@ -1,4 +1,4 @@
-use std::rc::Rc;
+use std::sync::Arc;
 
 use dhcproto::v4::{self, DhcpOption as Oracle};
 use dhcproto::{Decodable, Decoder, Encodable};
@@ -7,15 +7,17 @@ use proptest::prelude::*;
 use super::*;
 use crate::format::FormatOptions;
 use crate::identity::{Identity, Mac};
-use crate::phone::io::Outputs;
+use crate::limits::URL_BYTES_MAX;
+use crate::phone::io::{Channel, Outputs};
 use crate::profile::keys::KeyRules;
 use crate::profile::template::Template;
 use crate::profile::{
-    Account, Apply, Change, Classify, FirmwareRule, FirmwareVersion, HttpSpec, Profile,
-    SendCredentials, SipSpec, Source, SourcesEnd, TftpSpec, Timers,
+    Account, Apply, Change, Classify, DhcpOption, DhcpSpec, FirmwareRule, FirmwareVersion,
+    HttpSpec, Profile, SendCredentials, SipSpec, Source, SourcesEnd, TftpSpec, Timers,
 };
 use crate::rng::Rng;
 use crate::shelf::Shelf;
+use crate::wire::dhcp::{Encoder, Header};
 
 const MAC: Mac = Mac([0x00, 0x21, 0xf2, 0x22, 0xb0, 0x1d]);
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 50, 10);
@@ -134,7 +136,7 @@ fn profile(dhcp: DhcpSpec) -> Profile {
 /// One phone's client, its clock, and what it did, one line each.
 struct Stand {
     client: DhcpClient,
-    profile: Rc<Profile>,
+    profile: Arc<Profile>,
     shelf: Shelf,
     rng: Rng,
     out: Outputs,
@@ -200,10 +202,10 @@ impl Stand {
     }
 
     fn of(profile: Profile) -> Self {
-        let profile = Rc::new(profile);
+        let profile = Arc::new(profile);
         Self {
             client: DhcpClient::default(),
-            shelf: Shelf::new(vec![Rc::clone(&profile)]),
+            shelf: Shelf::new(vec![Arc::clone(&profile)]),
             profile,
             rng: Rng::new(7),
             out: Outputs::default(),
@@ -636,6 +638,21 @@ fn spreads_its_waits_repeatably_within_bounds() {
 }
 
 #[test]
+fn never_waits_backwards() {
+    let mut stand = Stand::started(DhcpSpec {
+        retry: vec![seconds(1); 40],
+        retry_spread: seconds(5),
+        ..udhcp()
+    });
+    stand.after(600_000);
+    for _ in 0..39 {
+        stand.step(DhcpClient::tick);
+        assert!(stand.client.deadline() >= Some(stand.now));
+        stand.now = stand.client.deadline().unwrap();
+    }
+}
+
+#[test]
 fn waits_once_where_the_profile_lists_no_repeats() {
     let mut stand = Stand::started(DhcpSpec {
         retry: Vec::new(),
@@ -853,6 +870,16 @@ fn takes_another_address_from_a_renewal() {
 }
 
 #[test]
+fn counts_the_lease_from_the_latest_transmission() {
+    let mut stand = Stand::requesting(udhcp());
+    assert_eq!(stand.wait(), 2_000);
+    stand.after(500);
+    stand.take(&stand.ack().number(51, 1000));
+    let t1 = Moment::from_millis(2_000) + seconds(500);
+    assert_eq!(stand.client.deadline(), Some(t1));
+}
+
+#[test]
 fn skips_to_where_a_late_tick_finds_it() {
     let mut stand = Stand::bound(udhcp(), 1000);
     stand.after(900_000);
@@ -1055,6 +1082,17 @@ fn keeps_what_its_sources_use_and_nothing_else() {
     assert_eq!(lease.text(66), Some("192.168.50.92"));
     assert_eq!(lease.option(67), Some(&long[..]), "split on the wire");
     assert_eq!((lease.option(3), lease.text(160)), (None, None));
+}
+
+#[test]
+fn keeps_an_option_once_that_two_sources_use() {
+    let mut profile = profile(udhcp());
+    profile.sources.push(source(67, Some(66)));
+    let mut stand = Stand::of(profile);
+    stand.start(false);
+    stand.take(&stand.offer());
+    stand.take(&stand.ack().with(66, b"a").with(67, b"b"));
+    assert_eq!(stand.client.lease().unwrap().options.len(), 2);
 }
 
 #[test]

@@ -1,0 +1,107 @@
+//! A client's message in the words of its profile: which options, in which order, how long.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use crate::phone::io::Channel;
+use crate::phone::turn::Turn;
+use crate::profile::template::Vars;
+use crate::profile::{DhcpOption, DhcpSpec};
+use crate::wire::dhcp::{Encoder, Header, MessageType, SERVER_PORT, code};
+
+/// A message to be sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outgoing {
+    pub(super) kind: MessageType,
+    pub(super) to: Ipv4Addr,
+    pub(super) ciaddr: Ipv4Addr,
+    /// Option 50.
+    pub(super) requested: Option<Ipv4Addr>,
+    /// Option 54.
+    pub(super) server: Option<Ipv4Addr>,
+}
+
+impl Outgoing {
+    /// Sends it as the profile words it; its length in bytes.
+    pub(super) fn transmit(&self, turn: &mut Turn<'_>, xid: u32, with_67: bool) -> usize {
+        let (profile, mac) = (turn.profile, turn.identity.mac);
+        let spec = &profile.dhcp;
+        let vars = Vars {
+            mac,
+            index: turn.identity.index,
+            model: &profile.model,
+            vendor: &profile.vendor,
+            oem: &profile.oem,
+            firmware: turn.firmware,
+            address: turn.address,
+            ..Vars::default()
+        };
+        let header = Header {
+            // A client that has an address can be answered there (RFC 2131 §4.1).
+            broadcast: spec.broadcast && self.ciaddr.is_unspecified(),
+            ciaddr: self.ciaddr,
+            ..Header::request(xid, mac)
+        };
+        let to = SocketAddrV4::new(self.to, SERVER_PORT);
+        turn.out.send(Channel::Dhcp, to, |out| {
+            let mut encoder = Encoder::begin(out, &header);
+            for option in &spec.options {
+                write_option(&mut encoder, *option, self, spec, &vars, with_67);
+            }
+            encoder.finish(spec.message_bytes);
+        })
+    }
+}
+
+/// Writes one option of a client's message, or nothing where the message does not need it.
+/// RFC 2131 table 5: RELEASE carries nothing but its type, the client's and the server's id.
+fn write_option(
+    encoder: &mut Encoder<'_>,
+    option: DhcpOption,
+    message: &Outgoing,
+    spec: &DhcpSpec,
+    vars: &Vars<'_>,
+    with_67: bool,
+) {
+    let asks = message.kind != MessageType::Release;
+    match option {
+        DhcpOption::MessageType => {
+            encoder.message_type(message.kind);
+        }
+        DhcpOption::ClientId => {
+            encoder.option_with(code::CLIENT_ID, |out| {
+                out.push(1);
+                out.extend_from_slice(&vars.mac.0);
+            });
+        }
+        DhcpOption::RequestedAddress => {
+            if let Some(address) = message.requested {
+                encoder.option(code::REQUESTED_ADDRESS, &address.octets());
+            }
+        }
+        DhcpOption::ServerId => {
+            if let Some(server) = message.server {
+                encoder.option(code::SERVER_ID, &server.octets());
+            }
+        }
+        DhcpOption::VendorClass if asks => {
+            encoder.option_with(code::VENDOR_CLASS, |out| {
+                spec.vendor_class.render(vars, out);
+            });
+        }
+        DhcpOption::HostName if asks => {
+            encoder.option_with(code::HOST_NAME, |out| spec.host_name.render(vars, out));
+        }
+        DhcpOption::MaxSize(bytes) if asks => {
+            encoder.option(code::MAX_SIZE, &bytes.to_be_bytes());
+        }
+        DhcpOption::Parameters if asks => {
+            encoder.option_with(code::PARAMETERS, |out| {
+                out.extend_from_slice(&spec.parameters);
+                if with_67 {
+                    out.extend_from_slice(&spec.parameters_with_67);
+                }
+            });
+        }
+        _ => {}
+    }
+}
