@@ -1,33 +1,98 @@
 //! The shard's body store: what servers sent, held once however many phones fetched it.
+//!
+//! Arriving bytes are compared with what is here already. While they are the same, nothing is
+//! copied or hashed, be it a complete body or one that another phone is fetching at this very
+//! moment (the first phone to be ahead extends it for all). At the first difference a writer goes
+//! on with another stored body that begins with the same bytes, or with a copy of its own.
+//!
+//! Bodies seen twice are kept, the least recently used going first; of those seen once only the
+//! latest few are, so that the second phone finds what the first one fetched. Documents parsed
+//! from a body are kept with it.
 
+mod kept;
+mod stream;
+
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::format::{Document, Format, FormatOptions};
+use md5::{Digest, Md5};
+
+use crate::format::{Document, Format, FormatOptions, Scratch, read_with};
 use crate::names::Names;
 use crate::profile::Profile;
+use crate::profile::keys::{KeyRules, Verdicts};
 use crate::settings::Vetted;
+use kept::{Content, Kept};
+use stream::{Growth, HEAD_BYTES, State, Stream, head_of};
+
+/// Bytes in all bodies of a shard that are on their way and not the same as a stored one.
+pub const IN_FLIGHT_BYTES_MAX: usize = 1 << 30;
+/// Buffers up to this size are used again; as many as `SPARES_MAX`.
+const SPARE_BYTES_MAX: usize = 64 << 10;
+const SPARES_MAX: usize = 32;
 
 /// A complete body.
-#[derive(Debug)]
 pub struct Body {
     bytes: Box<[u8]>,
     md5: [u8; 16],
+    /// Its entry in the store that made it.
+    slot: usize,
+    parsed: RefCell<Parsed>,
 }
 
 /// A body on its way in. Dropping it abandons the body.
 #[derive(Debug)]
 pub struct BodyWriter {
-    own: Vec<u8>,
+    /// Bytes so far.
+    length: usize,
     limit: usize,
+    source: Source,
 }
 
-/// The body grew beyond its limit.
+/// The body grew beyond its limit (or the shard's bodies on their way beyond theirs,
+/// `IN_FLIGHT_BYTES_MAX`); the number is the writer's limit in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OverLimit(pub usize);
 
-/// The store.
+/// The store. The documents that it keeps belong to one table of names and one list of profiles.
 #[derive(Debug)]
-pub struct Bodies {}
+pub struct Bodies {
+    kept: Kept,
+    in_flight: Rc<Cell<usize>>,
+    spares: Vec<Vec<u8>>,
+    scratch: Scratch,
+    /// By profile index.
+    verdicts: Vec<Verdicts>,
+}
+
+/// What a store needs to know of a profile.
+#[derive(Debug, Clone, Copy)]
+pub struct Model<'a> {
+    /// How the model reads documents.
+    pub options: FormatOptions,
+    /// What it makes of their keys.
+    pub rules: &'a KeyRules,
+    /// The profile's place in `Shelf::profiles`: one index always means the same profile.
+    pub index: u16,
+}
+
+/// Where a writer's bytes are.
+#[derive(Debug)]
+enum Source {
+    /// Fewer than `HEAD_BYTES`, its own.
+    Head(Vec<u8>),
+    /// The first `length` bytes of a body that is complete.
+    Complete(Rc<Body>),
+    /// The first `length` bytes of one that may still grow.
+    Growing(Rc<Stream>),
+}
+
+/// What was parsed from a body.
+#[derive(Default)]
+struct Parsed {
+    documents: Vec<(Format, FormatOptions, Rc<Document>)>,
+    vetted: Vec<(Format, u16, Rc<Vetted>)>,
+}
 
 impl Body {
     /// The bytes.
@@ -43,11 +108,20 @@ impl Body {
     }
 }
 
+impl std::fmt::Debug for Body {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Body")
+            .field("length", &self.bytes.len())
+            .field("md5", &self.md5)
+            .finish_non_exhaustive()
+    }
+}
+
 impl BodyWriter {
     /// Bytes so far.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.own.len()
+        self.length
     }
 
     /// True before the first byte.
@@ -58,39 +132,70 @@ impl BodyWriter {
 }
 
 impl Bodies {
-    /// A store that keeps at most `cache_bytes` of bodies nobody holds at the moment.
+    /// A store that keeps at most `cache_bytes` of bodies (and documents parsed from them) that
+    /// nobody else holds at the moment.
     #[must_use]
-    pub fn new(_cache_bytes: usize) -> Self {
-        Self {}
+    pub fn new(cache_bytes: usize) -> Self {
+        Self {
+            kept: Kept::new(cache_bytes),
+            in_flight: Rc::default(),
+            spares: Vec::new(),
+            scratch: Scratch::default(),
+            verdicts: Vec::new(),
+        }
     }
 
     /// Begins a body of at most `limit` bytes.
     #[must_use]
     pub fn start(&self, limit: usize) -> BodyWriter {
         BodyWriter {
-            own: Vec::new(),
+            length: 0,
             limit,
+            source: Source::Head(Vec::new()),
         }
     }
 
     /// Takes the next chunk.
     ///
     /// # Errors
-    /// `OverLimit` when the body would be longer than its limit; nothing is taken then.
+    /// `OverLimit` when the body would be longer than its limit, or when it is not the same as a
+    /// stored one and the shard holds `IN_FLIGHT_BYTES_MAX` of such; nothing is taken then.
     pub fn append(&mut self, writer: &mut BodyWriter, chunk: &[u8]) -> Result<(), OverLimit> {
-        if writer.own.len() + chunk.len() > writer.limit {
-            return Err(OverLimit(writer.limit));
+        let over = OverLimit(writer.limit);
+        let length = writer.length.checked_add(chunk.len()).ok_or(over)?;
+        if length > writer.limit {
+            return Err(over);
         }
-        writer.own.extend_from_slice(chunk);
+        if !self.follow(writer, chunk) {
+            if self.in_flight.get().saturating_add(length) > IN_FLIGHT_BYTES_MAX {
+                return Err(over);
+            }
+            self.diverge(writer, chunk);
+        }
+        writer.length = length;
         Ok(())
     }
 
-    /// Completes a body; equal bytes give the same `Rc`.
+    /// Completes a body; equal bytes give the same `Rc`, as long as the first is held by anyone.
     pub fn finish(&mut self, writer: BodyWriter) -> Rc<Body> {
-        Rc::new(Body {
-            bytes: writer.own.into_boxed_slice(),
-            md5: [0; 16],
-        })
+        match writer.source {
+            Source::Head(bytes) => {
+                let body = self.stored(&bytes);
+                self.reuse(bytes);
+                body
+            }
+            Source::Complete(body) => self.cut(body, writer.length),
+            Source::Growing(stream) => self.finish_stream(&stream, writer.length),
+        }
+    }
+
+    /// Stores a body that is here as a whole.
+    pub fn insert(&mut self, bytes: &[u8]) -> Rc<Body> {
+        let mut writer = self.start(bytes.len());
+        match self.append(&mut writer, bytes) {
+            Ok(()) => self.finish(writer),
+            Err(OverLimit(_)) => self.stored(bytes),
+        }
     }
 
     /// The document in a body, parsed at most once per format and options.
@@ -101,7 +206,16 @@ impl Bodies {
         options: FormatOptions,
         keys: &mut Names,
     ) -> Rc<Document> {
-        Rc::new(crate::format::read(format, options, body.bytes(), keys))
+        if let Some(known) = body.parsed.borrow().document(format, options) {
+            return known;
+        }
+        let document = read_with(&mut self.scratch, format, options, body.bytes(), keys);
+        let weight = size_of::<Document>() + document.heap_bytes();
+        let document = Rc::new(document);
+        let entry = (format, options, Rc::clone(&document));
+        body.parsed.borrow_mut().documents.push(entry);
+        self.kept.weigh(body, weight);
+        document
     }
 
     /// The document as the model of `profile` takes it, judged at most once per profile.
@@ -111,10 +225,229 @@ impl Bodies {
         body: &Rc<Body>,
         format: Format,
         profile: &Profile,
-        _profile_index: u16,
+        profile_index: u16,
         keys: &mut Names,
     ) -> Rc<Vetted> {
-        let document = self.document(body, format, profile.format, keys);
-        Rc::new(Vetted::new(&document, &profile.keys, keys))
+        let model = Model {
+            options: profile.format,
+            rules: &profile.keys,
+            index: profile_index,
+        };
+        self.vetted_for(body, format, model, keys)
+    }
+
+    /// As `vetted`, for the part of a profile that it needs.
+    pub fn vetted_for(
+        &mut self,
+        body: &Rc<Body>,
+        format: Format,
+        model: Model<'_>,
+        keys: &mut Names,
+    ) -> Rc<Vetted> {
+        if let Some(known) = body.parsed.borrow().vetted(format, model.index) {
+            return known;
+        }
+        let document = self.document(body, format, model.options, keys);
+        let index = usize::from(model.index);
+        if self.verdicts.len() <= index {
+            self.verdicts.resize_with(index + 1, Verdicts::default);
+        }
+        let vetted = match self.verdicts.get_mut(index) {
+            Some(known) => Vetted::judged(Rc::clone(&document), model.rules, known, keys),
+            None => Vetted::new(&document, model.rules, keys),
+        };
+        let own = if Rc::ptr_eq(&vetted.document, &document) {
+            0
+        } else {
+            size_of::<Document>() + vetted.document.heap_bytes()
+        };
+        let vetted = Rc::new(vetted);
+        let entry = (format, model.index, Rc::clone(&vetted));
+        body.parsed.borrow_mut().vetted.push(entry);
+        self.kept.weigh(body, size_of::<Vetted>() + own);
+        vetted
+    }
+
+    /// Bytes of bodies and documents that the store itself keeps alive; at most `cache_bytes`.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.kept.bytes()
+    }
+
+    /// Bytes of bodies on their way in, each counted once however many phones fetch it.
+    #[must_use]
+    pub fn in_flight_bytes(&self) -> usize {
+        self.in_flight.get()
+    }
+}
+
+/// Writing: following, and what happens at a difference.
+impl Bodies {
+    /// Takes a chunk without copying where the writer's source has it or can grow by it.
+    fn follow(&mut self, writer: &mut BodyWriter, chunk: &[u8]) -> bool {
+        let at = writer.length;
+        if let Source::Growing(stream) = &writer.source {
+            let complete = match &mut *stream.state.borrow_mut() {
+                State::Growing(growth) => return growth.take(at, chunk),
+                State::Complete(body) => Rc::clone(body),
+            };
+            writer.source = Source::Complete(complete);
+        }
+        match &mut writer.source {
+            Source::Head(bytes) if at + chunk.len() < HEAD_BYTES => {
+                if bytes.capacity() == 0 {
+                    *bytes = self.spares.pop().unwrap_or_default();
+                }
+                bytes.extend_from_slice(chunk);
+                true
+            }
+            Source::Head(_) | Source::Growing(_) => false,
+            Source::Complete(body) => body.bytes.get(at..).is_some_and(|r| r.starts_with(chunk)),
+        }
+    }
+
+    /// Leaves a writer's source, which does not go on with `chunk`, for one that does.
+    fn diverge(&mut self, writer: &mut BodyWriter, chunk: &[u8]) {
+        let source = std::mem::replace(&mut writer.source, Source::Head(Vec::new()));
+        writer.source = match source {
+            Source::Head(own) => {
+                let source = self.source_for(&own, chunk);
+                self.reuse(own);
+                source
+            }
+            Source::Complete(body) => {
+                let prefix = body.bytes.get(..writer.length).unwrap_or_default();
+                self.source_for(prefix, chunk)
+            }
+            Source::Growing(stream) => {
+                let state = stream.state.borrow();
+                let prefix = state.bytes().get(..writer.length).unwrap_or_default();
+                self.source_for(prefix, chunk)
+            }
+        };
+    }
+
+    /// A source of which `prefix` and `chunk` are the first bytes: a stored one, or a new one.
+    fn source_for(&mut self, prefix: &[u8], chunk: &[u8]) -> Source {
+        let head = head_of(prefix, chunk);
+        if let Some(found) = head.and_then(|head| self.candidate(head, prefix, chunk)) {
+            return found;
+        }
+        let mut growth = Growth::new(
+            self.spares.pop().unwrap_or_default(),
+            Rc::clone(&self.in_flight),
+        );
+        growth.extend(prefix);
+        growth.extend(chunk);
+        Source::Growing(self.kept.add_stream(growth, head))
+    }
+
+    /// Something stored that begins with `prefix` and `chunk`, or that is part of them and can
+    /// grow by the rest.
+    fn candidate(&self, head: u64, prefix: &[u8], chunk: &[u8]) -> Option<Source> {
+        let mut growing = None;
+        for content in self.kept.alike(head) {
+            match content {
+                Content::Body(body) => {
+                    let body = body.upgrade();
+                    if let Some(body) = body.filter(|body| body.starts_with(prefix, chunk)) {
+                        return Some(Source::Complete(body));
+                    }
+                }
+                Content::Stream(stream) if growing.is_none() => {
+                    let stream = stream.upgrade();
+                    growing = stream.filter(|stream| stream.take_all(prefix, chunk));
+                }
+                Content::Stream(_) => {}
+            }
+        }
+        growing.map(Source::Growing)
+    }
+
+    fn finish_stream(&mut self, stream: &Rc<Stream>, length: usize) -> Rc<Body> {
+        let mut state = stream.state.borrow_mut();
+        let growth = match &mut *state {
+            State::Complete(body) => {
+                let body = Rc::clone(body);
+                return self.cut(body, length);
+            }
+            State::Growing(growth) if growth.bytes.len() != length => {
+                // Somebody else's body goes on where this one ends.
+                let bytes = growth.bytes.get(..length).unwrap_or_default();
+                return self.stored(bytes);
+            }
+            State::Growing(growth) => growth,
+        };
+        let md5 = growth.digest();
+        let body = match self.kept.find(&growth.bytes, md5) {
+            Some(known) => {
+                self.kept.remove(stream.slot);
+                self.reuse(growth.release());
+                self.kept.seen_again(&known);
+                known
+            }
+            None => {
+                let bytes = growth.release();
+                let bytes = if bytes.capacity() <= SPARE_BYTES_MAX {
+                    let exact = Box::from(bytes.as_slice());
+                    self.reuse(bytes);
+                    exact
+                } else {
+                    bytes.into_boxed_slice()
+                };
+                self.kept.complete(stream.slot, bytes, md5)
+            }
+        };
+        *state = State::Complete(Rc::clone(&body));
+        body
+    }
+
+    /// The first `length` bytes of a body as a body.
+    fn cut(&mut self, body: Rc<Body>, length: usize) -> Rc<Body> {
+        if body.bytes.len() == length {
+            self.kept.seen_again(&body);
+            return body;
+        }
+        self.stored(body.bytes.get(..length).unwrap_or_default())
+    }
+
+    /// The body with these bytes: the stored one, or a new one.
+    fn stored(&mut self, bytes: &[u8]) -> Rc<Body> {
+        let md5 = Md5::digest(bytes).into();
+        if let Some(known) = self.kept.find(bytes, md5) {
+            self.kept.seen_again(&known);
+            return known;
+        }
+        let head = head_of(bytes, &[]);
+        self.kept.add_body(Box::from(bytes), md5, head)
+    }
+
+    fn reuse(&mut self, mut buffer: Vec<u8>) {
+        let fits = (1..=SPARE_BYTES_MAX).contains(&buffer.capacity());
+        if fits && self.spares.len() < SPARES_MAX {
+            buffer.clear();
+            self.spares.push(buffer);
+        }
+    }
+}
+
+impl Body {
+    fn starts_with(&self, prefix: &[u8], chunk: &[u8]) -> bool {
+        let rest = self.bytes.strip_prefix(prefix);
+        rest.is_some_and(|rest| rest.starts_with(chunk))
+    }
+}
+
+impl Parsed {
+    fn document(&self, format: Format, options: FormatOptions) -> Option<Rc<Document>> {
+        let mut documents = self.documents.iter();
+        let known = documents.find(|known| known.0 == format && known.1 == options);
+        known.map(|(_, _, document)| Rc::clone(document))
+    }
+
+    fn vetted(&self, format: Format, profile_index: u16) -> Option<Rc<Vetted>> {
+        let mut vetted = self.vetted.iter();
+        let known = vetted.find(|known| known.0 == format && known.1 == profile_index);
+        known.map(|(_, _, vetted)| Rc::clone(vetted))
     }
 }

@@ -2,10 +2,13 @@
 //! its own syntax.
 
 pub mod answer;
-pub mod bootfile;
-pub mod checksum;
-pub mod keyvalue;
-pub mod version;
+mod bootfile;
+mod checksum;
+mod keyvalue;
+mod lines;
+mod version;
+
+pub(crate) use lines::Scratch;
 
 use crate::event::LineReason;
 use crate::names::{Name, Names};
@@ -91,17 +94,69 @@ pub struct Span {
     pub length: u32,
 }
 
-/// One setting: 20 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One setting, packed into 12 bytes since a fleet holds millions: key, place of the value, line.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
     /// The interned key.
     pub key: Name,
-    /// The value's text.
-    pub value: Span,
+    start: u32,
+    /// Length of the value in the low bits, line above.
+    length_and_line: u32,
+}
+
+/// Bits of a value's length: `VALUE_BYTES_MAX` fits with room to spare.
+const LENGTH_BITS: u32 = 13;
+const LENGTH_MASK: u32 = (1 << LENGTH_BITS) - 1;
+const _: () = assert!(crate::limits::VALUE_BYTES_MAX <= LENGTH_MASK as usize);
+const _: () = assert!(crate::limits::LINES_MAX <= u32::MAX >> LENGTH_BITS);
+
+impl Setting {
+    /// A setting; `None` when the value is longer than 8,191 bytes or the line beyond 524,287,
+    /// which `VALUE_BYTES_MAX` and `LINES_MAX` keep away.
+    #[must_use]
+    pub fn new(key: Name, value: Span, line: u32) -> Option<Self> {
+        let fits = value.length <= LENGTH_MASK && line <= u32::MAX >> LENGTH_BITS;
+        fits.then_some(Self {
+            key,
+            start: value.start,
+            length_and_line: line << LENGTH_BITS | value.length & LENGTH_MASK,
+        })
+    }
+
+    /// Where the value lies in `Document::text`.
+    #[must_use]
+    pub fn value(&self) -> Span {
+        Span {
+            start: self.start,
+            length: self.length_and_line & LENGTH_MASK,
+        }
+    }
+
     /// Line number in the file, from 1.
-    pub line: u32,
-    /// Index into the owning layer's files; 0 in a document read from one file.
-    pub file: u32,
+    #[must_use]
+    pub fn line(&self) -> u32 {
+        self.length_and_line >> LENGTH_BITS
+    }
+
+    /// Length of the value in bytes.
+    pub(crate) fn length(&self) -> usize {
+        self.value().length as usize
+    }
+
+    /// The same setting with its value at another place.
+    pub(crate) fn moved(&self, start: u32) -> Self {
+        Self { start, ..*self }
+    }
+}
+
+impl std::fmt::Debug for Setting {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Setting")
+            .field("key", &self.key)
+            .field("value", &self.value())
+            .field("line", &self.line())
+            .finish()
+    }
 }
 
 /// One link.
@@ -135,14 +190,38 @@ pub struct LineFault {
 impl LineFaults {
     /// Counts one line.
     pub fn add(&mut self, reason: LineReason, line: u32) {
-        match self.groups.iter_mut().find(|group| group.reason == reason) {
-            Some(group) => group.count = group.count.saturating_add(1),
-            None => self.groups.push(LineFault {
-                reason,
-                count: 1,
-                first_line: line,
-            }),
+        self.add_group(LineFault {
+            reason,
+            count: 1,
+            first_line: line,
+        });
+    }
+
+    fn add_group(&mut self, fault: LineFault) {
+        let known = |group: &&mut LineFault| group.reason == fault.reason;
+        match self.groups.iter_mut().find(known) {
+            Some(group) => {
+                group.count = group.count.saturating_add(fault.count);
+                group.first_line = group.first_line.min(fault.first_line);
+            }
+            None => {
+                self.groups.reserve_exact(1);
+                self.groups.push(fault);
+            }
         }
+    }
+
+    /// These lines and those of `other`.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        let mut all = self.clone();
+        other.groups.iter().for_each(|fault| all.add_group(*fault));
+        all
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.groups.capacity() * size_of::<LineFault>()
     }
 
     /// The groups, in order of first sight.
@@ -162,25 +241,58 @@ impl Document {
             .unwrap_or_default()
     }
 
+    /// The text of a setting's value.
+    #[must_use]
+    pub fn value(&self, setting: &Setting) -> &str {
+        self.text(setting.value())
+    }
+
+    /// Bytes on the heap.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.settings)
+            + self.text.len()
+            + size_of_val(&*self.links)
+            + self.faults.heap_bytes()
+    }
+
     /// The setting with this key.
     #[must_use]
     pub fn find(&self, key: Name) -> Option<&Setting> {
-        let at = self
-            .settings
+        self.settings.get(self.position(key)?)
+    }
+
+    /// The place in `settings` of the one with this key.
+    #[must_use]
+    pub fn position(&self, key: Name) -> Option<usize> {
+        self.settings
             .binary_search_by_key(&key, |setting| setting.key)
-            .ok()?;
-        self.settings.get(at)
+            .ok()
     }
 }
 
 /// Reads bytes as a format. Never fails: what is not usable is said in `reading` and `faults`.
+/// At most `LINES_MAX` lines (or XML elements) and `DOCUMENT_LINKS_MAX` links are taken over, values
+/// of at most `VALUE_BYTES_MAX`; what is beyond is counted as `OverLimit`.
+#[must_use]
 pub fn read(format: Format, options: FormatOptions, bytes: &[u8], keys: &mut Names) -> Document {
+    read_with(&mut Scratch::default(), format, options, bytes, keys)
+}
+
+/// As `read`, in memory that is reused.
+pub(crate) fn read_with(
+    scratch: &mut Scratch,
+    format: Format,
+    options: FormatOptions,
+    bytes: &[u8],
+    keys: &mut Names,
+) -> Document {
     match format {
-        Format::KeyValue => keyvalue::read(options, bytes, keys),
+        Format::KeyValue => keyvalue::read(options, bytes, keys, scratch),
         Format::Boot => bootfile::read(options, bytes),
         Format::Checksum => checksum::read(bytes),
-        Format::Version => version::read(options, bytes, keys),
-        Format::Answer => answer::read(options, bytes, keys),
+        Format::Version => version::read(options, bytes, keys, scratch),
+        Format::Answer => answer::read(options, bytes, keys, scratch),
         Format::Opaque => Document::default(),
     }
 }
@@ -202,7 +314,8 @@ pub struct Draft<'a> {
 #[must_use]
 pub fn write(format: Format, options: FormatOptions, draft: &Draft<'_>) -> Vec<u8> {
     match format {
-        Format::KeyValue | Format::Answer => keyvalue::write(options, draft),
+        Format::KeyValue => keyvalue::write(options, draft),
+        Format::Answer => answer::write(options, draft),
         Format::Boot => bootfile::write(draft),
         Format::Checksum => checksum::write(draft),
         Format::Version => version::write(draft),

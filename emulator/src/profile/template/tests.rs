@@ -113,6 +113,20 @@ fn says_where_and_what_is_wrong() {
         ("ab{mac", 2, "'{' without '}'; write '{{' for a brace"),
         ("{mac{mac}", 0, "'{' without '}'; write '{{' for a brace"),
         ("mac}", 3, "'}' without '{'; write '}}' for a brace"),
+    ] {
+        assert_eq!(refused(source), (at, what.to_owned()), "{source}");
+    }
+    let (at, what) = refused("{}");
+    assert_eq!(at, 1);
+    assert!(
+        what.starts_with("unknown variable ''; expected one of mac,"),
+        "{what}"
+    );
+}
+
+#[test]
+fn says_where_and_what_is_wrong_with_a_range_or_form() {
+    for (source, at, what) in [
         (
             "{mac[4:4]}",
             4,
@@ -154,12 +168,6 @@ fn says_where_and_what_is_wrong() {
     ] {
         assert_eq!(refused(source), (at, what.to_owned()), "{source}");
     }
-    let (at, what) = refused("{}");
-    assert_eq!(at, 1);
-    assert!(
-        what.starts_with("unknown variable ''; expected one of mac,"),
-        "{what}"
-    );
     assert_eq!(
         refused(&"x".repeat(TEMPLATE_BYTES_MAX + 1)).0,
         TEMPLATE_BYTES_MAX
