@@ -115,6 +115,8 @@ pub enum Fault {
     ConnectionBroken,
     /// TLS failed.
     Tls,
+    /// The server says that the file is not there.
+    NotThere,
     /// No answer in the time allowed.
     Silence,
     /// A file larger than the phone accepts.

@@ -1,7 +1,8 @@
-//! What survives a soft reboot, a reboot, and only the last of them not: a factory reset.
+//! What survives a soft reboot and a reboot; only a factory reset clears it.
+
+use std::sync::Arc;
 
 use crate::event::File;
-use crate::names::Name;
 use crate::profile::Param;
 use crate::settings::Settings;
 
@@ -12,8 +13,8 @@ pub struct Flash {
     pub settings: Settings,
     /// MD5 of each file applied last, by file.
     pub digests: Vec<(File, [u8; 16])>,
-    /// Firmware version installed, interned in `Shelf::urls`; `None` = the profile's.
-    pub firmware: Option<Name>,
+    /// Firmware version installed; `None` = the profile's.
+    pub firmware: Option<Arc<str>>,
     /// Fields set on the web page and not overridden by a configuration since.
     pub web: Vec<(Param, Box<str>)>,
 }
@@ -34,5 +35,31 @@ impl Flash {
             Some((_, held)) => *held = digest,
             None => self.digests.push((file, digest)),
         }
+    }
+
+    /// The value typed on the web page.
+    #[must_use]
+    pub fn web(&self, param: Param) -> Option<&str> {
+        self.web
+            .iter()
+            .find(|(held, _)| *held == param)
+            .map(|(_, value)| value.as_ref())
+    }
+
+    /// Stores a value typed on the web page.
+    pub fn set_web(&mut self, param: Param, value: &str) {
+        self.web.retain(|(held, _)| *held != param);
+        self.web.push((param, value.into()));
+    }
+
+    /// Bytes on the heap that this flash holds for itself alone: what is shared with other phones
+    /// is not counted.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let web: usize = self.web.iter().map(|(_, value)| value.len()).sum();
+        self.settings.heap_bytes_owned()
+            + self.digests.capacity() * size_of::<(File, [u8; 16])>()
+            + self.web.capacity() * size_of::<(Param, Box<str>)>()
+            + web
     }
 }

@@ -37,6 +37,7 @@
 pub mod bodies;
 pub mod discovery;
 pub mod event;
+pub mod firmware;
 pub mod flash;
 pub mod format;
 pub mod identity;

@@ -40,3 +40,6 @@ pub const REBOOTS_PER_HOUR_MAX: u32 = 8;
 pub const STRAYS_MAX: u32 = 64;
 /// Bytes of unique bodies that the store keeps for phones yet to come.
 pub const BODY_CACHE_BYTES_MAX: usize = 64 << 20;
+/// Numbers of `Channel::Fresh` before they are used again: as many ports as a simulated network
+/// has above its own.
+pub const FRESH_CHANNELS: u16 = 16_000;

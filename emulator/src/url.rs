@@ -149,6 +149,15 @@ impl Url {
         }
     }
 
+    /// Appends a name to the path as to a directory: one `/` between them, whichever of the two
+    /// brings it.
+    pub fn append(&mut self, name: &str) {
+        let directory = self.path.trim_end_matches('/').len();
+        self.path.truncate(directory);
+        self.path.push('/');
+        self.path.push_str(name.trim_start_matches('/'));
+    }
+
     /// The last path segment without the query.
     #[must_use]
     pub fn file_name(&self) -> &str {

@@ -56,6 +56,8 @@ pub enum Input<'a> {
     Failed(Connection, ConnectionFault),
     /// The user presses a button on the phone's web page.
     Web(WebAction<'a>),
+    /// A call begins (true) or the phone is idle again (false).
+    Call(bool),
 }
 
 /// Why a connection failed, as far as a phone can tell.

@@ -1,0 +1,110 @@
+//! Taking settings over: overlay or load, with what follows for parameters, resources, firmware.
+
+use std::rc::Rc;
+
+use super::turn::Turn;
+use crate::event::{EventKind, File};
+use crate::flash::Flash;
+use crate::format::LineFaults;
+use crate::names::Name;
+use crate::profile::keys::Meaning;
+use crate::settings::Vetted;
+
+/// A settings document as it came, waiting to be applied.
+#[derive(Debug)]
+pub(super) struct Collected {
+    pub(super) file: File,
+    pub(super) md5: [u8; 16],
+    pub(super) vetted: Rc<Vetted>,
+    /// It is the one applied last: its links count, its settings are in force already.
+    pub(super) known: bool,
+}
+
+/// Lays a document over the settings in force; true when a change needs a reboot (FLY-112).
+pub(super) fn overlay(turn: &mut Turn<'_>, flash: &mut Flash, document: &Collected) -> bool {
+    if document.known {
+        return false;
+    }
+    let applied = flash
+        .settings
+        .overlay(document.file, Rc::clone(&document.vetted));
+    accepted(turn, flash, document, applied.settings, applied.changed);
+    applied.reboot
+}
+
+/// Makes a document the whole configuration (PND-10).
+pub(super) fn load(turn: &mut Turn<'_>, flash: &mut Flash, document: &Collected) {
+    let applied = flash
+        .settings
+        .replace(document.file, Rc::clone(&document.vetted));
+    accepted(turn, flash, document, applied.settings, applied.changed);
+}
+
+fn accepted(
+    turn: &mut Turn<'_>,
+    flash: &mut Flash,
+    document: &Collected,
+    settings: u32,
+    changed: u32,
+) {
+    flash.remember(document.file, document.md5);
+    for (_, meaning) in &document.vetted.meanings {
+        if let Meaning::Bound(param) = meaning {
+            flash.web.retain(|(held, _)| held != param);
+        }
+    }
+    report_ignored(turn, document.file, &document.vetted.faults);
+    turn.event(EventKind::Applied {
+        file: document.file,
+        settings,
+        changed,
+    });
+}
+
+/// Says which lines of a file were not taken over (FLY-30).
+pub(super) fn report_ignored(turn: &mut Turn<'_>, file: File, faults: &LineFaults) {
+    for group in faults.groups() {
+        turn.event(EventKind::LinesIgnored {
+            file,
+            reason: group.reason,
+            count: group.count,
+            first_line: group.first_line,
+        });
+    }
+}
+
+/// URLs of the resources that the files of this run name, last one first (FLY-39, FLY-40).
+pub(super) fn resources(turn: &Turn<'_>, flash: &Flash, collected: &[Collected]) -> Vec<String> {
+    let mut keys = named(collected, Meaning::Resource);
+    keys.sort_by(|left, right| {
+        turn.shelf
+            .keys
+            .text(*left)
+            .cmp(turn.shelf.keys.text(*right))
+    });
+    keys.dedup();
+    let values = keys
+        .iter()
+        .rev()
+        .filter_map(|key| flash.settings.held(*key));
+    values
+        .filter(|held| !held.value.is_empty())
+        .map(|held| held.value.to_owned())
+        .collect()
+}
+
+/// The firmware URL that the files of this run name (FLY-116).
+pub(super) fn firmware_url(flash: &Flash, collected: &[Collected]) -> Option<String> {
+    let key = named(collected, Meaning::Firmware).pop()?;
+    flash.settings.held(key).map(|held| held.value.to_owned())
+}
+
+fn named(collected: &[Collected], wanted: Meaning) -> Vec<Name> {
+    let meanings = collected
+        .iter()
+        .flat_map(|document| document.vetted.meanings.iter());
+    meanings
+        .filter(|(_, meaning)| *meaning == wanted)
+        .map(|(key, _)| *key)
+        .collect()
+}

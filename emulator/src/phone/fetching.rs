@@ -1,0 +1,248 @@
+//! One file at a time: chooses the protocol, keeps the pauses between files, and turns what the
+//! transfer says into the events of the ladder step.
+
+use std::time::Duration;
+
+use super::io::{Channel, Input};
+use super::params::HttpIdentity;
+use super::run::{Carried, server_of};
+use super::turn::Turn;
+use crate::event::{EventKind, Fault, File};
+use crate::format::Format;
+use crate::limits::{FILE_BYTES_MAX, FRESH_CHANNELS, IMAGE_BYTES_MAX};
+use crate::profile::StepId;
+use crate::time::Moment;
+use crate::transfer::Ending;
+use crate::transfer::http::{HttpClient, RequestOptions};
+use crate::transfer::tftp::{LastAck, TftpClient};
+use crate::url::{Scheme, Url};
+
+/// A file to fetch.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) step: StepId,
+    pub(super) file: File,
+    pub(super) format: Format,
+    pub(super) url: Url,
+    /// Held to the limit of images instead of that of files.
+    pub(super) image: bool,
+}
+
+/// What is under way.
+#[derive(Debug)]
+pub(super) struct Fetching {
+    http: HttpClient,
+    identity: HttpIdentity,
+    channel: u16,
+    last_ack: Option<LastAck>,
+    active: Active,
+    /// The next request leaves no earlier than this.
+    not_before: Moment,
+    any_before: bool,
+}
+
+#[derive(Debug)]
+enum Active {
+    Nothing,
+    Waiting(Target),
+    Tftp(Target, Moment, TftpClient),
+    Http(Target, Moment),
+}
+
+impl Fetching {
+    pub(super) fn new(identity: HttpIdentity, carried: Carried) -> Self {
+        Self {
+            http: HttpClient::new(carried.connection),
+            identity,
+            channel: carried.channel,
+            last_ack: carried.last_ack,
+            active: Active::Nothing,
+            not_before: Moment::ZERO,
+            any_before: false,
+        }
+    }
+
+    pub(super) fn carried(&self) -> Carried {
+        Carried {
+            channel: self.channel,
+            connection: self.http.next_connection(),
+            last_ack: self.last_ack,
+        }
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        !matches!(self.active, Active::Nothing)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        match &self.active {
+            Active::Nothing => None,
+            Active::Waiting(_) => Some(self.not_before),
+            Active::Tftp(_, _, client) => Some(client.deadline()),
+            Active::Http(..) => self.http.deadline(),
+        }
+    }
+
+    /// Holds the next request back for this policy time.
+    pub(super) fn pause(&mut self, turn: &Turn<'_>, pause: Duration) {
+        self.not_before = self.not_before.max(turn.after_policy(pause));
+    }
+
+    /// Requests a file, now or after the pause that is due.
+    pub(super) fn request(&mut self, turn: &mut Turn<'_>, target: Target) -> Option<Finished> {
+        if self.any_before {
+            let pause = between_files(turn);
+            self.pause(turn, pause);
+        }
+        self.any_before = true;
+        if turn.now < self.not_before {
+            self.active = Active::Waiting(target);
+            return None;
+        }
+        self.send(turn, target)
+    }
+
+    pub(super) fn input(&mut self, turn: &mut Turn<'_>, input: &Input<'_>) -> Option<Finished> {
+        let ending = match (&mut self.active, input) {
+            (Active::Waiting(_), Input::Tick) if self.not_before <= turn.now => {
+                let active = std::mem::replace(&mut self.active, Active::Nothing);
+                let Active::Waiting(target) = active else {
+                    return None;
+                };
+                return self.send(turn, target);
+            }
+            (Active::Tftp(_, _, client), Input::Tick) if client.deadline() <= turn.now => {
+                client.tick(turn)
+            }
+            (
+                Active::Tftp(target, _, client),
+                Input::Datagram {
+                    channel,
+                    from,
+                    bytes,
+                },
+            ) => {
+                if *channel == client.channel() {
+                    client.datagram(turn, *from, bytes)
+                } else {
+                    let step = target.step;
+                    turn.event(EventKind::Late { step });
+                    None
+                }
+            }
+            (Active::Http(..), Input::Tick) => {
+                let due = self.http.deadline().is_some_and(|at| at <= turn.now);
+                if due { self.http.tick(turn) } else { None }
+            }
+            (Active::Nothing | Active::Http(..), input) => self.http.input(turn, input),
+            _ => None,
+        };
+        ending.and_then(|ending| self.finish(turn, ending))
+    }
+
+    /// Closes the connection and forgets what is under way.
+    pub(super) fn close(&mut self, turn: &mut Turn<'_>) {
+        self.http.close(turn);
+        self.active = Active::Nothing;
+    }
+
+    fn send(&mut self, turn: &mut Turn<'_>, target: Target) -> Option<Finished> {
+        let limit = if target.image {
+            IMAGE_BYTES_MAX
+        } else {
+            FILE_BYTES_MAX
+        };
+        let step = target.step;
+        match target.url.scheme {
+            Scheme::Ftp => self.refuse(turn, target, Fault::Scheme),
+            Scheme::Tftp => {
+                let Some(server) = server_of(turn, &target.url) else {
+                    return self.refuse(turn, target, Fault::UnknownHost);
+                };
+                let channel = Channel::Fresh(self.channel);
+                self.channel = (self.channel + 1) % FRESH_CHANNELS;
+                let path = &target.url.path;
+                let bare = path.strip_prefix('/').unwrap_or(path);
+                let name = if turn.profile.tftp.leading_slash {
+                    path
+                } else {
+                    bare
+                };
+                let client = TftpClient::start(turn, step, channel, server, name.as_bytes(), limit);
+                self.active = Active::Tftp(target, turn.now, client);
+                None
+            }
+            Scheme::Http | Scheme::Https => {
+                let options = RequestOptions {
+                    step,
+                    user_agent: &self.identity.user_agent,
+                    auth: self.identity.auth,
+                    user: &self.identity.user,
+                    password: &self.identity.password,
+                    limit,
+                };
+                let ending = self.http.get(turn, &target.url, &options);
+                self.active = Active::Http(target, turn.now);
+                ending.and_then(|ending| self.finish(turn, ending))
+            }
+        }
+    }
+
+    /// A file that cannot even be asked for.
+    fn refuse(&mut self, turn: &mut Turn<'_>, target: Target, fault: Fault) -> Option<Finished> {
+        turn.event(EventKind::GaveUp {
+            step: target.step,
+            fault,
+        });
+        Some((target, Ending::Failed(fault)))
+    }
+
+    fn finish(&mut self, turn: &mut Turn<'_>, ending: Ending) -> Option<Finished> {
+        let (target, started) = match std::mem::replace(&mut self.active, Active::Nothing) {
+            Active::Tftp(target, started, client) => {
+                self.last_ack = client.last_ack().or(self.last_ack);
+                (target, started)
+            }
+            Active::Http(target, started) => (target, started),
+            Active::Nothing | Active::Waiting(_) => return None,
+        };
+        let (step, file) = (target.step, target.file);
+        let after = turn.now.since(started);
+        match &ending {
+            Ending::Found(body) => {
+                turn.event(EventKind::Answered { step, after });
+                let (bytes, md5) = (body.bytes().len() as u64, body.md5());
+                turn.event(EventKind::Fetched {
+                    step,
+                    file,
+                    bytes,
+                    md5,
+                });
+            }
+            Ending::Missing => {
+                turn.event(EventKind::Answered { step, after });
+                turn.event(EventKind::Missing { step, file });
+            }
+            Ending::Failed(fault) => turn.event(EventKind::GaveUp {
+                step,
+                fault: *fault,
+            }),
+        }
+        Some((target, ending))
+    }
+}
+
+/// A file that is over.
+pub(super) type Finished = (Target, Ending);
+
+/// The pause before the next file (FLY-72), unscaled.
+fn between_files(turn: &mut Turn<'_>) -> Duration {
+    let timers = &turn.profile.timers;
+    let spread = timers
+        .between_files_max
+        .saturating_sub(timers.between_files_min);
+    let drawn = turn
+        .rng
+        .up_to(u64::try_from(spread.as_nanos()).unwrap_or(u64::MAX));
+    timers.between_files_min + Duration::from_nanos(drawn)
+}

@@ -1,0 +1,100 @@
+//! The timers that start a run of their own accord: period, error retry, upgrade retry, and a due
+//! run that waits for the end of a call.
+
+use crate::event::Trigger;
+use crate::time::Moment;
+
+/// Pending triggers of an idle phone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Schedule {
+    /// The next periodic run (FLY-97).
+    pub(super) period: Option<Moment>,
+    /// The run after a failed one (FLY-105), or after a failed upgrade (FLY-93).
+    pub(super) retry: Option<(Moment, Trigger)>,
+    /// A due run that waits for an idle phone, with the moment at which it waits no longer
+    /// (FLY-106).
+    pub(super) postponed: Option<(Moment, Trigger)>,
+    /// A trigger that came during a run (FLY-109): one is remembered.
+    pub(super) remembered: Option<Trigger>,
+}
+
+impl Schedule {
+    /// When the first of them is due.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        let retry = self.retry.map(|(at, _)| at);
+        let postponed = self.postponed.map(|(at, _)| at);
+        [self.period, retry, postponed].into_iter().flatten().min()
+    }
+
+    /// Takes the trigger that is due at `now`, if any: a postponed run first, then a retry, then
+    /// the period. What is due together with it is dropped: one run serves all.
+    pub(super) fn take_due(&mut self, now: Moment) -> Option<Due> {
+        let postponed = self.postponed.filter(|(at, _)| *at <= now);
+        let retry = self.retry.filter(|(at, _)| *at <= now);
+        let period = self.period.filter(|at| *at <= now);
+        let due = match (postponed, retry, period) {
+            (Some((_, trigger)), _, _) => Due {
+                trigger,
+                forced: true,
+            },
+            (None, Some((_, trigger)), _) => Due {
+                trigger,
+                forced: false,
+            },
+            (None, None, Some(_)) => Due {
+                trigger: Trigger::Period,
+                forced: false,
+            },
+            (None, None, None) => return None,
+        };
+        if postponed.is_some() {
+            self.postponed = None;
+        }
+        if retry.is_some() {
+            self.retry = None;
+        }
+        if period.is_some() {
+            self.period = None;
+        }
+        Some(due)
+    }
+}
+
+/// A trigger whose time has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Due {
+    /// Which.
+    pub(super) trigger: Trigger,
+    /// It waited long enough: a call does not hold it up any more.
+    pub(super) forced: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_each_due_trigger_once_and_the_weightiest_first() {
+        let at = Moment::from_millis;
+        let mut schedule = Schedule {
+            period: Some(at(10)),
+            retry: Some((at(10), Trigger::ErrorRetry)),
+            postponed: Some((at(30), Trigger::CheckSync)),
+            remembered: None,
+        };
+        assert_eq!(schedule.deadline(), Some(at(10)));
+        assert_eq!(schedule.take_due(at(9)), None);
+        let due = schedule.take_due(at(10)).unwrap();
+        assert_eq!(
+            due,
+            Due {
+                trigger: Trigger::ErrorRetry,
+                forced: false
+            }
+        );
+        assert_eq!(schedule.take_due(at(20)), None);
+        assert_eq!(schedule.deadline(), Some(at(30)));
+        assert!(schedule.take_due(at(30)).unwrap().forced);
+        assert_eq!(schedule.deadline(), None);
+    }
+}

@@ -1,0 +1,716 @@
+//! The document walk: fetch, decode, see whether it changed, apply, follow the links.
+//!
+//! A walk belongs to one candidate. It goes through the profile's fetches (or the one file that
+//! the candidate names), then the links of what it got, then resources, then firmware. One file is
+//! under way at a time.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::apply::{self, Collected};
+use super::fetching::{Fetching, Target};
+use super::io::Input;
+use super::params::HttpIdentity;
+use super::run::{Holdings, Carried};
+use super::turn::Turn;
+use crate::bodies::Body;
+use crate::event::{EventKind, Fault, File, Limit};
+use crate::firmware;
+use crate::format::{Document, Format, Reading};
+use crate::limits::{LINK_DEPTH_MAX, LINKS_MAX};
+use crate::profile::{
+    Account, Apply, Change, Classify, Fetch, FirmwareVersion, Next, Param, StepId,
+};
+use crate::settings::Vetted;
+use crate::time::Moment;
+use crate::transfer::Ending;
+use crate::url::Url;
+
+/// What a walk begins with.
+pub(super) struct Start {
+    pub(super) base: Url,
+    pub(super) account: Account,
+    pub(super) config_file_name: String,
+    pub(super) carried: Carried,
+}
+
+/// A walk under way.
+#[derive(Debug)]
+pub(super) struct Walk {
+    base: Url,
+    config_file_name: String,
+    fetching: Fetching,
+    at: Position,
+    /// Requests made for the present fetch.
+    attempts: u8,
+    /// Links still to follow, innermost document last.
+    links: Vec<LinkFrame>,
+    /// Settings documents of this walk, in the order they came.
+    collected: Vec<Collected>,
+    /// Resources still to fetch, last one first.
+    resources: Vec<String>,
+    upgrade: Upgrade,
+    checksum: Option<[u8; 16]>,
+    links_followed: u32,
+    end: WalkEnd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Position {
+    /// The file that the candidate names.
+    Given,
+    /// A fetch of the profile.
+    Fetch(u8),
+    /// A link of the innermost frame.
+    Link,
+    /// The files are all there: apply.
+    Apply,
+    /// The resource just taken off the list.
+    Resource,
+    /// A part of the firmware.
+    Firmware,
+    /// Over.
+    Done,
+}
+
+/// The links of one document that are still to follow.
+#[derive(Debug)]
+struct LinkFrame {
+    document: Rc<Document>,
+    url: Url,
+    next: u32,
+    resume: Position,
+}
+
+/// A firmware offer and how far it got.
+#[derive(Debug, Default)]
+struct Upgrade {
+    version: Option<Arc<str>>,
+    /// Parts still to fetch, last one first.
+    parts: Vec<Url>,
+    bytes: u64,
+}
+
+/// What a walk came to.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct WalkEnd {
+    /// Files that were had.
+    pub(super) fetched: u32,
+    /// Links, resources and images that were named and could not be had.
+    pub(super) failed: u32,
+    /// Applied settings need a reboot.
+    pub(super) reboot: bool,
+    /// A configuration was loaded that needs a soft reboot.
+    pub(super) soft_reboot: bool,
+    /// Firmware to install.
+    pub(super) install: Option<Arc<str>>,
+    /// The firmware was refused or could not be had.
+    pub(super) upgrade_failed: bool,
+}
+
+impl Walk {
+    pub(super) fn new(turn: &Turn<'_>, holdings: &Holdings<'_>, start: Start) -> Self {
+        let http = HttpIdentity::of(turn, holdings.flash, start.account);
+        let directory = start.base.is_directory() || turn.profile.classify == Classify::Root;
+        Self {
+            base: start.base,
+            config_file_name: start.config_file_name,
+            fetching: Fetching::new(http, start.carried),
+            at: if directory {
+                Position::Fetch(0)
+            } else {
+                Position::Given
+            },
+            attempts: 0,
+            links: Vec::new(),
+            collected: Vec::new(),
+            resources: Vec::new(),
+            upgrade: Upgrade::default(),
+            checksum: None,
+            links_followed: 0,
+            end: WalkEnd::default(),
+        }
+    }
+
+    pub(super) fn carried(&self) -> Carried {
+        self.fetching.carried()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        self.fetching.deadline()
+    }
+
+    pub(super) fn close(&mut self, turn: &mut Turn<'_>) {
+        self.fetching.close(turn);
+    }
+
+    /// Requests the first file.
+    pub(super) fn begin(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+    ) -> Option<WalkEnd> {
+        self.go_on(turn, holdings)
+    }
+
+    pub(super) fn input(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        input: &Input<'_>,
+    ) -> Option<WalkEnd> {
+        if let Some((target, ending)) = self.fetching.input(turn, input) {
+            self.ended(turn, holdings, &target, ending);
+        }
+        if self.fetching.is_busy() {
+            return None;
+        }
+        self.go_on(turn, holdings)
+    }
+
+    /// Requests what is next, until something is under way or the walk is over.
+    fn go_on(&mut self, turn: &mut Turn<'_>, holdings: &mut Holdings<'_>) -> Option<WalkEnd> {
+        while self.at != Position::Done {
+            let Some(target) = self.next_target(turn, holdings) else {
+                continue;
+            };
+            let ending = self.fetching.request(turn, target);
+            if let Some((target, ending)) = ending {
+                self.ended(turn, holdings, &target, ending);
+            }
+            if self.fetching.is_busy() {
+                return None;
+            }
+        }
+        self.close(turn);
+        Some(std::mem::take(&mut self.end))
+    }
+
+    /// The file at the present position; `None` when the position moved on without one.
+    fn next_target(&mut self, turn: &mut Turn<'_>, holdings: &mut Holdings<'_>) -> Option<Target> {
+        match self.at {
+            Position::Given => Some(self.given_target(turn)),
+            Position::Fetch(index) => self.fetch_target(turn, index),
+            Position::Link => self.link_target(turn),
+            Position::Apply => {
+                self.apply(turn, holdings);
+                None
+            }
+            Position::Resource => self.resource_target(turn),
+            Position::Firmware => self.firmware_target(turn),
+            Position::Done => None,
+        }
+    }
+
+    fn given_target(&self, turn: &mut Turn<'_>) -> Target {
+        let name = self.base.file_name().to_ascii_lowercase();
+        let by_suffix = turn
+            .profile
+            .given
+            .iter()
+            .find(|(suffix, _)| name.ends_with(suffix));
+        let format = by_suffix.map_or(Format::KeyValue, |(_, format)| *format);
+        let file = File::Named(turn.shelf.url(&self.base.to_string()));
+        Target {
+            step: StepId::GIVEN,
+            file,
+            format,
+            url: self.base.clone(),
+            image: false,
+        }
+    }
+
+    fn fetch_target(&mut self, turn: &mut Turn<'_>, index: u8) -> Option<Target> {
+        let Some(fetch) = turn.profile.fetches.get(usize::from(index)) else {
+            self.at = Position::Apply;
+            return None;
+        };
+        let vars = crate::profile::template::Vars {
+            config_file_name: &self.config_file_name,
+            ..turn.vars()
+        };
+        let name = fetch.name.text(&vars);
+        if name.is_empty() {
+            self.goto(fetch.missing);
+            return None;
+        }
+        let step = StepId::fetch(usize::from(index));
+        let mut url = self.base.clone();
+        url.append(&name);
+        Some(Target {
+            step,
+            file: File::Step(step),
+            format: fetch.format,
+            url,
+            image: false,
+        })
+    }
+
+    fn link_target(&mut self, turn: &mut Turn<'_>) -> Option<Target> {
+        let frame = self.links.last_mut()?;
+        let Some(link) = frame.document.links.get(frame.next as usize).copied() else {
+            self.at = frame.resume;
+            self.links.pop();
+            return None;
+        };
+        frame.next += 1;
+        if self.links_followed >= LINKS_MAX {
+            let limit = Limit::Links;
+            turn.event(EventKind::LimitReached {
+                limit,
+                value: u64::from(LINKS_MAX),
+            });
+            self.end.failed += 1;
+            frame.next = u32::MAX;
+            return None;
+        }
+        self.links_followed += 1;
+        let text = super::params::expand(turn, frame.document.text(link.url));
+        let Ok(url) = frame.url.join(&text) else {
+            let fault = Fault::BadTarget;
+            turn.event(EventKind::GaveUp {
+                step: StepId::INCLUDE,
+                fault,
+            });
+            self.end.failed += 1;
+            return None;
+        };
+        let file = File::Named(turn.shelf.url(&url.to_string()));
+        Some(Target {
+            step: StepId::INCLUDE,
+            file,
+            format: link.format,
+            url,
+            image: false,
+        })
+    }
+
+    fn resource_target(&mut self, turn: &mut Turn<'_>) -> Option<Target> {
+        let Some(text) = self.resources.pop() else {
+            self.at = Position::Firmware;
+            return None;
+        };
+        let text = super::params::expand(turn, &text).into_owned();
+        let Ok(url) = self.base.join(&text) else {
+            let fault = Fault::BadTarget;
+            turn.event(EventKind::GaveUp {
+                step: StepId::RESOURCE,
+                fault,
+            });
+            self.end.failed += 1;
+            return None;
+        };
+        let file = File::Named(turn.shelf.url(&url.to_string()));
+        Some(Target {
+            step: StepId::RESOURCE,
+            file,
+            format: Format::Opaque,
+            url,
+            image: true,
+        })
+    }
+
+    fn firmware_target(&mut self, turn: &mut Turn<'_>) -> Option<Target> {
+        if let Some(url) = self.upgrade.parts.pop() {
+            let file = File::Named(turn.shelf.url(&url.to_string()));
+            let step = StepId::FIRMWARE;
+            return Some(Target {
+                step,
+                file,
+                format: Format::Opaque,
+                url,
+                image: true,
+            });
+        }
+        if let Some(version) = self.upgrade.version.take() {
+            let bytes = self.upgrade.bytes;
+            let name = turn.shelf.url(&version);
+            turn.event(EventKind::FirmwareInstalling {
+                version: name,
+                bytes,
+            });
+            self.end.install = Some(version);
+        }
+        self.at = Position::Done;
+        None
+    }
+
+    /// Moves to where a fetch of the profile leads.
+    fn goto(&mut self, next: Next) {
+        self.attempts = 0;
+        self.at = match next {
+            Next::Fetch(index) => Position::Fetch(index),
+            Next::End => Position::Apply,
+        };
+    }
+
+    /// A file is over: found, missing or failed.
+    fn ended(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        target: &Target,
+        ending: Ending,
+    ) {
+        match ending {
+            Ending::Found(body) => {
+                self.end.fetched += 1;
+                self.found(turn, holdings, target, &body);
+            }
+            Ending::Missing => self.not_had(turn, holdings, Fault::NotThere),
+            Ending::Failed(fault) => self.not_had(turn, holdings, fault),
+        }
+    }
+
+    fn found(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        target: &Target,
+        body: &Rc<Body>,
+    ) {
+        match self.at {
+            Position::Resource => {
+                let bytes = body.bytes().len() as u64;
+                turn.event(EventKind::ResourceStored {
+                    file: target.file,
+                    bytes,
+                });
+            }
+            Position::Firmware => self.image(turn, body),
+            Position::Fetch(index) => {
+                let Some(fetch) = turn.profile.fetches.get(usize::from(index)) else {
+                    return;
+                };
+                match fetch.format {
+                    Format::Checksum => self.checksum(turn, holdings, target, fetch, body),
+                    Format::Version => self.version_file(turn, holdings, target, fetch, body),
+                    _ => self.document(turn, holdings, target, body, Some(fetch)),
+                }
+            }
+            Position::Given | Position::Link => {
+                self.document(turn, holdings, target, body, None);
+            }
+            Position::Apply | Position::Done => {}
+        }
+    }
+
+    /// The file at the present position cannot be had.
+    fn not_had(&mut self, turn: &mut Turn<'_>, holdings: &mut Holdings<'_>, fault: Fault) {
+        match self.at {
+            Position::Fetch(index) => {
+                let Some(fetch) = turn.profile.fetches.get(usize::from(index)) else {
+                    return;
+                };
+                self.attempts += 1;
+                if self.attempts < fetch.attempts {
+                    self.fetching.pause(turn, fetch.pause);
+                    return;
+                }
+                let empty = holdings.flash.settings.is_empty();
+                self.goto(if empty {
+                    fetch.missing_empty
+                } else {
+                    fetch.missing
+                });
+            }
+            Position::Given => self.at = Position::Apply,
+            Position::Link | Position::Resource => self.end.failed += 1,
+            Position::Firmware => {
+                turn.event(EventKind::FirmwareRefused { fault });
+                self.drop_upgrade();
+            }
+            Position::Apply | Position::Done => {}
+        }
+    }
+
+    /// A settings document or a boot file.
+    fn document(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        target: &Target,
+        body: &Rc<Body>,
+        fetch: Option<&Fetch>,
+    ) {
+        if let Some(fetch) = fetch.filter(|fetch| fetch.verify)
+            && self
+                .checksum
+                .is_some_and(|announced| announced != body.md5())
+        {
+            let (step, fault) = (target.step, Fault::ChecksumMismatch);
+            turn.event(EventKind::Wrong { step, fault });
+            turn.event(EventKind::GaveUp { step, fault });
+            self.end.failed += 1;
+            self.goto(fetch.mismatch);
+            return;
+        }
+        if target.format == Format::Boot {
+            self.boot_file(turn, holdings, target, body, fetch);
+            return;
+        }
+        let shelf = &mut *turn.shelf;
+        let vetted = shelf.bodies.vetted(
+            body,
+            target.format,
+            turn.profile,
+            holdings.profile_index,
+            &mut shelf.keys,
+        );
+        if !self.readable(turn, target, vetted.document.reading) {
+            self.not_had(turn, holdings, Fault::WrongFormat);
+            return;
+        }
+        let known = turn.profile.change != Change::None
+            && holdings.flash.digest(target.file) == Some(body.md5());
+        if known {
+            turn.event(EventKind::Unchanged { file: target.file });
+        }
+        self.collect(turn, holdings, target, body, vetted, known);
+        match (fetch, self.at) {
+            (Some(_), _) if self.end.soft_reboot => self.at = Position::Done,
+            (Some(fetch), _) => self.goto(if known { fetch.unchanged } else { fetch.found }),
+            (None, Position::Given) => self.at = Position::Apply,
+            (None, _) => {}
+        }
+    }
+
+    /// Keeps a document for the end of the walk, or loads it at once (PND-10).
+    fn collect(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        target: &Target,
+        body: &Rc<Body>,
+        vetted: Rc<Vetted>,
+        known: bool,
+    ) {
+        let file = target.file;
+        let collected = Collected {
+            file,
+            md5: body.md5(),
+            vetted,
+            known,
+        };
+        match turn.profile.apply {
+            Apply::AfterRun => self.collected.push(collected),
+            Apply::SoftReboot if known => {}
+            Apply::SoftReboot => {
+                apply::load(turn, holdings.flash, &collected);
+                self.end.soft_reboot = true;
+            }
+        }
+    }
+
+    fn boot_file(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        target: &Target,
+        body: &Rc<Body>,
+        fetch: Option<&Fetch>,
+    ) {
+        let shelf = &mut *turn.shelf;
+        let options = turn.profile.format;
+        let document = shelf
+            .bodies
+            .document(body, Format::Boot, options, &mut shelf.keys);
+        if !self.readable(turn, target, document.reading) {
+            self.not_had(turn, holdings, Fault::WrongFormat);
+            return;
+        }
+        apply::report_ignored(turn, target.file, &document.faults);
+        if let Some(fetch) = fetch {
+            self.goto(fetch.found);
+        } else if self.at == Position::Given {
+            self.at = Position::Apply;
+        }
+        if self.links.len() >= LINK_DEPTH_MAX as usize {
+            let limit = Limit::LinkDepth;
+            turn.event(EventKind::LimitReached {
+                limit,
+                value: u64::from(LINK_DEPTH_MAX),
+            });
+            self.end.failed += 1;
+            return;
+        }
+        let resume = self.at;
+        self.links.push(LinkFrame {
+            document,
+            url: target.url.clone(),
+            next: 0,
+            resume,
+        });
+        self.at = Position::Link;
+    }
+
+    /// Compares a checksum file with the configuration last loaded (PND-08, PND-09, PND-22).
+    fn checksum(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        target: &Target,
+        fetch: &Fetch,
+        body: &Rc<Body>,
+    ) {
+        let shelf = &mut *turn.shelf;
+        let options = turn.profile.format;
+        let document = shelf
+            .bodies
+            .document(body, Format::Checksum, options, &mut shelf.keys);
+        let Some(announced) = document.checksum else {
+            self.readable(turn, target, Reading::Foreign);
+            self.not_had(turn, holdings, Fault::WrongFormat);
+            return;
+        };
+        let verified = turn.profile.fetches.iter().position(|fetch| fetch.verify);
+        let file = verified.map(|index| File::Step(StepId::fetch(index)));
+        let loaded = file.and_then(|file| holdings.flash.digest(file));
+        if loaded == Some(announced) {
+            if let Some(file) = file {
+                turn.event(EventKind::Unchanged { file });
+            }
+            self.goto(fetch.unchanged);
+        } else {
+            self.checksum = Some(announced);
+            self.goto(fetch.found);
+        }
+    }
+
+    /// Decides by a version file whether an update is needed (PND-16, PND-26, PND-27).
+    fn version_file(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        target: &Target,
+        fetch: &Fetch,
+        body: &Rc<Body>,
+    ) {
+        let shelf = &mut *turn.shelf;
+        let options = turn.profile.format;
+        let document = shelf
+            .bodies
+            .document(body, Format::Version, options, &mut shelf.keys);
+        let version = document.version.map(|span| document.text(span));
+        let Some(version) = version.filter(|_| document.reading == Reading::Whole) else {
+            self.readable(turn, target, Reading::Foreign);
+            self.not_had(turn, holdings, Fault::WrongFormat);
+            return;
+        };
+        apply::report_ignored(turn, target.file, &document.faults);
+        if turn.profile.firmware_rule.version == FirmwareVersion::VersionFile {
+            let links = document.links.iter().rev();
+            let parts = links.map(|link| target.url.join(document.text(link.url)));
+            let parts = parts.collect::<Result<Vec<_>, _>>().unwrap_or_default();
+            self.offer(turn, holdings, version, parts);
+        }
+        self.goto(fetch.found);
+    }
+
+    /// Whether a document can be used; says so when not.
+    fn readable(&mut self, turn: &mut Turn<'_>, target: &Target, reading: Reading) -> bool {
+        let fault = match reading {
+            Reading::Whole => return true,
+            Reading::Encrypted => Fault::Encrypted,
+            Reading::Foreign => Fault::WrongFormat,
+        };
+        turn.event(EventKind::Wrong {
+            step: target.step,
+            fault,
+        });
+        turn.event(EventKind::GaveUp {
+            step: target.step,
+            fault,
+        });
+        self.end.fetched = self.end.fetched.saturating_sub(1);
+        self.end.failed += 1;
+        false
+    }
+
+    /// All files are there: settings take effect, then resources and firmware follow (FLY-110).
+    fn apply(&mut self, turn: &mut Turn<'_>, holdings: &mut Holdings<'_>) {
+        let collected = std::mem::take(&mut self.collected);
+        for document in &collected {
+            self.end.reboot |= apply::overlay(turn, holdings.flash, document);
+        }
+        self.resources = apply::resources(turn, holdings.flash, &collected);
+        if turn.profile.firmware_rule.version == FirmwareVersion::FileName && self.end.fetched > 0 {
+            self.firmware_by_name(turn, holdings, &collected);
+        }
+        self.at = Position::Resource;
+    }
+
+    /// A firmware URL in the settings, or the upgrade rule (FLY-116).
+    fn firmware_by_name(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        collected: &[Collected],
+    ) {
+        let mut text = apply::firmware_url(holdings.flash, collected).unwrap_or_default();
+        if text.is_empty() {
+            text = super::params::expanded(turn, holdings.flash, Param::UpgradeRule);
+        }
+        if text.is_empty() {
+            return;
+        }
+        let text = super::params::expand(turn, &text).into_owned();
+        let Ok(url) = self.base.join(&text) else {
+            turn.event(EventKind::FirmwareRefused {
+                fault: Fault::BadTarget,
+            });
+            self.end.upgrade_failed = true;
+            return;
+        };
+        let version = firmware::version_in_name(url.file_name()).unwrap_or(url.file_name());
+        let version = version.to_owned();
+        self.offer(turn, holdings, &version, vec![url]);
+    }
+
+    /// Takes a firmware offer up when its version is not the one that runs.
+    fn offer(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        version: &str,
+        parts: Vec<Url>,
+    ) {
+        if !super::params::is_on(turn, holdings.flash, Param::UpgradeEnable) {
+            return;
+        }
+        if version == turn.firmware {
+            turn.event(EventKind::FirmwareCurrent);
+            return;
+        }
+        if parts.is_empty() {
+            turn.event(EventKind::FirmwareRefused {
+                fault: Fault::BadTarget,
+            });
+            self.end.upgrade_failed = true;
+            return;
+        }
+        self.upgrade = Upgrade {
+            version: Some(version.into()),
+            parts,
+            bytes: 0,
+        };
+    }
+
+    /// A part of the firmware is here.
+    fn image(&mut self, turn: &mut Turn<'_>, body: &Rc<Body>) {
+        if firmware::is_image(body.bytes()) {
+            self.upgrade.bytes += body.bytes().len() as u64;
+            return;
+        }
+        turn.event(EventKind::FirmwareRefused {
+            fault: Fault::NotAnImage,
+        });
+        self.drop_upgrade();
+    }
+
+    fn drop_upgrade(&mut self) {
+        self.upgrade = Upgrade::default();
+        self.end.upgrade_failed = true;
+        self.end.failed += 1;
+    }
+}

@@ -1,0 +1,41 @@
+//! Attachments: how a shard’s packets reach the subject.
+//!
+//! | module | phone's IP | the network |
+//! |---|---|---|
+//! | `memory` | simulated | simulated, with loss, delay, duplication, reordering; virtual time |
+//! | `loopback` | 127.x.y.z, one each | the kernel's loopback; no privilege needed |
+//!
+//! `sip` owns the SIP port that all shards of a real attachment share.
+
+pub mod loopback;
+pub mod memory;
+pub mod sip;
+
+use bootstorm_emulator::phone::io::Channel;
+use bootstorm_emulator::shelf::Ports;
+
+/// The DHCP client's port.
+const DHCP_CLIENT_PORT: u16 = 68;
+/// The first of the ports that stand for `Channel::Fresh`; the emulator numbers those below
+/// `FRESH_CHANNELS`.
+const FRESH_PORT: u16 = 49_200;
+
+/// The UDP port of a channel on a simulated network.
+fn port_of(channel: Channel, ports: Ports) -> u16 {
+    match channel {
+        Channel::Dhcp => DHCP_CLIENT_PORT,
+        Channel::Sip => ports.sip,
+        Channel::Pnp => ports.pnp,
+        Channel::Fresh(number) => FRESH_PORT.saturating_add(number),
+    }
+}
+
+/// The channel of a port; the inverse of `port_of`.
+fn channel_of(port: u16, ports: Ports) -> Option<Channel> {
+    match port {
+        DHCP_CLIENT_PORT => Some(Channel::Dhcp),
+        port if port == ports.sip => Some(Channel::Sip),
+        port if port == ports.pnp => Some(Channel::Pnp),
+        port => port.checked_sub(FRESH_PORT).map(Channel::Fresh),
+    }
+}

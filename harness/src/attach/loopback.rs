@@ -1,0 +1,384 @@
+//! The kernel's loopback: each phone its own 127.x.y.z, no privilege. One shard is one thread with
+//! one current-thread runtime; its phones share a fixed number of UDP sockets, so an idle phone
+//! holds no descriptor, and one with a transfer under way none but for TCP.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bootstorm_emulator::identity::Mac;
+use bootstorm_emulator::phone::io::{Channel, ConnectionFault, Input};
+use bootstorm_emulator::time::Moment;
+use bootstorm_emulator::wire::dhcp;
+use rustc_hash::FxHashMap;
+use rustls::ClientConfig;
+use socket2::Socket;
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::task::{LocalSet, spawn_local, yield_now};
+
+use super::sip::Heard;
+use crate::drive::tcp::{self, Call, Told, WRITES_MAX};
+use crate::drive::udp::{self, Received, SharedSocket};
+use crate::fleet::shard::{End, Network, Sender, Shard, Tls};
+use crate::subject::Subject;
+
+/// UDP sockets that one shard's transfers share.
+pub const TRANSFER_SOCKETS: usize = 64;
+/// TCP connections that one shard opens at once; more wait for a free one.
+pub const CONNECTIONS_MAX: usize = 2_000;
+/// Payloads taken from one socket before the others are looked at.
+const BATCH: usize = 64;
+/// Phones ticked before the sockets are looked at.
+const TICKS: usize = 32;
+/// The longest a shard sleeps: it looks at the stop flag in between.
+const NAP: Duration = Duration::from_millis(50);
+const DATAGRAM_BYTES: usize = 65_536;
+
+/// The sockets of one shard; opened before any thread starts, so that a refusal is told early.
+#[derive(Debug)]
+pub struct Sockets {
+    dhcp: Socket,
+    pnp: Socket,
+    transfers: Vec<Socket>,
+}
+
+/// What one shard needs besides its phones.
+#[derive(Debug)]
+pub struct Setup {
+    /// Its sockets.
+    pub sockets: Sockets,
+    /// What is judged.
+    pub subject: Subject,
+    /// The address of the relay that the shard plays for its phones' DHCP broadcasts.
+    pub relay: Ipv4Addr,
+    /// When the run began.
+    pub began: Instant,
+    /// When it ends at the latest.
+    pub deadline: Duration,
+    /// Raised when the user ends the run.
+    pub stop: Arc<AtomicBool>,
+    /// For phones that verify certificates.
+    pub tls: Arc<ClientConfig>,
+    /// For phones that do not.
+    pub tls_trusting: Arc<ClientConfig>,
+    /// The run's SIP port, shared by all shards: to send from, and what arrives there.
+    pub sip: Heard,
+}
+
+/// What became of datagrams on our own side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Losses {
+    /// Dropped by our sockets: a receive buffer was full, or a send could not leave.
+    pub dropped: u64,
+    /// Went nowhere: outside loopback, or to a service that the subject lacks.
+    pub unreachable: u64,
+}
+
+impl Sockets {
+    /// Opens a shard's sockets.
+    ///
+    /// # Errors
+    /// The operating system's, when there are no descriptors or ports left.
+    pub fn open() -> io::Result<Self> {
+        let transfers = (0..TRANSFER_SOCKETS).map(|_| udp::open(0));
+        let transfers = transfers.collect::<io::Result<_>>()?;
+        Ok(Self { dhcp: udp::open(0)?, pnp: udp::open(0)?, transfers })
+    }
+
+    /// The port that PnP requests leave from.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn pnp_port(&self) -> io::Result<u16> {
+        let address = self.pnp.local_addr()?;
+        Ok(address.as_socket_ipv4().map_or(0, |address| address.port()))
+    }
+}
+
+/// A shard and its sockets.
+#[derive(Debug)]
+struct World {
+    shard: Shard,
+    wire: Wire,
+    /// The main loop sleeps until then, unless woken.
+    asleep_until: Moment,
+}
+
+#[derive(Debug)]
+struct Wire {
+    this: Weak<RefCell<World>>,
+    subject: Subject,
+    relay: Ipv4Addr,
+    began: Instant,
+    tls: Arc<ClientConfig>,
+    tls_trusting: Arc<ClientConfig>,
+    dhcp: Rc<SharedSocket>,
+    pnp: Rc<SharedSocket>,
+    sip: Arc<Socket>,
+    transfers: Vec<Rc<SharedSocket>>,
+    /// The number of the last fresh port that each phone sent from.
+    last_fresh: Vec<u16>,
+    connections: FxHashMap<End, mpsc::Sender<Vec<u8>>>,
+    permits: Arc<Semaphore>,
+    relayed: Vec<u8>,
+    wake: Rc<Notify>,
+    losses: Losses,
+}
+
+/// Runs a shard in the calling thread until its phones are at rest, the deadline has come or the
+/// run is stopped.
+///
+/// # Errors
+/// The operating system's, when the sockets cannot be used.
+pub fn run(shard: Shard, setup: Setup) -> io::Result<(Shard, Losses)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = LocalSet::new();
+    let world = local.block_on(&runtime, drive(shard, setup))?;
+    drop(local);
+    let world = Rc::into_inner(world).ok_or_else(|| io::Error::other("a task outlived its run"))?;
+    let World { shard, wire, .. } = world.into_inner();
+    Ok((shard, wire.losses))
+}
+
+async fn drive(shard: Shard, setup: Setup) -> io::Result<Rc<RefCell<World>>> {
+    let end = Moment::ZERO + setup.deadline;
+    let stop = Arc::clone(&setup.stop);
+    let (world, wake) = start(shard, setup)?;
+    loop {
+        let now = {
+            let mut world = world.borrow_mut();
+            let World { shard, wire, asleep_until } = &mut *world;
+            let now = wire.now();
+            shard.tick(now, TICKS, wire);
+            if shard.is_over() || now >= end || stop.load(Ordering::Relaxed) {
+                break;
+            }
+            *asleep_until = shard.deadline().unwrap_or(end).min(now + NAP);
+            now
+        };
+        let until = world.borrow().asleep_until;
+        if until <= now {
+            yield_now().await;
+            continue;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(until.since(now)) => {}
+            () = wake.notified() => {}
+        }
+    }
+    Ok(world)
+}
+
+/// Puts the world together and starts the tasks that read its sockets.
+fn start(shard: Shard, setup: Setup) -> io::Result<(Rc<RefCell<World>>, Rc<Notify>)> {
+    let sockets = setup.sockets;
+    let transfers = sockets.transfers.into_iter().map(|socket| SharedSocket::new(socket).map(Rc::new));
+    let wake = Rc::new(Notify::new());
+    let wire = Wire {
+        this: Weak::new(),
+        subject: setup.subject,
+        relay: setup.relay,
+        began: setup.began,
+        tls: setup.tls,
+        tls_trusting: setup.tls_trusting,
+        dhcp: Rc::new(SharedSocket::new(sockets.dhcp)?),
+        pnp: Rc::new(SharedSocket::new(sockets.pnp)?),
+        sip: setup.sip.socket,
+        transfers: transfers.collect::<io::Result<_>>()?,
+        last_fresh: vec![0; shard.len()],
+        connections: FxHashMap::default(),
+        permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        relayed: Vec::new(),
+        wake: Rc::clone(&wake),
+        losses: Losses::default(),
+    };
+    let mut readers = vec![(Port::Dhcp, Rc::clone(&wire.dhcp)), (Port::Pnp, Rc::clone(&wire.pnp))];
+    let transfers = wire.transfers.iter().enumerate();
+    readers.extend(transfers.map(|(index, socket)| (Port::Transfer(index), Rc::clone(socket))));
+    let world = World { shard, wire, asleep_until: Moment::ZERO };
+    let world = Rc::new(RefCell::new(world));
+    world.borrow_mut().wire.this = Rc::downgrade(&world);
+    for (port, socket) in readers {
+        spawn_local(read(Rc::downgrade(&world), port, socket));
+    }
+    spawn_local(hear(Rc::downgrade(&world), setup.sip.arrivals));
+    Ok((world, wake))
+}
+
+/// Which of a shard's sockets something arrived on.
+#[derive(Debug, Clone, Copy)]
+enum Port {
+    Dhcp,
+    Pnp,
+    Sip,
+    Transfer(usize),
+}
+
+/// Reads one socket for as long as the world is there.
+async fn read(world: Weak<RefCell<World>>, port: Port, socket: Rc<SharedSocket>) {
+    let mut buffer = vec![0; DATAGRAM_BYTES];
+    let mut dropped = 0;
+    loop {
+        let taken = socket.receive(&mut buffer, BATCH, |received, bytes| {
+            let Some(world) = world.upgrade() else { return };
+            let mut world = world.borrow_mut();
+            world.wire.losses.dropped += u64::from(received.dropped.wrapping_sub(dropped));
+            dropped = received.dropped;
+            world.arrived(port, received, bytes);
+        });
+        // An error of one socket (memory) concerns one packet; the phones' own timers go on.
+        if taken.await.is_err() {
+            tokio::time::sleep(NAP).await;
+        }
+        yield_now().await;
+    }
+}
+
+/// Takes what arrives at the run's SIP port.
+async fn hear(
+    world: Weak<RefCell<World>>,
+    mut arrivals: mpsc::Receiver<(Received, Vec<u8>)>,
+) {
+    while let Some((received, mut bytes)) = arrivals.recv().await {
+        let Some(world) = world.upgrade() else { return };
+        world.borrow_mut().arrived(Port::Sip, received, &mut bytes);
+    }
+}
+
+impl World {
+    fn arrived(&mut self, port: Port, received: Received, bytes: &mut [u8]) {
+        let slot = match port {
+            Port::Dhcp => dhcp::chaddr_of(bytes).and_then(|mac| self.shard.with_mac(Mac(mac))),
+            _ => self.shard.with_address(received.to),
+        };
+        let Some(slot) = slot else { return };
+        let channel = match port {
+            Port::Dhcp => Channel::Dhcp,
+            Port::Pnp => Channel::Pnp,
+            Port::Sip => Channel::Sip,
+            Port::Transfer(index) => Channel::Fresh(self.wire.fresh_on(slot, index)),
+        };
+        let from = self.wire.subject.seen(received.from);
+        self.step(slot, Input::Datagram { channel, from, bytes });
+    }
+
+    fn step(&mut self, slot: u32, input: Input<'_>) {
+        let now = self.wire.now();
+        self.shard.step(now, slot, input, &mut self.wire);
+        let sooner = self.shard.deadline().is_some_and(|at| at < self.asleep_until);
+        if sooner || self.shard.is_over() {
+            self.wire.wake.notify_one();
+        }
+    }
+
+    fn told(&mut self, end: End, told: Told<'_>) {
+        if !self.wire.connections.contains_key(&end) {
+            return;
+        }
+        let connection = end.connection;
+        let input = match told {
+            Told::Opened => Input::Opened(connection),
+            Told::Bytes(bytes) => Input::Bytes(connection, bytes),
+            Told::Closed => Input::Closed(connection),
+            Told::Failed(fault) => Input::Failed(connection, fault),
+        };
+        if matches!(told, Told::Closed | Told::Failed(_)) {
+            self.wire.connections.remove(&end);
+        }
+        self.step(end.slot, input);
+    }
+}
+
+impl Wire {
+    fn now(&self) -> Moment {
+        Moment::ZERO + self.began.elapsed()
+    }
+
+    /// Which of the shared sockets stands for a phone's fresh port: neighbours in number are
+    /// different sockets, so each file has another port than the one before (WIRE-07).
+    fn socket_of(&self, slot: u32, fresh: u16) -> usize {
+        (slot as usize + usize::from(fresh)) % self.transfers.len().max(1)
+    }
+
+    /// The latest fresh port of a phone that stands for socket `index`.
+    fn fresh_on(&self, slot: u32, index: usize) -> u16 {
+        let last = self.last_fresh.get(slot as usize).copied().unwrap_or(0);
+        let count = self.transfers.len().max(1);
+        let back = (self.socket_of(slot, last) + count - index) % count;
+        last.wrapping_sub(u16::try_from(back).unwrap_or(0))
+    }
+
+    /// Sends a DHCP broadcast in relay form: with the shard's giaddr, to the subject's port.
+    fn relay(&mut self, to: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
+        self.relayed.clear();
+        self.relayed.extend_from_slice(bytes);
+        dhcp::set_relay(&mut self.relayed, self.relay);
+        self.dhcp.send(self.relay, to, &self.relayed)
+    }
+}
+
+impl Network for Wire {
+    fn send(&mut self, _now: Moment, from: Sender, to: SocketAddrV4, bytes: &[u8]) {
+        let Some(real) = self.subject.udp(to) else {
+            self.losses.unreachable += 1;
+            return;
+        };
+        let sent = match from.channel {
+            Channel::Dhcp if to.ip().is_broadcast() => self.relay(real, bytes),
+            Channel::Dhcp => self.dhcp.send(from.address, real, bytes),
+            Channel::Pnp => self.pnp.send(from.address, real, bytes),
+            Channel::Sip => udp::send(&self.sip, from.address, real, bytes),
+            Channel::Fresh(number) => {
+                if let Some(last) = self.last_fresh.get_mut(from.slot as usize) {
+                    *last = number;
+                }
+                let index = self.socket_of(from.slot, number);
+                match self.transfers.get(index) {
+                    Some(socket) => socket.send(from.address, real, bytes),
+                    None => Ok(()),
+                }
+            }
+        };
+        if sent.is_err() {
+            self.losses.dropped += 1;
+        }
+    }
+
+    fn open(&mut self, _now: Moment, end: End, to: SocketAddrV4, tls: Option<Tls<'_>>) {
+        let (writes, commands) = mpsc::channel(WRITES_MAX);
+        self.connections.insert(end, writes);
+        let this = Weak::clone(&self.this);
+        let tell = move |told: Told<'_>| {
+            if let Some(world) = this.upgrade() {
+                world.borrow_mut().told(end, told);
+            }
+        };
+        let Some(to) = self.subject.tcp(to) else {
+            self.losses.unreachable += 1;
+            spawn_local(async move { tell(Told::Failed(ConnectionFault::Refused)) });
+            return;
+        };
+        let tls = tls.map(|tls| {
+            let config = if tls.verify { &self.tls } else { &self.tls_trusting };
+            (Arc::clone(config), tls.name.to_owned())
+        });
+        let call = Call { from: end.address, to, tls };
+        spawn_local(tcp::run(call, Arc::clone(&self.permits), commands, tell));
+    }
+
+    fn write(&mut self, _now: Moment, end: End, bytes: &[u8]) {
+        // A phone has one request under way at a time, so the queue is never full.
+        let sent = self.connections.get(&end).map(|writes| writes.try_send(bytes.to_vec()));
+        if matches!(sent, Some(Err(_))) {
+            self.losses.dropped += 1;
+        }
+    }
+
+    fn close(&mut self, _now: Moment, end: End) {
+        self.connections.remove(&end);
+    }
+}

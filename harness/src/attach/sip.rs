@@ -1,0 +1,117 @@
+//! The run's SIP port: one wildcard socket for the phones of all shards, read by one thread that
+//! hands datagrams on through bounded queues with counted drops. Each shard knows which addresses
+//! are its own.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use socket2::Socket;
+use tokio::sync::mpsc;
+
+use crate::drive::udp::{self, Received};
+
+/// Datagrams that may wait for one shard; more are dropped and counted.
+const QUEUE: usize = 8_192;
+/// How often the reading thread looks whether the run is over.
+const NAP: Duration = Duration::from_millis(50);
+const DATAGRAM_BYTES: usize = 65_536;
+
+/// One shard's end of the port.
+#[derive(Debug)]
+pub struct Heard {
+    /// To send from.
+    pub socket: Arc<Socket>,
+    /// What arrived, for any shard's phones.
+    pub arrivals: mpsc::Receiver<(Received, Vec<u8>)>,
+}
+
+/// The port and its thread.
+#[derive(Debug)]
+pub struct SipPort {
+    port: u16,
+    over: Arc<AtomicBool>,
+    dropped: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SipPort {
+    /// Opens the port (0 = any free one) for so many shards.
+    ///
+    /// # Errors
+    /// The operating system's: the port is in use, or no descriptor is left.
+    pub fn open(port: u16, shards: usize) -> io::Result<(Self, Vec<Heard>)> {
+        let socket = udp::open(port)?;
+        socket.set_nonblocking(false)?;
+        socket.set_read_timeout(Some(NAP))?;
+        let address = socket.local_addr()?;
+        let port = address.as_socket_ipv4().map_or(0, |address| address.port());
+        let socket = Arc::new(socket);
+        let (senders, heard) = (0..shards)
+            .map(|_| {
+                let (sender, arrivals) = mpsc::channel(QUEUE);
+                (sender, Heard { socket: Arc::clone(&socket), arrivals })
+            })
+            .unzip();
+        let (over, dropped) = (Arc::default(), Arc::default());
+        let reader = Reader {
+            socket,
+            shards: senders,
+            over: Arc::clone(&over),
+            dropped: Arc::clone(&dropped),
+        };
+        let thread = std::thread::Builder::new().name("sip".to_owned()).spawn(|| reader.run())?;
+        Ok((Self { port, over, dropped, thread: Some(thread) }, heard))
+    }
+
+    /// The port number.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends the thread; returns how many datagrams found a shard's queue full.
+    #[must_use]
+    pub fn close(mut self) -> u64 {
+        self.stop();
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn stop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has nothing more to say.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for SipPort {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+struct Reader {
+    socket: Arc<Socket>,
+    shards: Vec<mpsc::Sender<(Received, Vec<u8>)>>,
+    over: Arc<AtomicBool>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Reader {
+    fn run(self) {
+        let mut buffer = vec![0; DATAGRAM_BYTES];
+        while !self.over.load(Ordering::Relaxed) {
+            let Ok(received) = udp::receive(&self.socket, &mut buffer) else { continue };
+            let bytes = buffer.get(..received.length).unwrap_or_default();
+            for shard in &self.shards {
+                if shard.try_send((received, bytes.to_vec())).is_err() {
+                    self.dropped.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Content: the files that a plan's fleets need, written through the emulator's formats by each
+//! profile's content table. It knows no vendor.
+
+use std::collections::BTreeMap;
+
+use bootstorm_emulator::format::{self, Draft, Format};
+use bootstorm_emulator::profile::template::{Template, Vars};
+use bootstorm_emulator::profile::{ContentFile, ContentKind, Profile, Scope};
+use bootstorm_emulator::rng::Rng;
+use bootstorm_scenarios::plan::{PhonePlan, Plan};
+use md5::{Digest, Md5};
+
+/// Files by their path below the server's root, without a leading `/`.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// Why a plan's content cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ContentFault {
+    /// Two fleets put different bytes at one path.
+    #[error(
+        "fleet \"{fleet}\" needs another file at {path} than an earlier fleet: give it a root of \
+         its own (root = \"…\")"
+    )]
+    Clash {
+        /// The fleet that came second.
+        fleet: String,
+        /// The path below the server's root.
+        path: String,
+    },
+    /// A checksum file of a file that the layout does not hold.
+    #[error("profile {profile}: {path} is the checksum of a file that the layout does not hold")]
+    Checksum {
+        /// The profile.
+        profile: String,
+        /// The checksum file.
+        path: String,
+    },
+}
+
+/// All files of a plan.
+///
+/// # Errors
+/// Fleets that cannot share one server; a content table that contradicts itself.
+pub fn generate(plan: &Plan) -> Result<Files, ContentFault> {
+    let mut files = Files::new();
+    for fleet in 0..plan.scenario.fleets.len() {
+        let mut shared = Vec::new();
+        for index in plan.fleet_range(fleet) {
+            let Some(phone) = plan.phone(index) else { continue };
+            let first_of_model = !shared.contains(&phone.profile);
+            if first_of_model {
+                shared.push(phone.profile);
+            }
+            Writer { plan, phone: &phone, files: &mut files }.phone(first_of_model)?;
+        }
+    }
+    Ok(files)
+}
+
+/// Writes the files of one phone, and with the first phone of a model those of the model.
+struct Writer<'a> {
+    plan: &'a Plan,
+    phone: &'a PhonePlan,
+    files: &'a mut Files,
+}
+
+impl Writer<'_> {
+    fn phone(&mut self, first_of_model: bool) -> Result<(), ContentFault> {
+        let Some(profile) = self.plan.profile(self.phone) else { return Ok(()) };
+        let Some(fleet) = self.plan.fleet(self.phone) else { return Ok(()) };
+        let in_layout = profile.content.iter().filter(|file| file.layout == fleet.layout);
+        for file in in_layout {
+            let own = file.path.source().contains("{mac") || file.path.source().contains("{index");
+            if own || first_of_model {
+                self.file(profile, file)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, profile: &Profile, file: &ContentFile) -> Result<(), ContentFault> {
+        let path = self.path(&file.path);
+        let bytes = match &file.holds {
+            ContentKind::Settings { scope, format } => self.settings(profile, *scope, *format),
+            ContentKind::Boot(links) => self.boot(profile, links),
+            ContentKind::Checksum(of) => {
+                let of = self.path(of);
+                let Some(bytes) = self.files.get(&of) else {
+                    let profile = profile.name.clone();
+                    return Err(ContentFault::Checksum { profile, path });
+                };
+                let name = of.rsplit('/').next().unwrap_or(&of).to_owned();
+                let checksum = Some((Md5::digest(bytes).into(), name.as_str()));
+                let draft = Draft { checksum, ..Draft::default() };
+                format::write(Format::Checksum, profile.format, &draft)
+            }
+            ContentKind::Version => self.version(profile),
+            ContentKind::Firmware => {
+                let Some(image) = self.plan.image_name(self.phone) else { return Ok(()) };
+                self.image(&image)
+            }
+            ContentKind::Phonebook => phonebook(),
+        };
+        self.insert(path, bytes)
+    }
+
+    fn settings(&self, profile: &Profile, scope: Scope, format: Format) -> Vec<u8> {
+        let mut settings = Vec::new();
+        if matches!(scope, Scope::Common | Scope::All) {
+            settings.extend(self.plan.common_settings(self.phone, false));
+        }
+        if matches!(scope, Scope::Own | Scope::All) {
+            settings.extend(self.plan.own_settings(self.phone));
+        }
+        let pairs: Vec<_> = settings.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let draft = Draft { settings: &pairs, ..Draft::default() };
+        format::write(format, profile.format, &draft)
+    }
+
+    fn boot(&self, profile: &Profile, links: &[Template]) -> Vec<u8> {
+        let vars = self.vars();
+        let links: Vec<_> = links.iter().map(|link| link.text(&vars)).collect();
+        let links: Vec<_> = links.iter().map(String::as_str).collect();
+        let draft = Draft { links: &links, ..Draft::default() };
+        format::write(Format::Boot, profile.format, &draft)
+    }
+
+    /// The version that the fleet is to run; without one, the version that the model runs.
+    fn version(&self, profile: &Profile) -> Vec<u8> {
+        let image = self.plan.image_name(self.phone);
+        let wanted = self.plan.fleet(self.phone).and_then(|fleet| fleet.firmware.as_deref());
+        let version = wanted.unwrap_or(&profile.firmware);
+        let mut settings = vec![("Version", version)];
+        settings.extend(image.as_deref().map(|image| ("Image_file", image)));
+        let draft = Draft { settings: &settings, ..Draft::default() };
+        format::write(Format::Version, profile.format, &draft)
+    }
+
+    /// Bytes that look like an image: a header with name and length, then noise from the name.
+    fn image(&self, name: &str) -> Vec<u8> {
+        let length = self.plan.fleet(self.phone).map_or(0, |fleet| fleet.firmware_bytes);
+        let mut image = b"\x7fBOOTSTORM firmware image ".to_vec();
+        image.extend_from_slice(name.as_bytes());
+        image.push(0);
+        let seed = name.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31) + u64::from(byte));
+        let mut noise = Rng::new(seed);
+        while image.len() < length {
+            image.extend_from_slice(&noise.next_u64().to_le_bytes());
+        }
+        image.truncate(length.max(1));
+        image
+    }
+
+    fn path(&self, template: &Template) -> String {
+        let root = self.plan.fleet(self.phone).map_or("", |fleet| fleet.root.as_str());
+        let path = template.text(&self.vars());
+        let path = path.trim_start_matches('/');
+        if root.is_empty() { path.to_owned() } else { format!("{root}/{path}") }
+    }
+
+    fn vars(&self) -> Vars<'_> {
+        self.plan.vars(self.phone)
+    }
+
+    fn insert(&mut self, path: String, bytes: Vec<u8>) -> Result<(), ContentFault> {
+        if self.files.get(&path).is_some_and(|held| *held != bytes) {
+            let fleet = self.plan.fleet(self.phone).map(|fleet| fleet.name.clone());
+            return Err(ContentFault::Clash { fleet: fleet.unwrap_or_default(), path });
+        }
+        self.files.insert(path, bytes);
+        Ok(())
+    }
+}
+
+fn phonebook() -> Vec<u8> {
+    let entries = (1..=20).map(|number| {
+        format!("  <entry><name>Desk {number}</name><number>{}</number></entry>\n", 200 + number)
+    });
+    let entries: String = entries.collect();
+    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<phonebook>\n{entries}</phonebook>\n")
+        .into_bytes()
+}

@@ -1,0 +1,13 @@
+//! A fleet under way: what one shard knows of its phones, whoever moves their packets.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `ledger` | what became of each phone; measures; the log of events |
+//! | `progress` | the counts that a live view reads while a run goes on |
+//! | `shard` | the phones of one thread, their timers, and the way between them and a network |
+//! | `transcript` | events as lines of text |
+
+pub mod ledger;
+pub mod progress;
+pub mod shard;
+pub mod transcript;

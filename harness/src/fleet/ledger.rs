@@ -1,0 +1,278 @@
+//! What became of each phone of a shard. Consumes events; decides nothing about the phones.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bootstorm_emulator::event::{Event, EventKind};
+use bootstorm_emulator::phone::Phone;
+use bootstorm_emulator::shelf::Shelf;
+use bootstorm_emulator::time::Moment;
+use bootstorm_reports::measure::{Ladder, Lane, Measures};
+use bootstorm_reports::run::{Difference as ReportDifference, FirstWrong, Outcome, PhoneResult};
+use bootstorm_reports::trail::Trail;
+use bootstorm_reports::words;
+use bootstorm_scenarios::intended::{Checker, Difference};
+use bootstorm_scenarios::plan::{PhonePlan, Plan};
+
+use super::progress::Progress;
+use super::transcript;
+
+/// What a report calls the comparison with the intended values.
+const COMPARISON: &str = "settings";
+
+/// The book of one shard.
+#[derive(Debug)]
+pub struct Ledger {
+    measures: Measures,
+    lanes: Vec<Lane>,
+    checker: Checker,
+    entries: Vec<Entry>,
+    progress: Arc<Progress>,
+    log: Option<Vec<Logged>>,
+    settled: u32,
+}
+
+/// An event and whose it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Logged {
+    /// The phone's index in the plan.
+    pub phone: u32,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What is remembered of one phone.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    trail: Trail,
+    scheduled: Moment,
+    /// The moment it settled last, and whether it was as intended then.
+    settled: Option<(Moment, bool)>,
+    started: bool,
+    ever_settled: bool,
+    fetched: bool,
+    boots: u16,
+    soft_reboots: u16,
+}
+
+/// One phone with what is needed to judge it.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Its place among the shard's phones.
+    pub slot: usize,
+    /// What was planned.
+    pub planned: &'a PhonePlan,
+    /// The phone.
+    pub phone: &'a Phone,
+}
+
+impl Ledger {
+    /// An empty book for phones with these scheduled starts, in the order of their slots.
+    #[must_use]
+    pub fn new(
+        plan: &Plan,
+        starts: impl Iterator<Item = Moment>,
+        progress: Arc<Progress>,
+        with_log: bool,
+    ) -> Self {
+        let mut measures = Measures::default();
+        let lanes = plan.profiles.iter().map(|profile| measures.lane(&profile.name, &profile.steps));
+        let lanes = lanes.collect();
+        let entries = starts.map(Entry::new).collect();
+        let log = with_log.then(Vec::new);
+        let checker = Checker::default();
+        Self { measures, lanes, checker, entries, progress, log, settled: 0 }
+    }
+
+    /// Notes that a phone was switched on.
+    pub fn started(&mut self, slot: usize) {
+        if let Some(entry) = self.entries.get_mut(slot) {
+            entry.started = true;
+            self.progress.started.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes the events of one step of a phone.
+    pub fn record(
+        &mut self,
+        plan: &Plan,
+        subject: Subject<'_>,
+        shelf: &mut Shelf,
+        events: &[Event],
+    ) {
+        let Some(lane) = self.lanes.get(usize::from(subject.planned.profile)).copied() else {
+            return;
+        };
+        for event in events {
+            self.measures.record(lane, event);
+            if let Some(log) = &mut self.log {
+                log.push(Logged { phone: subject.planned.identity.index, event: *event });
+            }
+            let Some(entry) = self.entries.get_mut(subject.slot) else { return };
+            entry.trail.record(&event.kind);
+            match event.kind {
+                EventKind::Booting(_) => entry.boots = entry.boots.saturating_add(1),
+                EventKind::SoftRebooting => {
+                    entry.soft_reboots = entry.soft_reboots.saturating_add(1);
+                }
+                EventKind::Fetched { .. } => {
+                    entry.fetched = true;
+                    self.progress.files.fetch_add(1, Ordering::Relaxed);
+                }
+                EventKind::RunStarted(_) | EventKind::PowerCut => {
+                    if entry.settled.take().is_some() {
+                        self.settled -= 1;
+                    }
+                }
+                EventKind::Settled => self.settle(plan, subject, shelf, event.at),
+                _ => {}
+            }
+        }
+    }
+
+    /// The phone came to rest: is it what it was meant to be?
+    fn settle(&mut self, plan: &Plan, subject: Subject<'_>, shelf: &mut Shelf, at: Moment) {
+        let difference = self.checker.difference(plan, subject.planned, subject.phone, shelf);
+        let Some(entry) = self.entries.get_mut(subject.slot) else { return };
+        let provisioned = difference.is_none();
+        if entry.settled.replace((at, provisioned)).is_none() {
+            self.settled += 1;
+        }
+        if !entry.ever_settled {
+            entry.ever_settled = true;
+            self.progress.settled.fetch_add(1, Ordering::Relaxed);
+            if provisioned {
+                self.progress.provisioned.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// True when every phone of the shard is at rest.
+    #[must_use]
+    pub fn all_settled(&self) -> bool {
+        self.settled as usize == self.entries.len()
+    }
+
+    /// The counts by ladder step.
+    #[must_use]
+    pub fn ladder(&self) -> Ladder {
+        self.measures.ladder()
+    }
+
+    /// The log of events, if it was asked for.
+    pub fn take_log(&mut self) -> Vec<Logged> {
+        self.log.take().unwrap_or_default()
+    }
+
+    /// The result of one phone. `stopped` says that the run was ended by its user.
+    pub fn result(
+        &mut self,
+        plan: &Plan,
+        subject: Subject<'_>,
+        shelf: &mut Shelf,
+        stopped: bool,
+    ) -> PhoneResult {
+        let entry = self.entries.get(subject.slot).copied();
+        let entry = entry.unwrap_or_else(|| Entry::new(Moment::ZERO));
+        let difference = match entry.started {
+            true => self.checker.difference(plan, subject.planned, subject.phone, shelf),
+            false => None,
+        };
+        let outcome = entry.outcome(stopped);
+        let since = |(at, _): (Moment, bool)| at.since(entry.scheduled);
+        let settled_after: Option<Duration> = entry.settled.map(since);
+        let provisioned = outcome == Outcome::Provisioned;
+        let profile = plan.profile(subject.planned);
+        let steps = profile.map_or(&[][..], |profile| &profile.steps);
+        let wrong = entry.trail.first_wrong(steps).or_else(|| {
+            let text = difference.as_ref().map(describe)?;
+            Some(FirstWrong { step: COMPARISON.to_owned(), text })
+        });
+        let wrong = wrong.or_else(|| entry.unsettled());
+        PhoneResult {
+            index: subject.planned.identity.index,
+            mac: subject.planned.identity.mac,
+            profile: profile.map_or_else(|| Arc::from(""), |held| Arc::from(held.name.as_str())),
+            outcome,
+            scheduled_at: entry.scheduled,
+            settled_after,
+            provisioned_after: settled_after.filter(|_| provisioned),
+            reboots: u32::from(entry.boots.saturating_sub(1)),
+            soft_reboots: u32::from(entry.soft_reboots),
+            limit: entry.trail.limit().filter(|_| !provisioned).map(|l| words::limit(l).into()),
+            first_wrong: wrong.filter(|_| !provisioned && entry.started),
+            difference: difference
+                .filter(|_| !provisioned)
+                .map(|difference| placed(plan, subject.planned, shelf, difference)),
+        }
+    }
+}
+
+impl Entry {
+    fn new(scheduled: Moment) -> Self {
+        Self {
+            trail: Trail::default(),
+            scheduled,
+            settled: None,
+            started: false,
+            ever_settled: false,
+            fetched: false,
+            boots: 0,
+            soft_reboots: 0,
+        }
+    }
+
+    fn outcome(&self, stopped: bool) -> Outcome {
+        match (self.started, self.settled) {
+            (false, _) => Outcome::NotStarted,
+            (true, Some((_, true))) => Outcome::Provisioned,
+            (true, None) if stopped => Outcome::Interrupted,
+            (true, Some(_)) if self.fetched => Outcome::Partial,
+            (true, _) => Outcome::Failed,
+        }
+    }
+
+    fn unsettled(&self) -> Option<FirstWrong> {
+        let text = "not settled at the deadline".to_owned();
+        self.settled.is_none().then(|| FirstWrong { step: "settled".to_owned(), text })
+    }
+}
+
+fn describe(difference: &Difference) -> String {
+    match difference {
+        Difference::Setting { held: None, .. } => "an intended setting is not held".to_owned(),
+        Difference::Setting { .. } => "a setting differs from its intended value".to_owned(),
+        Difference::Extra { .. } => "a setting is held that nobody intended".to_owned(),
+        Difference::Firmware { .. } => "another firmware runs than intended".to_owned(),
+    }
+}
+
+fn placed(
+    plan: &Plan,
+    planned: &PhonePlan,
+    shelf: &Shelf,
+    difference: Difference,
+) -> ReportDifference {
+    let place = |file, line| format!("{}:{line}", transcript::file_name(plan, planned, shelf, file));
+    match difference {
+        Difference::Setting { key, expected, held: Some((held, file, line)) } => {
+            ReportDifference { key, expected, held: Some(held), source: place(file, line) }
+        }
+        Difference::Setting { key, expected, held: None } => {
+            ReportDifference { key, expected, held: None, source: String::new() }
+        }
+        Difference::Extra { key, held, file, line } => ReportDifference {
+            key,
+            expected: String::new(),
+            held: Some(held),
+            source: place(file, line),
+        },
+        Difference::Firmware { expected, held } => ReportDifference {
+            key: "firmware".to_owned(),
+            expected,
+            held: Some(held),
+            source: String::new(),
+        },
+    }
+}

@@ -1,0 +1,359 @@
+//! The phones of one shard with their timers: everything about driving phones that does not depend
+//! on how packets travel.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bootstorm_emulator::flash::Flash;
+use bootstorm_emulator::identity::Mac;
+use bootstorm_emulator::phone::Phone;
+use bootstorm_emulator::phone::io::{Channel, Connection, Effect, Input, Outputs};
+use bootstorm_emulator::shelf::Shelf;
+use bootstorm_emulator::time::Moment;
+use bootstorm_reports::measure::Ladder;
+use bootstorm_reports::run::PhoneResult;
+use bootstorm_scenarios::plan::{PhonePlan, Plan};
+use rustc_hash::FxHashMap;
+
+use super::ledger::{Ledger, Logged, Subject};
+use super::progress::Progress;
+
+/// How packets leave a shard: what an attachment implements.
+pub trait Network {
+    /// Sends one UDP payload. Never blocks: what cannot leave is dropped and counted.
+    fn send(&mut self, now: Moment, from: Sender, to: SocketAddrV4, bytes: &[u8]);
+    /// Opens a TCP connection, with TLS where it is asked for.
+    fn open(&mut self, now: Moment, end: End, to: SocketAddrV4, tls: Option<Tls<'_>>);
+    /// Writes on an open connection.
+    fn write(&mut self, now: Moment, end: End, bytes: &[u8]);
+    /// Closes a connection.
+    fn close(&mut self, now: Moment, end: End);
+}
+
+/// Who sends a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sender {
+    /// The phone's slot in the shard.
+    pub slot: u32,
+    /// Its endpoint.
+    pub channel: Channel,
+    /// Its address; unspecified before it has a lease.
+    pub address: Ipv4Addr,
+}
+
+/// A phone's end of a TCP connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct End {
+    /// The phone's slot in the shard.
+    pub slot: u32,
+    /// The phone's name for it.
+    pub connection: Connection,
+    /// The phone's address.
+    pub address: Ipv4Addr,
+}
+
+/// How a phone wants TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tls<'a> {
+    /// The server's name.
+    pub name: &'a str,
+    /// Whether the phone looks at the server's certificate.
+    pub verify: bool,
+}
+
+/// The phones of one shard.
+#[derive(Debug)]
+pub struct Shard {
+    /// The whole run's plan.
+    pub plan: Arc<Plan>,
+    /// What the phones share.
+    pub shelf: Shelf,
+    phones: Vec<Phone>,
+    planned: Vec<PhonePlan>,
+    /// When each phone's entry in `timers` comes up.
+    armed: Vec<Moment>,
+    timers: BinaryHeap<Reverse<(Moment, u32)>>,
+    /// Phones still to be switched on, last one first.
+    to_start: Vec<(Moment, u32)>,
+    by_mac: FxHashMap<Mac, u32>,
+    by_address: FxHashMap<Ipv4Addr, u32>,
+    /// Each phone's address, while it has one.
+    addresses: Vec<Ipv4Addr>,
+    out: Outputs,
+    ledger: Ledger,
+    lag: Lag,
+}
+
+/// How late the shard itself was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lag {
+    /// Phones switched on more than `LATE` after their time.
+    pub late_starts: u64,
+    /// The longest time by which a phone was switched on or ticked late.
+    pub max: Duration,
+}
+
+/// What a shard hands over when it is over.
+#[derive(Debug)]
+pub struct ShardResult {
+    /// One result for each of its phones.
+    pub phones: Vec<PhoneResult>,
+    /// Counts by ladder step.
+    pub ladder: Ladder,
+    /// The log of events, if it was asked for.
+    pub log: Vec<Logged>,
+    /// What the phones shared: the names in the log are its.
+    pub shelf: Shelf,
+    /// How late the shard itself was.
+    pub lag: Lag,
+    /// Bytes that settled phones hold for themselves, on average; 0 without phones.
+    pub bytes_per_phone: usize,
+}
+
+/// A start later than this after its time counts as late.
+pub const LATE: Duration = Duration::from_millis(50);
+const NEVER: Moment = Moment::from_nanos(u64::MAX);
+
+impl Shard {
+    /// The phones with these indices, all without power.
+    #[must_use]
+    pub fn new(
+        plan: Arc<Plan>,
+        shelf: Shelf,
+        indices: impl Iterator<Item = u32>,
+        progress: Arc<Progress>,
+        with_log: bool,
+    ) -> Self {
+        let planned: Vec<_> = indices.filter_map(|index| plan.phone(index)).collect();
+        let starts = planned.iter().map(|phone| Moment::ZERO + phone.start);
+        let ledger = Ledger::new(&plan, starts, progress, with_log);
+        let slots = 0_u32..;
+        let by_mac = planned.iter().map(|phone| phone.identity.mac).zip(slots.clone()).collect();
+        let mut to_start: Vec<_> =
+            planned.iter().map(|phone| Moment::ZERO + phone.start).zip(slots).collect();
+        to_start.sort_unstable_by_key(|start| Reverse(*start));
+        let phones: Vec<_> = planned.iter().map(|phone| new_phone(&plan, phone)).collect();
+        Self {
+            armed: vec![NEVER; phones.len()],
+            addresses: vec![Ipv4Addr::UNSPECIFIED; phones.len()],
+            plan,
+            shelf,
+            phones,
+            planned,
+            timers: BinaryHeap::new(),
+            to_start,
+            by_mac,
+            by_address: FxHashMap::default(),
+            out: Outputs::default(),
+            ledger,
+            lag: Lag::default(),
+        }
+    }
+
+    /// How many phones.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.phones.len()
+    }
+
+    /// True without phones.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.phones.is_empty()
+    }
+
+    /// When the shard wants `tick`.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Moment> {
+        let start = self.to_start.last().map(|(at, _)| *at);
+        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        [start, timer].into_iter().flatten().min()
+    }
+
+    /// Switches on and ticks the phones that are due, at most `most` of them.
+    pub fn tick(&mut self, now: Moment, most: usize, network: &mut impl Network) {
+        for _ in 0..most {
+            let Some(slot) = self.next_due(now) else { return };
+            match slot {
+                Due::Start(at, slot) => {
+                    self.lag.note(now.since(at));
+                    self.lag.late_starts += u64::from(now.since(at) > LATE);
+                    self.ledger.started(slot as usize);
+                    self.step(now, slot, Input::Power, network);
+                }
+                Due::Timer(at, slot) => {
+                    self.lag.note(now.since(at));
+                    self.step(now, slot, Input::Tick, network);
+                }
+            }
+        }
+    }
+
+    fn next_due(&mut self, now: Moment) -> Option<Due> {
+        loop {
+            let start = self.to_start.last().copied().filter(|(at, _)| *at <= now);
+            let timer = self.timers.peek().map(|Reverse(entry)| *entry);
+            let timer = timer.filter(|(at, _)| *at <= now);
+            match (start, timer) {
+                (Some((at, slot)), timer) if timer.is_none_or(|(due, _)| at <= due) => {
+                    self.to_start.pop();
+                    return Some(Due::Start(at, slot));
+                }
+                (_, Some((at, slot))) => {
+                    self.timers.pop();
+                    let place = slot as usize;
+                    if self.armed.get(place) != Some(&at) {
+                        continue;
+                    }
+                    self.armed[place] = NEVER;
+                    match self.phones[place].deadline() {
+                        Some(due) if due <= now => return Some(Due::Timer(due, slot)),
+                        Some(due) => self.arm(slot, due),
+                        None => {}
+                    }
+                }
+                (_, None) => return None,
+            }
+        }
+    }
+
+    fn arm(&mut self, slot: u32, at: Moment) {
+        let armed = &mut self.armed[slot as usize];
+        if at < *armed {
+            *armed = at;
+            self.timers.push(Reverse((at, slot)));
+        }
+    }
+
+    /// The slot of the phone with this MAC.
+    #[must_use]
+    pub fn with_mac(&self, mac: Mac) -> Option<u32> {
+        self.by_mac.get(&mac).copied()
+    }
+
+    /// The slot of the phone with this address.
+    #[must_use]
+    pub fn with_address(&self, address: Ipv4Addr) -> Option<u32> {
+        self.by_address.get(&address).copied()
+    }
+
+    /// The phone in a slot.
+    #[must_use]
+    pub fn phone(&self, slot: u32) -> Option<&Phone> {
+        self.phones.get(slot as usize)
+    }
+
+    /// Hands one input to a phone and performs what it asks for.
+    pub fn step(&mut self, now: Moment, slot: u32, input: Input<'_>, network: &mut impl Network) {
+        let place = slot as usize;
+        let Some(phone) = self.phones.get_mut(place) else { return };
+        self.out.clear();
+        phone.step(now, input, &mut self.shelf, &mut self.out);
+        let phone = &self.phones[place];
+        if !self.out.events.is_empty() {
+            let subject = Subject { slot: place, planned: &self.planned[place], phone };
+            self.ledger.record(&self.plan, subject, &mut self.shelf, &self.out.events);
+        }
+        let deadline = phone.deadline();
+        self.perform(now, slot, network);
+        if let Some(at) = deadline {
+            self.arm(slot, at);
+        }
+    }
+
+    fn perform(&mut self, now: Moment, slot: u32, network: &mut impl Network) {
+        let place = slot as usize;
+        let mut address = self.addresses[place];
+        let effects = std::mem::take(&mut self.out.effects);
+        for effect in &effects {
+            match effect {
+                Effect::Send { channel, to, bytes } => {
+                    let from = Sender { slot, channel: *channel, address };
+                    network.send(now, from, *to, self.out.slice(bytes));
+                }
+                Effect::Open { connection, to, tls } => {
+                    let end = End { slot, connection: *connection, address };
+                    let name = tls.as_ref().map(|name| self.out.slice(name));
+                    let name = name.and_then(|name| std::str::from_utf8(name).ok());
+                    let profile = self.shelf.profiles.get(usize::from(self.planned[place].profile));
+                    let verify = profile.is_none_or(|profile| profile.http.verify_certificate);
+                    network.open(now, end, *to, name.map(|name| Tls { name, verify }));
+                }
+                Effect::Write { connection, bytes } => {
+                    let end = End { slot, connection: *connection, address };
+                    network.write(now, end, self.out.slice(bytes));
+                }
+                Effect::Close(connection) => {
+                    network.close(now, End { slot, connection: *connection, address });
+                }
+                Effect::Address(given) => {
+                    if self.by_address.get(&address) == Some(&slot) {
+                        self.by_address.remove(&address);
+                    }
+                    address = given.unwrap_or(Ipv4Addr::UNSPECIFIED);
+                    self.addresses[place] = address;
+                    if given.is_some() {
+                        self.by_address.insert(address, slot);
+                    }
+                }
+            }
+        }
+        self.out.effects = effects;
+    }
+
+    /// True when every phone has been switched on and is at rest.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.ledger.all_settled()
+    }
+
+    /// Closes the books. `stopped` says that the run was ended by its user.
+    #[must_use]
+    pub fn finish(mut self, stopped: bool) -> ShardResult {
+        let mut phones = Vec::with_capacity(self.phones.len());
+        let mut held = 0;
+        for (slot, (planned, phone)) in self.planned.iter().zip(&self.phones).enumerate() {
+            held += size_of::<Phone>() + phone.flash().heap_bytes();
+            let subject = Subject { slot, planned, phone };
+            phones.push(self.ledger.result(&self.plan, subject, &mut self.shelf, stopped));
+        }
+        let bytes_per_phone = held.checked_div(phones.len()).unwrap_or(0);
+        ShardResult {
+            phones,
+            ladder: self.ledger.ladder(),
+            log: self.ledger.take_log(),
+            shelf: self.shelf,
+            lag: self.lag,
+            bytes_per_phone,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    Start(Moment, u32),
+    Timer(Moment, u32),
+}
+
+impl Lag {
+    fn note(&mut self, late: Duration) {
+        self.max = self.max.max(late);
+    }
+}
+
+fn new_phone(plan: &Plan, planned: &PhonePlan) -> Phone {
+    let mut flash = Flash::default();
+    if let Some(fleet) = plan.fleet(planned) {
+        for (param, value) in &fleet.web {
+            flash.set_web(*param, value);
+        }
+        if fleet.source == bootstorm_scenarios::scenario::Discovery::Fixed {
+            let url = plan.discovery_text(fleet);
+            flash.set_web(bootstorm_emulator::profile::Param::ServerUrl, &url);
+        }
+    }
+    Phone::new(planned.identity, planned.profile, flash)
+}

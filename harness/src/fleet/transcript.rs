@@ -1,0 +1,189 @@
+//! Events as lines of text: `12.345678 0021f2000001 flyingvoice/fip13g sent 0021f2000001.cfg …`.
+//! Equal runs give equal bytes.
+
+use std::io::Write as _;
+
+use bootstorm_emulator::event::{Event, EventKind, File};
+use bootstorm_emulator::profile::{Profile, SourceId, StepId};
+use bootstorm_emulator::shelf::Shelf;
+use bootstorm_reports::words;
+use bootstorm_scenarios::plan::{PhonePlan, Plan};
+
+/// Appends the line of one event.
+pub fn write(
+    lines: &mut Vec<u8>,
+    plan: &Plan,
+    planned: &PhonePlan,
+    shelf: &Shelf,
+    event: &Event,
+) {
+    let nanos = event.at.nanos();
+    let (seconds, micros) = (nanos / 1_000_000_000, nanos / 1_000 % 1_000_000);
+    let profile = plan.profile(planned);
+    let name = profile.map_or("", |profile| profile.name.as_str());
+    let text = profile.map_or_else(String::new, |profile| {
+        Teller { plan, planned, profile, shelf }.tell(&event.kind)
+    });
+    // Writing into a vector cannot fail.
+    let _ = writeln!(lines, "{seconds}.{micros:06} {} {name} {text}", planned.identity.mac);
+}
+
+/// The text of one event, as the log and the ladder print it.
+#[must_use]
+pub fn tell(plan: &Plan, planned: &PhonePlan, shelf: &Shelf, kind: &EventKind) -> String {
+    plan.profile(planned).map_or_else(String::new, |profile| {
+        Teller { plan, planned, profile, shelf }.tell(kind)
+    })
+}
+
+/// The name of a file, as the phone requested it.
+#[must_use]
+pub fn file_name(plan: &Plan, planned: &PhonePlan, shelf: &Shelf, file: File) -> String {
+    plan.profile(planned)
+        .map_or_else(String::new, |profile| Teller { plan, planned, profile, shelf }.file(file))
+}
+
+struct Teller<'a> {
+    plan: &'a Plan,
+    planned: &'a PhonePlan,
+    profile: &'a Profile,
+    shelf: &'a Shelf,
+}
+
+impl Teller<'_> {
+    fn tell(&self, kind: &EventKind) -> String {
+        match *kind {
+            EventKind::Booting(cause) => format!("booting: {cause:?}"),
+            EventKind::SoftRebooting => "soft reboot".to_owned(),
+            EventKind::PowerCut => "power cut".to_owned(),
+            EventKind::Sent { .. }
+            | EventKind::Retried { .. }
+            | EventKind::Answered { .. }
+            | EventKind::Missing { .. }
+            | EventKind::Wrong { .. }
+            | EventKind::Late { .. }
+            | EventKind::GaveUp { .. }
+            | EventKind::Challenged { .. }
+            | EventKind::Redirected { .. }
+            | EventKind::Fetched { .. } => self.tell_step(kind),
+            EventKind::Leased { .. }
+            | EventKind::LeaseRefused
+            | EventKind::LeaseLost
+            | EventKind::LeaseReleased
+            | EventKind::Candidate { .. }
+            | EventKind::NoCandidate { .. } => self.tell_discovery(kind),
+            EventKind::RunStarted(trigger) => format!("run started: {trigger:?}"),
+            EventKind::TriggerDeferred(trigger) => format!("trigger remembered: {trigger:?}"),
+            EventKind::TriggerIgnored(trigger) => format!("trigger ignored: {trigger:?}"),
+            EventKind::Delayed { until } => {
+                format!("waits until {:.3} s", until.nanos() as f64 / 1e9)
+            }
+            EventKind::SipAnswered { status } => format!("answered SIP with {status}"),
+            EventKind::RunEnded(result) => format!("run ended: {result:?}"),
+            EventKind::Settled => "settled".to_owned(),
+            EventKind::LimitReached { limit, value } => {
+                format!("limit reached: {} ({value})", words::limit(limit))
+            }
+            _ => self.tell_document(kind),
+        }
+    }
+
+    fn tell_step(&self, kind: &EventKind) -> String {
+        match *kind {
+            EventKind::Sent { step, bytes } => format!("sent {} ({bytes} bytes)", self.step(step)),
+            EventKind::Retried { step, attempt } => {
+                format!("sent {} again, attempt {attempt}", self.step(step))
+            }
+            EventKind::Answered { step, after } => {
+                format!("answered {} after {} us", self.step(step), after.as_micros())
+            }
+            EventKind::Missing { step, file } => {
+                format!("missing {} ({})", self.step(step), self.file(file))
+            }
+            EventKind::Wrong { step, fault } => {
+                format!("wrong {}: {}", self.step(step), words::fault_text(fault))
+            }
+            EventKind::Late { step } => format!("late {}", self.step(step)),
+            EventKind::GaveUp { step, fault } => {
+                format!("gave up {}: {}", self.step(step), words::fault_text(fault))
+            }
+            EventKind::Challenged { step } => format!("challenged at {}", self.step(step)),
+            EventKind::Redirected { step, url } => {
+                format!("redirected at {} to {}", self.step(step), self.shelf.urls.text(url))
+            }
+            EventKind::Fetched { file, bytes, md5, .. } => {
+                let md5: String = md5.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("fetched {} ({bytes} bytes, md5 {md5})", self.file(file))
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn tell_discovery(&self, kind: &EventKind) -> String {
+        match *kind {
+            EventKind::Leased { address, seconds, renewed } => {
+                let verb = if renewed { "renewed" } else { "leased" };
+                format!("{verb} {address} for {seconds} s")
+            }
+            EventKind::LeaseRefused => "lease refused (DHCPNAK)".to_owned(),
+            EventKind::LeaseLost => "lease lost".to_owned(),
+            EventKind::LeaseReleased => "lease released".to_owned(),
+            EventKind::Candidate { source, url } => {
+                format!("candidate from {}: {}", self.source(source), self.shelf.urls.text(url))
+            }
+            EventKind::NoCandidate { source } => {
+                format!("no candidate from {}", self.source(source))
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn tell_document(&self, kind: &EventKind) -> String {
+        match *kind {
+            EventKind::Unchanged { file } => format!("unchanged {}", self.file(file)),
+            EventKind::Applied { file, settings, changed } => {
+                format!("applied {}: {settings} settings, {changed} changed", self.file(file))
+            }
+            EventKind::LinesIgnored { file, reason, count, first_line } => {
+                let place = format!("{}:{first_line}", self.file(file));
+                format!("ignored {count} lines from {place} on: {reason:?}")
+            }
+            EventKind::ResourceStored { file, bytes } => {
+                format!("stored {} ({bytes} bytes)", self.file(file))
+            }
+            EventKind::FirmwareInstalling { version, bytes } => {
+                format!("installing firmware {} ({bytes} bytes)", self.shelf.urls.text(version))
+            }
+            EventKind::FirmwareInstalled { version } => {
+                format!("runs firmware {}", self.shelf.urls.text(version))
+            }
+            EventKind::FirmwareCurrent => "firmware is current".to_owned(),
+            EventKind::FirmwareRefused { fault } => {
+                format!("firmware refused: {}", words::fault_text(fault))
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn step(&self, step: StepId) -> &str {
+        self.profile.steps.get(usize::from(step.0)).map_or("?", |step| step.label.as_str())
+    }
+
+    fn source(&self, source: SourceId) -> &str {
+        self.profile.sources.get(usize::from(source.0)).map_or("?", |source| source.id.as_str())
+    }
+
+    fn file(&self, file: File) -> String {
+        match file {
+            File::Named(name) => self.shelf.urls.text(name).to_owned(),
+            File::Step(step) => {
+                let fetch = step.fetch_index().and_then(|index| self.profile.fetches.get(index));
+                let mac = self.planned.identity.mac.to_string();
+                match fetch {
+                    Some(fetch) => fetch.label.replace("<mac>", &mac),
+                    None => self.step(step).to_owned(),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! One run: a plan, a server (ours or the subject's), shards on an attachment, a report.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use bootstorm_emulator::shelf::{Ports, Shelf};
+use bootstorm_emulator::time::Moment;
+use bootstorm_reports::measure::Ladder;
+use bootstorm_reports::redact::Redactor;
+use bootstorm_reports::report::{Report, ReportFault};
+use bootstorm_reports::run::{Endpoint, GeneratorHealth, PhoneResult, RunFacts};
+use bootstorm_scenarios::plan::Plan;
+
+use crate::attach::loopback::{self, CONNECTIONS_MAX, Losses, Setup, Sockets, TRANSFER_SOCKETS};
+use crate::attach::memory::Simulation;
+use crate::attach::sip::SipPort;
+use crate::drive::tcp::tls_client;
+use crate::fleet::progress::Progress;
+use crate::fleet::shard::{Shard, ShardResult};
+use crate::fleet::transcript;
+use crate::reference::Reference;
+use crate::subject::Subject;
+
+/// Lag beyond which a verdict about load would judge the generator instead of the subject.
+const LAG_MAX: Duration = Duration::from_millis(500);
+/// The first of the relay addresses, one for each shard.
+const RELAYS: Ipv4Addr = Ipv4Addr::new(127, 1, 0, 1);
+
+/// How a run is to be carried out.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    /// Threads that drive phones.
+    pub shards: u32,
+    /// Only this phone of the plan.
+    pub only: Option<u32>,
+    /// Keep the log of events.
+    pub transcript: bool,
+    /// Show secrets in reports.
+    pub keep_secrets: bool,
+    /// Raised by whoever wants the run to end.
+    pub stop: Arc<AtomicBool>,
+    /// Raised by the run as it goes.
+    pub progress: Arc<Progress>,
+    /// The command that repeats one phone, `{phone}` standing for its index.
+    pub repeat: String,
+    /// When the run began, seconds since 1970.
+    pub started_at: u64,
+}
+
+/// What a run leaves behind.
+#[derive(Debug)]
+pub struct Ended {
+    /// The report.
+    pub report: Report,
+    /// The log of events, one line each, ordered by shard; empty unless asked for.
+    pub transcript: Vec<u8>,
+    /// Bytes that a phone held for itself at the end, on average.
+    pub bytes_per_phone: usize,
+}
+
+/// Why a run could not be carried out; never the subject's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFault {
+    /// The operating system refused something.
+    #[error(
+        "failed to {what}: {fault} (for \"too many open files\" raise the limit with ulimit -n, or \
+         use fewer shards)"
+    )]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What it said.
+        fault: io::Error,
+    },
+    /// The books do not add up: a defect of ours.
+    #[error("the run's results contradict each other: {0}")]
+    Books(#[from] ReportFault),
+}
+
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> RunFault {
+    move |fault| RunFault::System { what, fault }
+}
+
+/// Simulates a run and hands over the shard's own result, shelf and log included.
+#[must_use]
+pub fn simulate_shard(plan: &Arc<Plan>, reference: Reference, orders: &Orders) -> (ShardResult, Duration) {
+    let ports = Ports { sip: 5_060, pnp: 49_152 };
+    let shard = shard(plan, 0, 1, ports, orders);
+    let outcome = Simulation::new(shard, reference).run(plan.scenario.deadline);
+    let elapsed = outcome.ended.since(Moment::ZERO);
+    (outcome.shard.finish(false), elapsed)
+}
+
+/// Simulates a run: one thread, virtual time, the reference server called as a value.
+///
+/// # Errors
+/// `RunFault::Books`.
+pub fn simulate(plan: &Arc<Plan>, reference: Reference, orders: &Orders) -> Result<Ended, RunFault> {
+    let (result, elapsed) = simulate_shard(plan, reference, orders);
+    let mut facts = facts(plan, orders, "memory", elapsed);
+    facts.shards = 1;
+    let address = plan.server.to_string();
+    facts.subject.insert(Endpoint { service: "reference, simulated".to_owned(), address });
+    close(plan, orders, facts, vec![result])
+}
+
+/// Boots the plan's phones on the loopback network against a subject.
+///
+/// # Errors
+/// `RunFault`.
+pub fn loopback(
+    plan: &Arc<Plan>,
+    subject: &Subject,
+    trusted_pem: &[u8],
+    orders: &Orders,
+) -> Result<Ended, RunFault> {
+    let count = orders.shards.clamp(1, 250);
+    let opened: io::Result<Vec<_>> = (0..count).map(|_| Sockets::open()).collect();
+    let opened = opened.map_err(system("open the sockets of a shard"))?;
+    let (sip, heard) = SipPort::open(0, opened.len()).map_err(system("open the SIP port"))?;
+    let tls = tls_client(trusted_pem, true).map_err(system("read the trusted certificates"))?;
+    let trusting = tls_client(&[], false).map_err(system("set TLS up"))?;
+    let began = Instant::now();
+    let mut threads = Vec::new();
+    for ((number, sockets), sip_end) in (0_u32..).zip(opened).zip(heard) {
+        let pnp = sockets.pnp_port().map_err(system("look at a socket"))?;
+        let ports = Ports { sip: sip.port(), pnp };
+        let setup = Setup {
+            sockets,
+            subject: *subject,
+            relay: Ipv4Addr::from(u32::from(RELAYS) + number),
+            began,
+            deadline: plan.scenario.deadline,
+            stop: Arc::clone(&orders.stop),
+            tls: Arc::clone(&tls),
+            tls_trusting: Arc::clone(&trusting),
+            sip: sip_end,
+        };
+        let (plan, orders) = (Arc::clone(plan), orders.clone());
+        let drive = move || {
+            let shard = shard(&plan, number, count, ports, &orders);
+            let (shard, losses) = loopback::run(shard, setup)?;
+            let stopped = orders.stop.load(std::sync::atomic::Ordering::Relaxed);
+            Ok((shard.finish(stopped), losses))
+        };
+        let name = format!("shard-{number}");
+        let thread = std::thread::Builder::new().name(name).spawn(drive);
+        threads.push(thread.map_err(system("start a shard's thread"))?);
+    }
+    let mut results = Vec::new();
+    let mut health = GeneratorHealth::default();
+    for thread in threads {
+        let result: io::Result<(ShardResult, Losses)> =
+            thread.join().unwrap_or_else(|_| Err(io::Error::other("a shard's thread died")));
+        let (result, losses) = result.map_err(system("drive a shard"))?;
+        health.dropped_datagrams += losses.dropped;
+        results.push(result);
+    }
+    health.dropped_datagrams += sip.close();
+    let mut facts = facts(plan, orders, "loopback", began.elapsed());
+    facts.shards = count;
+    facts.generator = health;
+    facts.subject.extend(subject.endpoints().into_iter().map(|(service, address)| Endpoint {
+        service: service.to_owned(),
+        address: address.to_string(),
+    }));
+    let shards = u64::from(count);
+    facts.limits.insert("shared UDP ports".to_owned(), shards * TRANSFER_SOCKETS as u64);
+    facts.limits.insert("TCP connections at once".to_owned(), shards * CONNECTIONS_MAX as u64);
+    close(plan, orders, facts, results)
+}
+
+/// The phones of shard `number` of `count`: every `count`-th of the plan, so that each shard has
+/// its share of every fleet.
+fn shard(plan: &Arc<Plan>, number: u32, count: u32, ports: Ports, orders: &Orders) -> Shard {
+    let mut shelf = Shelf::new(plan.profiles.clone());
+    shelf.time_scale = plan.scenario.time_scale;
+    shelf.ports = ports;
+    let hosts = plan.scenario.hosts.iter();
+    shelf.hosts = hosts.map(|(name, at)| (name.clone(), at.unwrap_or(plan.server))).collect();
+    let only = orders.only;
+    let mine = (number..plan.phones()).step_by(count as usize);
+    let mine = mine.filter(move |index| only.is_none_or(|only| only == *index));
+    Shard::new(Arc::clone(plan), shelf, mine, Arc::clone(&orders.progress), orders.transcript)
+}
+
+fn facts(plan: &Plan, orders: &Orders, attachment: &str, elapsed: Duration) -> RunFacts {
+    let unverified = plan.profiles.iter().filter(|profile| !profile.http.verify_certificate);
+    let notes = unverified
+        .map(|profile| format!("{} does not verify the server's certificate", profile.name));
+    RunFacts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario: plan.scenario.name.clone(),
+        seed: plan.scenario.seed,
+        attachment: attachment.to_owned(),
+        time_scale: plan.scenario.time_scale,
+        planned: if orders.only.is_some() { 1 } else { plan.phones() },
+        cores: std::thread::available_parallelism()
+            .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
+        started_at: orders.started_at,
+        elapsed,
+        deadline: plan.scenario.deadline,
+        notes: notes.collect(),
+        repeat: orders.repeat.clone(),
+        ..RunFacts::default()
+    }
+}
+
+fn close(
+    plan: &Plan,
+    orders: &Orders,
+    mut facts: RunFacts,
+    results: Vec<ShardResult>,
+) -> Result<Ended, RunFault> {
+    let mut ladder = Ladder::default();
+    let mut phones: Vec<PhoneResult> = Vec::new();
+    let mut transcript = Vec::new();
+    let mut bytes_per_phone = 0;
+    for mut result in results {
+        ladder.add(&result.ladder);
+        bytes_per_phone = bytes_per_phone.max(result.bytes_per_phone);
+        facts.generator.late_starts += result.lag.late_starts;
+        facts.generator.lag_max = facts.generator.lag_max.max(result.lag.max);
+        phones.append(&mut result.phones);
+        for logged in &result.log {
+            if let Some(phone) = plan.phone(logged.phone) {
+                transcript::write(&mut transcript, plan, &phone, &result.shelf, &logged.event);
+            }
+        }
+    }
+    if facts.generator.lag_max > LAG_MAX {
+        let lag = facts.generator.lag_max.as_millis();
+        facts.generator.saturated.insert(format!("phones were served {lag} ms late"));
+    }
+    let mut redactor = Redactor::new(plan.scenario.seed);
+    if orders.keep_secrets {
+        redactor = redactor.keeping_secrets();
+    }
+    let report = Report::new(facts, ladder, phones, &redactor)?;
+    Ok(Ended { report, transcript, bytes_per_phone })
+}

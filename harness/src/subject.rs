@@ -1,0 +1,135 @@
+//! The subject: the endpoints that a run provisions its phones from, ours or not.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// Well-known ports as phones use them.
+const DHCP: u16 = 67;
+const TFTP: u16 = 69;
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
+const SIP: u16 = 5_060;
+/// SIP PnP's multicast group.
+pub const PNP_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 75);
+
+/// Where the subject listens. A phone uses the protocol's own port at `address`; this says where
+/// that really is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject {
+    /// The address that phones know.
+    pub address: Ipv4Addr,
+    /// DHCP, well-known port 67.
+    pub dhcp: Option<SocketAddrV4>,
+    /// TFTP, well-known port 69.
+    pub tftp: Option<SocketAddrV4>,
+    /// HTTP, well-known port 80.
+    pub http: Option<SocketAddrV4>,
+    /// HTTPS, well-known port 443.
+    pub https: Option<SocketAddrV4>,
+    /// The port at which SIP PnP multicast is heard, well-known 5060.
+    pub pnp_port: Option<u16>,
+}
+
+impl Subject {
+    /// A subject with no endpoint yet.
+    #[must_use]
+    pub fn at(address: Ipv4Addr) -> Self {
+        Self { address, dhcp: None, tftp: None, http: None, https: None, pnp_port: None }
+    }
+
+    /// Where a UDP payload really goes; `None` outside the loopback network and for a service
+    /// that the subject does not have.
+    #[must_use]
+    pub fn udp(&self, to: SocketAddrV4) -> Option<SocketAddrV4> {
+        if *to.ip() == PNP_GROUP {
+            return self.pnp_port.map(|port| SocketAddrV4::new(PNP_GROUP, port));
+        }
+        if to.ip().is_broadcast() {
+            return self.dhcp.filter(|_| to.port() == DHCP);
+        }
+        match to.port() {
+            DHCP if *to.ip() == self.address => self.dhcp,
+            TFTP if *to.ip() == self.address => self.tftp,
+            SIP if *to.ip() == self.address => {
+                self.pnp_port.map(|port| SocketAddrV4::new(self.address, port))
+            }
+            _ => Some(to),
+        }
+        .filter(|to| to.ip().is_loopback())
+    }
+
+    /// Where a TCP connection really goes; `None` as for `udp`.
+    #[must_use]
+    pub fn tcp(&self, to: SocketAddrV4) -> Option<SocketAddrV4> {
+        match to.port() {
+            HTTP if *to.ip() == self.address => self.http,
+            HTTPS if *to.ip() == self.address => self.https,
+            _ => Some(to),
+        }
+        .filter(|to| to.ip().is_loopback())
+    }
+
+    /// The phone's view of where a datagram came from.
+    #[must_use]
+    pub fn seen(&self, from: SocketAddrV4) -> SocketAddrV4 {
+        let at = |port| SocketAddrV4::new(self.address, port);
+        match Some(from) {
+            from if from == self.dhcp => at(DHCP),
+            from if from == self.tftp => at(TFTP),
+            _ => from,
+        }
+    }
+
+    /// Every endpoint with the name of its service.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<(&'static str, SocketAddrV4)> {
+        let pnp = self.pnp_port.map(|port| SocketAddrV4::new(PNP_GROUP, port));
+        let all = [
+            ("dhcp", self.dhcp),
+            ("tftp", self.tftp),
+            ("http", self.http),
+            ("https", self.https),
+            ("pnp", pnp),
+        ];
+        all.into_iter().filter_map(|(name, at)| Some((name, at?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject() -> Subject {
+        let at = |port| Some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
+        Subject {
+            dhcp: at(6_700),
+            tftp: at(6_900),
+            http: at(8_000),
+            pnp_port: Some(5_999),
+            ..Subject::at(Ipv4Addr::LOCALHOST)
+        }
+    }
+
+    #[test]
+    fn maps_well_known_ports_and_leaves_others() {
+        let subject = subject();
+        let to = |text: &str| subject.udp(text.parse().unwrap()).map(|to| to.to_string());
+        assert_eq!(to("255.255.255.255:67").as_deref(), Some("127.0.0.1:6700"));
+        assert_eq!(to("127.0.0.1:67").as_deref(), Some("127.0.0.1:6700"));
+        assert_eq!(to("127.0.0.1:69").as_deref(), Some("127.0.0.1:6900"));
+        assert_eq!(to("127.0.0.1:41000").as_deref(), Some("127.0.0.1:41000"));
+        assert_eq!(to("224.0.1.75:5060").as_deref(), Some("224.0.1.75:5999"));
+        let tcp = |text: &str| subject.tcp(text.parse().unwrap()).map(|to| to.to_string());
+        assert_eq!(tcp("127.0.0.1:80").as_deref(), Some("127.0.0.1:8000"));
+        assert_eq!(tcp("127.0.0.1:443"), None);
+        assert_eq!(subject.seen("127.0.0.1:6900".parse().unwrap()).port(), 69);
+    }
+
+    #[test]
+    fn reaches_nothing_outside_loopback() {
+        let subject = subject();
+        for text in ["192.0.2.1:69", "10.0.0.1:67", "255.255.255.255:9", "8.8.8.8:53"] {
+            assert_eq!(subject.udp(text.parse().unwrap()), None, "{text}");
+            assert_eq!(subject.tcp(text.parse().unwrap()), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The values a phone must hold in the end. They are made from the scenario before any file is
+//! written, never by parsing what was served.
+
+use std::collections::BTreeMap;
+
+use bootstorm_emulator::event::File;
+use bootstorm_emulator::names::Name;
+use bootstorm_emulator::phone::Phone;
+use bootstorm_emulator::profile::template::Template;
+use bootstorm_emulator::shelf::Shelf;
+
+use crate::plan::{PhonePlan, Plan};
+
+/// What one phone must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Intended {
+    /// Key and value, ordered by key, each key once.
+    pub settings: Vec<(String, String)>,
+    /// The firmware version that must run; `None` = any.
+    pub firmware: Option<String>,
+}
+
+/// The first difference between what a phone holds and what it was meant to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Difference {
+    /// A setting has another value, or none.
+    Setting {
+        /// The key.
+        key: String,
+        /// What was intended.
+        expected: String,
+        /// What is held, with the file and line it came from; `None` = nothing.
+        held: Option<(String, File, u32)>,
+    },
+    /// The phone holds a setting that nobody intended.
+    Extra {
+        /// The key.
+        key: String,
+        /// What is held.
+        held: String,
+        /// The file it came from.
+        file: File,
+        /// The line there.
+        line: u32,
+    },
+    /// Another firmware runs.
+    Firmware {
+        /// What was intended.
+        expected: String,
+        /// What runs.
+        held: String,
+    },
+}
+
+/// Compares phones with their intended values; one for each shard, since it keeps what phones of
+/// a fleet have in common in the shard's own key numbers.
+#[derive(Debug, Default)]
+pub struct Checker {
+    groups: BTreeMap<(usize, u16), Group>,
+    text: Vec<u8>,
+}
+
+/// What phones of one fleet and profile have in common, ordered by key number.
+#[derive(Debug)]
+struct Group {
+    expected: Vec<(Name, Expected)>,
+}
+
+#[derive(Debug)]
+enum Expected {
+    /// The same for all.
+    Same(String),
+    /// Filled with the phone's identity.
+    Own(Template),
+}
+
+impl Checker {
+    /// The first difference, or none: the phone is provisioned.
+    pub fn difference(
+        &mut self,
+        plan: &Plan,
+        planned: &PhonePlan,
+        phone: &Phone,
+        shelf: &mut Shelf,
+    ) -> Option<Difference> {
+        let place = (planned.fleet, planned.profile);
+        if !self.groups.contains_key(&place) {
+            self.groups.insert(place, Group::new(plan, planned, shelf));
+        }
+        let group = self.groups.get(&place)?;
+        let vars = plan.vars(planned);
+        for (key, expected) in &group.expected {
+            let expected = match expected {
+                Expected::Same(text) => text.as_bytes(),
+                Expected::Own(template) => {
+                    self.text.clear();
+                    template.render(&vars, &mut self.text);
+                    &self.text
+                }
+            };
+            let held = phone.flash().settings.held(*key);
+            if held.map(|held| held.value.as_bytes()) != Some(expected) {
+                return Some(Difference::Setting {
+                    key: shelf.keys.text(*key).to_owned(),
+                    expected: String::from_utf8_lossy(expected).into_owned(),
+                    held: held.map(|held| (held.value.to_owned(), held.file, held.line)),
+                });
+            }
+        }
+        extra(group, phone, shelf).or_else(|| firmware(plan, planned, phone, shelf))
+    }
+}
+
+impl Group {
+    fn new(plan: &Plan, planned: &PhonePlan, shelf: &mut Shelf) -> Self {
+        let mut expected = BTreeMap::new();
+        let common = plan.common_settings(planned, true);
+        let same = common.into_iter().map(|(key, value)| (key, Expected::Same(value)));
+        let own = plan.own_templates(planned);
+        let own = own.into_iter().map(|(key, template)| (key, Expected::Own(template)));
+        for (key, value) in same.chain(own) {
+            if let Some(key) = shelf.keys.intern(&key) {
+                expected.insert(key, value);
+            }
+        }
+        Self { expected: expected.into_iter().collect() }
+    }
+}
+
+fn extra(group: &Group, phone: &Phone, shelf: &Shelf) -> Option<Difference> {
+    let mut expected = group.expected.iter().map(|(key, _)| *key).peekable();
+    for (key, held) in phone.flash().settings.effective() {
+        while expected.next_if(|next| *next < key).is_some() {}
+        if expected.peek() != Some(&key) {
+            return Some(Difference::Extra {
+                key: shelf.keys.text(key).to_owned(),
+                held: held.value.to_owned(),
+                file: held.file,
+                line: held.line,
+            });
+        }
+    }
+    None
+}
+
+fn firmware(
+    plan: &Plan,
+    planned: &PhonePlan,
+    phone: &Phone,
+    shelf: &Shelf,
+) -> Option<Difference> {
+    let expected = plan.fleet(planned)?.firmware.as_deref()?;
+    let fallback = shelf.profiles.get(usize::from(phone.profile())).map(|p| p.firmware.as_str());
+    let held = phone.flash().firmware.as_deref().or(fallback).unwrap_or_default();
+    let differs = held != expected;
+    differs.then(|| Difference::Firmware { expected: expected.to_owned(), held: held.to_owned() })
+}

@@ -1,0 +1,327 @@
+//! A scenario made definite: every phone with its MAC, profile, start, and what the server must
+//! know about it. Nothing is stored per phone: a million phones cost no more than their fleets.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bootstorm_emulator::identity::{Identity, Mac};
+use bootstorm_emulator::profile::{ContentKind, Profile};
+use bootstorm_emulator::profile::keys::Meaning;
+use bootstorm_emulator::profile::set::{ProfileSet, UnknownProfile};
+use bootstorm_emulator::profile::template::{Template, Vars};
+
+use crate::intended::Intended;
+use crate::scenario::{Discovery, Fleet, Scenario};
+
+/// Phones in one plan at most: MAC addresses have 24 free bits.
+pub const PHONES_MAX: u32 = 1 << 24;
+
+/// A definite plan.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What it was made of.
+    pub scenario: Scenario,
+    /// Every profile in use, in order of first use.
+    pub profiles: Vec<Arc<Profile>>,
+    /// The provisioning server's address as phones see it.
+    pub server: Ipv4Addr,
+    fleets: Vec<FleetPlan>,
+    phones: u32,
+}
+
+#[derive(Debug, Clone)]
+struct FleetPlan {
+    first: u32,
+    /// Profile indices, repeated by weight.
+    mix: Vec<u16>,
+}
+
+/// One phone of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhonePlan {
+    /// Who it is.
+    pub identity: Identity,
+    /// Its place in `Plan::profiles`.
+    pub profile: u16,
+    /// Its place in `Scenario::fleets`.
+    pub fleet: usize,
+    /// When it is switched on.
+    pub start: Duration,
+}
+
+/// Why a scenario cannot be planned.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanFault {
+    /// A profile that nobody knows.
+    #[error("fleet {fleet}: {fault}")]
+    Profile {
+        /// The fleet's name.
+        fleet: String,
+        /// Which profile, and the nearest known one.
+        fault: UnknownProfile,
+    },
+    /// A layout that the profile's content does not have.
+    #[error("fleet {fleet}: profile {profile} has no content layout \"{layout}\" (it has {known})")]
+    Layout {
+        /// The fleet's name.
+        fleet: String,
+        /// The profile.
+        profile: String,
+        /// The layout asked for.
+        layout: String,
+        /// The layouts there are.
+        known: String,
+    },
+    /// More phones than MAC addresses.
+    #[error("{phones} phones are more than the {PHONES_MAX} that fit one run")]
+    TooMany {
+        /// How many were asked for.
+        phones: u64,
+    },
+    /// No phone at all.
+    #[error("the scenario has no phone")]
+    Empty,
+}
+
+impl Plan {
+    /// Makes a scenario definite for a server at `server`.
+    ///
+    /// # Errors
+    /// Every fault of the scenario that only shows against the profiles.
+    pub fn new(
+        scenario: Scenario,
+        set: &ProfileSet,
+        server: Ipv4Addr,
+    ) -> Result<Self, Vec<PlanFault>> {
+        let mut faults = Vec::new();
+        let mut profiles: Vec<Arc<Profile>> = Vec::new();
+        let mut fleets = Vec::new();
+        let mut first = 0_u64;
+        for fleet in &scenario.fleets {
+            let mut mix = Vec::new();
+            for (name, weight) in &fleet.profiles {
+                match set.get(name) {
+                    Ok(profile) => {
+                        faults.extend(layout_fault(fleet, &profile));
+                        let place = place_of(&mut profiles, profile);
+                        mix.extend(std::iter::repeat_n(place, *weight as usize));
+                    }
+                    Err(fault) => {
+                        faults.push(PlanFault::Profile { fleet: fleet.name.clone(), fault });
+                    }
+                }
+            }
+            fleets.push(FleetPlan { first: u32::try_from(first).unwrap_or(u32::MAX), mix });
+            first += u64::from(fleet.phones);
+        }
+        match first {
+            0 => faults.push(PlanFault::Empty),
+            phones if phones > u64::from(PHONES_MAX) => faults.push(PlanFault::TooMany { phones }),
+            _ => {}
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let phones = u32::try_from(first).unwrap_or(PHONES_MAX);
+        Ok(Self { scenario, profiles, server, fleets, phones })
+    }
+
+    /// How many phones.
+    #[must_use]
+    pub fn phones(&self) -> u32 {
+        self.phones
+    }
+
+    /// One phone; `None` beyond the plan.
+    #[must_use]
+    pub fn phone(&self, index: u32) -> Option<PhonePlan> {
+        if index >= self.phones {
+            return None;
+        }
+        let fleet = self.fleets.partition_point(|fleet| fleet.first <= index).checked_sub(1)?;
+        let planned = self.fleets.get(fleet)?;
+        let within = index - planned.first;
+        let length = u32::try_from(planned.mix.len()).ok()?;
+        let profile = *planned.mix.get(within.checked_rem(length)? as usize)?;
+        let oui = self.profiles.get(usize::from(profile))?.ouis.first().copied()?;
+        let mac = Mac::from_oui(oui, index);
+        let identity = Identity { mac, index, run_seed: self.scenario.seed };
+        Some(PhonePlan { identity, profile, fleet, start: self.scenario.load.start_of(index) })
+    }
+
+    /// The phones of a fleet: first index and one past the last.
+    #[must_use]
+    pub fn fleet_range(&self, fleet: usize) -> std::ops::Range<u32> {
+        let first = self.fleets.get(fleet).map_or(0, |fleet| fleet.first);
+        let count = self.scenario.fleets.get(fleet).map_or(0, |fleet| fleet.phones);
+        first..first + count
+    }
+
+    /// The phone with this MAC.
+    #[must_use]
+    pub fn phone_with(&self, mac: Mac) -> Option<PhonePlan> {
+        let [_, _, _, a, b, c] = mac.0;
+        let phone = self.phone(u32::from_be_bytes([0, a, b, c]))?;
+        (phone.identity.mac == mac).then_some(phone)
+    }
+
+    /// The profile of a phone.
+    #[must_use]
+    pub fn profile(&self, phone: &PhonePlan) -> Option<&Arc<Profile>> {
+        self.profiles.get(usize::from(phone.profile))
+    }
+
+    /// The fleet of a phone.
+    #[must_use]
+    pub fn fleet(&self, phone: &PhonePlan) -> Option<&Fleet> {
+        self.scenario.fleets.get(phone.fleet)
+    }
+
+    /// The URL of a fleet's directory, with a `/` at its end.
+    #[must_use]
+    pub fn directory_url(&self, fleet: &Fleet) -> String {
+        let scheme = fleet.transport.scheme();
+        match fleet.root.as_str() {
+            "" => format!("{scheme}://{}/", self.server),
+            root => format!("{scheme}://{}/{root}/", self.server),
+        }
+    }
+
+    /// The text that a DHCP option or web page gives for a fleet: the bare address where that
+    /// says it all (FLY-66), else the directory's URL.
+    #[must_use]
+    pub fn discovery_text(&self, fleet: &Fleet) -> String {
+        let plain = fleet.root.is_empty() && fleet.transport.scheme() == "tftp";
+        match (plain, fleet.source) {
+            (true, Discovery::Dhcp) => self.server.to_string(),
+            _ => self.directory_url(fleet),
+        }
+    }
+
+    /// The URL that PnP gives to one phone: the first settings file of the layout that holds
+    /// everything (FLY-50), else the directory (FLY-58).
+    #[must_use]
+    pub fn pnp_url(&self, phone: &PhonePlan) -> Option<String> {
+        let (fleet, profile) = (self.fleet(phone)?, self.profile(phone)?);
+        let directory = self.directory_url(fleet);
+        let whole = profile.content.iter().find(|file| {
+            file.layout == fleet.layout && file.holds_everything()
+        });
+        Some(match whole {
+            Some(file) => format!("{directory}{}", file.path.text(&self.vars(phone))),
+            None => directory,
+        })
+    }
+
+    /// What can be said about a phone in a template of the scenario or of content.
+    #[must_use]
+    pub fn vars<'a>(&'a self, phone: &PhonePlan) -> Vars<'a> {
+        let profile = self.profile(phone).map(AsRef::as_ref);
+        let version = self.fleet(phone).and_then(|fleet| fleet.firmware.as_deref());
+        Vars {
+            mac: phone.identity.mac,
+            index: phone.identity.index,
+            model: profile.map_or("", |profile| profile.model.as_str()),
+            vendor: profile.map_or("", |profile| profile.vendor.as_str()),
+            oem: profile.map_or("", |profile| profile.oem.as_str()),
+            firmware: profile.map_or("", |profile| profile.firmware.as_str()),
+            address: self.server,
+            version: version.unwrap_or_default(),
+            ..Vars::default()
+        }
+    }
+
+    /// File name of the firmware image of a phone's model, where the fleet has new firmware.
+    #[must_use]
+    pub fn image_name(&self, phone: &PhonePlan) -> Option<String> {
+        self.fleet(phone)?.firmware.as_ref()?;
+        let rule = &self.profile(phone)?.firmware_rule;
+        Some(rule.image_name.text(&self.vars(phone)))
+    }
+
+    /// Path of that image below the fleet's root.
+    #[must_use]
+    pub fn image_path(&self, phone: &PhonePlan) -> Option<String> {
+        let fleet = self.fleet(phone)?;
+        fleet.firmware.as_ref()?;
+        let mut files = self.profile(phone)?.content.iter();
+        let image = files.find(|file| {
+            file.layout == fleet.layout && file.holds == ContentKind::Firmware
+        })?;
+        Some(image.path.text(&self.vars(phone)))
+    }
+
+    /// What one phone must hold in the end; its own settings override common ones.
+    #[must_use]
+    pub fn intended(&self, phone: &PhonePlan) -> Intended {
+        let mut settings = BTreeMap::new();
+        settings.extend(self.common_settings(phone, true));
+        settings.extend(self.own_settings(phone));
+        let firmware = self.fleet(phone).and_then(|fleet| fleet.firmware.clone());
+        Intended { settings: settings.into_iter().collect(), firmware }
+    }
+
+    /// The settings of a fleet's common file; with `only_taken` those that the phone's model
+    /// takes of it.
+    #[must_use]
+    pub fn common_settings(&self, phone: &PhonePlan, only_taken: bool) -> Vec<(String, String)> {
+        let (Some(fleet), Some(profile)) = (self.fleet(phone), self.profile(phone)) else {
+            return Vec::new();
+        };
+        let vars = self.vars(phone);
+        let special = fleet.common_for.iter();
+        let taken = special.filter(|(name, _)| !only_taken || **name == profile.name);
+        let all = fleet.common.iter().chain(taken.flat_map(|(_, settings)| settings));
+        all.map(|(key, value)| (key.clone(), value.text(&vars))).collect()
+    }
+
+    /// The phone's own settings, firmware URL included.
+    #[must_use]
+    pub fn own_settings(&self, phone: &PhonePlan) -> Vec<(String, String)> {
+        let vars = self.vars(phone);
+        let own = self.own_templates(phone).into_iter();
+        own.map(|(key, value)| (key, value.text(&vars))).collect()
+    }
+
+    /// The phone's own settings with their holes still open.
+    #[must_use]
+    pub fn own_templates(&self, phone: &PhonePlan) -> Vec<(String, Template)> {
+        let (Some(fleet), Some(profile)) = (self.fleet(phone), self.profile(phone)) else {
+            return Vec::new();
+        };
+        let mut settings = fleet.own.clone();
+        let mut rules = profile.keys.rules.iter();
+        let firmware = rules.find(|rule| rule.meaning == Meaning::Firmware);
+        if let (Some(rule), Some(path)) = (firmware, self.image_path(phone)) {
+            let url = format!("{}{path}", self.directory_url(fleet));
+            let url = url.replace('{', "{{").replace('}', "}}");
+            settings.extend(Template::parse(&url).ok().map(|url| (rule.pattern.clone(), url)));
+        }
+        settings
+    }
+}
+
+fn place_of(profiles: &mut Vec<Arc<Profile>>, profile: Arc<Profile>) -> u16 {
+    let known = profiles.iter().position(|held| held.name == profile.name);
+    let place = known.unwrap_or_else(|| {
+        profiles.push(profile);
+        profiles.len() - 1
+    });
+    u16::try_from(place).unwrap_or(u16::MAX)
+}
+
+fn layout_fault(fleet: &Fleet, profile: &Profile) -> Option<PlanFault> {
+    if profile.content.iter().any(|file| file.layout == fleet.layout) {
+        return None;
+    }
+    let mut known: Vec<_> = profile.content.iter().map(|file| file.layout.as_str()).collect();
+    known.dedup();
+    Some(PlanFault::Layout {
+        fleet: fleet.name.clone(),
+        profile: profile.name.clone(),
+        layout: fleet.layout.clone(),
+        known: known.join(", "),
+    })
+}

@@ -1,0 +1,184 @@
+//! Scenarios from TOML.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use bootstorm_emulator::located::{Faults, Log, Node, Reader, nearest};
+use bootstorm_emulator::profile::Param;
+use bootstorm_emulator::profile::template::Template;
+
+use super::{Discovery, Fleet, Link, Scenario, Transport};
+use crate::load_shape::LoadShape;
+use crate::plan::PHONES_MAX;
+
+/// Scenarios that come with the program: name and text, found by directory.
+const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/fleets.rs"));
+
+const SOURCES: [(Discovery, &str); 3] =
+    [(Discovery::Dhcp, "dhcp"), (Discovery::Pnp, "pnp"), (Discovery::Fixed, "fixed")];
+const TRANSPORTS: [(Transport, &str); 3] =
+    [(Transport::Tftp, "tftp"), (Transport::Http, "http"), (Transport::Https, "https")];
+const DEADLINE: Duration = Duration::from_secs(120);
+const IMAGE_BYTES: usize = 64 << 10;
+const WEIGHT_MAX: u32 = 1_000;
+
+/// The scenarios that come with the program: name and text.
+#[must_use]
+pub fn built_in() -> &'static [(&'static str, &'static str)] {
+    BUILT_IN
+}
+
+/// Reads a scenario from a file's name and text.
+///
+/// # Errors
+/// All faults of the text at once, each with its place.
+pub fn read(name: &str, text: &str) -> Result<Scenario, Faults> {
+    let log = Log::default();
+    let tree = Node::parse(name, text, &log);
+    let root = Reader::new(&tree, &log);
+    let scenario = scenario(&root);
+    drop(root);
+    let faults = log.into_faults();
+    if faults.is_empty() { Ok(scenario) } else { Err(faults) }
+}
+
+fn scenario(root: &Reader<'_>) -> Scenario {
+    let mut names = BTreeSet::new();
+    let tables = root.need("fleet").tables();
+    Scenario {
+        name: root.need("name").text().unwrap_or_default().to_owned(),
+        seed: root.may("seed").number(0..=i64::MAX as u64).unwrap_or(1),
+        time_scale: root.may("time_scale").real(0.0..=1_000.0).unwrap_or(1.0),
+        deadline: root.may("deadline_s").duration().unwrap_or(DEADLINE),
+        load: root.may("load").table().map_or(LoadShape::Storm, |table| load_shape(&table)),
+        link: root.may("link").table().map_or_else(Link::default, |table| link(&table)),
+        hosts: root.may("hosts").table().map_or_else(BTreeMap::new, |table| hosts(&table)),
+        fleets: tables.iter().map(|table| fleet(table, &mut names)).collect(),
+    }
+}
+
+fn load_shape(table: &Reader<'_>) -> LoadShape {
+    let shape = table.need("shape");
+    let per_s = |key| table.need(key).real(0.001..=1_000_000.0).unwrap_or(1.0);
+    match shape.word(&[("storm", "storm"), ("rate", "rate"), ("ramp", "ramp")]) {
+        Some("rate") => LoadShape::Rate { per_s: per_s("per_s") },
+        Some("ramp") => LoadShape::Ramp {
+            from_per_s: table.need("from_per_s").real(0.0..=1_000_000.0).unwrap_or(0.0),
+            to_per_s: per_s("to_per_s"),
+            over: over(table),
+        },
+        _ => LoadShape::Storm,
+    }
+}
+
+fn over(table: &Reader<'_>) -> Duration {
+    let slot = table.need("over_s");
+    let over = slot.duration().unwrap_or(Duration::from_secs(1));
+    if over.is_zero() {
+        slot.fault("'over_s' is 0 (expected a time above 0)");
+    }
+    over
+}
+
+fn link(table: &Reader<'_>) -> Link {
+    let per_mille = |key| table.may(key).number(0..=1_000).unwrap_or(0);
+    Link {
+        loss_per_mille: per_mille("loss_per_mille"),
+        duplicate_per_mille: per_mille("duplicate_per_mille"),
+        reorder_per_mille: per_mille("reorder_per_mille"),
+        delay: table.may("delay_ms").duration().unwrap_or_default(),
+        jitter: table.may("jitter_ms").duration().unwrap_or_default(),
+    }
+}
+
+/// `name = "address"`, or `name = "subject"` for the address of the subject.
+fn hosts(table: &Reader<'_>) -> BTreeMap<String, Option<Ipv4Addr>> {
+    let entries = table.entries().filter_map(|(entry, slot)| {
+        let expected = "an IPv4 address or \"subject\"";
+        let address = slot.parsed(expected, |text| match text {
+            "subject" => Some(None),
+            address => address.parse().ok().map(Some),
+        })?;
+        Some((entry.key.to_ascii_lowercase(), address))
+    });
+    entries.collect()
+}
+
+fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>) -> Fleet {
+    let name = table.need("name");
+    let text = name.text().unwrap_or_default().to_owned();
+    if !text.is_empty() && !names.insert(text.clone()) {
+        name.fault(format!("a second fleet is called \"{text}\""));
+    }
+    Fleet {
+        name: text,
+        phones: table.need("phones").number(1..=PHONES_MAX).unwrap_or(1),
+        profiles: table.need("profiles").table().map_or_else(Vec::new, |table| weights(&table)),
+        source: table.need("source").word(&SOURCES).unwrap_or(Discovery::Dhcp),
+        transport: table.need("transport").word(&TRANSPORTS).unwrap_or(Transport::Tftp),
+        root: directory(table),
+        layout: table.need("layout").text().unwrap_or_default().to_owned(),
+        firmware: table.may("firmware").text().map(str::to_owned),
+        firmware_bytes: table
+            .may("firmware_bytes")
+            .number(16..=(64_usize << 20))
+            .unwrap_or(IMAGE_BYTES),
+        common: table.may("common").table().map_or_else(Vec::new, |table| settings(&table)),
+        common_for: table.may("common_for").table().map_or_else(BTreeMap::new, |table| {
+            let entries = table.entries().filter_map(|(entry, slot)| {
+                Some((entry.key.clone(), slot.table().map(|table| settings(&table))?))
+            });
+            entries.collect()
+        }),
+        own: table.may("own").table().map_or_else(Vec::new, |table| settings(&table)),
+        web: table.may("web").table().map_or_else(Vec::new, |table| web(&table)),
+    }
+}
+
+fn directory(table: &Reader<'_>) -> String {
+    let slot = table.may("root");
+    let text = slot.text().unwrap_or_default();
+    if text.starts_with('/') || text.ends_with('/') || text.contains("..") {
+        slot.fault("'root' has a slash at an end or '..' in it (expected a path like site/floor)");
+    }
+    text.to_owned()
+}
+
+/// `"vendor/model" = weight`
+fn weights(table: &Reader<'_>) -> Vec<(String, u32)> {
+    let entries = table.entries().filter_map(|(entry, slot)| {
+        Some((entry.key.clone(), slot.number(1..=WEIGHT_MAX)?))
+    });
+    let weights: Vec<_> = entries.collect();
+    if weights.is_empty() {
+        table.fault("no profile (expected \"vendor/model\" = weight)");
+    }
+    weights
+}
+
+/// `"key" = "value with {holes}"`
+fn settings(table: &Reader<'_>) -> Vec<(String, Template)> {
+    table
+        .entries()
+        .filter_map(|(entry, slot)| Some((entry.key.clone(), slot.template()?)))
+        .collect()
+}
+
+/// `field = "value"`
+fn web(table: &Reader<'_>) -> Vec<(Param, String)> {
+    let mut fields = Vec::new();
+    for (entry, slot) in table.entries() {
+        let Some(value) = slot.text() else { continue };
+        match Param::named(&entry.key) {
+            Some(param) => fields.push((param, value.to_owned())),
+            None => {
+                let known = Param::ALL.iter().map(|(_, name)| *name);
+                let hint = nearest(&entry.key, known)
+                    .map_or_else(String::new, |word| format!(" (did you mean '{word}'?)"));
+                slot.fault(format!("unknown web page field '{}'{hint}", entry.key));
+            }
+        }
+    }
+    fields
+}
