@@ -123,6 +123,7 @@ fn sip(bytes: &[u8]) -> bool {
     };
     let mut parts = 0;
     for field in message.fields() {
+        assert!(!field.name.is_empty());
         let value = Value::new(field.value);
         parts += value.main.len();
         for parameter in value.parameters() {

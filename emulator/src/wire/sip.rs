@@ -419,7 +419,7 @@ impl<'a> Iterator for Parameters<'a> {
 impl<'a> Lines<'a> {
     /// True when the next line is a continuation (RFC 3261 §7.3.1).
     fn continues(&self) -> bool {
-        matches!(self.bytes.get(self.at), Some(b'\t'))
+        matches!(self.bytes.get(self.at), Some(b' ' | b'\t'))
     }
 }
 
