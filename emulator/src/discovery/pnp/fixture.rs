@@ -116,6 +116,11 @@ impl Rig {
         let [Effect::Send { to, bytes, .. }] = &self.out.effects[..] else {
             panic!("not one datagram: {:?}", self.out.effects);
         };
+        assert_eq!(
+            bytes.len(),
+            self.out.bytes.len(),
+            "nothing else is left in the arena"
+        );
         let text = String::from_utf8(self.out.slice(bytes).to_vec()).unwrap();
         (*to, text)
     }

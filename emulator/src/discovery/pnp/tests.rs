@@ -58,6 +58,13 @@ fn answered(step: StepId, millis: u64) -> EventKind {
     }
 }
 
+/// The message without its header field `name`.
+fn without(name: &str, message: &str) -> String {
+    let start = message.find(&format!("\r\n{name}: ")).unwrap();
+    let end = message[start + 2..].find("\r\n").unwrap();
+    message.replace(&message[start..start + 2 + end], "")
+}
+
 fn status_sent(rig: &Rig) -> u16 {
     let (to, reply) = rig.sent();
     assert_eq!(to, SERVER);
@@ -273,12 +280,6 @@ fn an_answer_to_another_subscribe_is_foreign() {
 #[test]
 fn accepts_every_notify_of_the_field() {
     type Edit = fn(&str) -> String;
-    let line = |name: &str, text: &str| -> String {
-        let start = text.find(&format!("\r\n{name}: ")).unwrap();
-        let end = text[start + 2..].find("\r\n").unwrap();
-        text[start..start + 2 + end].to_owned()
-    };
-    let drop = move |name: &str, text: &str| text.replace(&line(name, text), "");
     let edits: [(&str, Edit); 17] = [
         ("as in the trace", str::to_owned),
         ("no To tag", |text| text.replace(";tag=88", "")),
@@ -334,7 +335,7 @@ fn accepts_every_notify_of_the_field() {
         .iter()
         .map(|(name, edit)| ((*name).to_owned(), edit(&example)))
         .collect();
-    all.extend(dropped.map(|name| (format!("no {name}"), drop(name, &example))));
+    all.extend(dropped.map(|name| (format!("no {name}"), without(name, &example))));
     for (name, message) in all {
         let mut rig = Rig::new();
         let (mut client, _) = rig.search();

@@ -310,6 +310,10 @@ fn a_response_says_where_the_request_came_from() {
         ("U pbx.local", "U pbx.local;received=192.168.50.18"),
         ("U pbx;received=9.9.9.9", "U pbx;received=9.9.9.9"),
         (
+            "U pbx;branch=1 , U b",
+            "U pbx;branch=1;received=192.168.50.18 , U b",
+        ),
+        (
             "U 192.168.50.18;rport ;branch=1",
             "U 192.168.50.18;rport=7777;received=192.168.50.18 ;branch=1",
         ),

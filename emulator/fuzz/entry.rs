@@ -1,0 +1,301 @@
+//! What is done with hostile bytes: one function for each fuzz target, shared by the targets and
+//! by the test that replays the seeds. Each gives whether the bytes were readable at all, and
+//! panics where something does not hold that must hold for every input.
+
+use std::collections::BTreeSet;
+
+use bootstorm_emulator::format::{self, Document, Format, FormatOptions, Reading, Span};
+use bootstorm_emulator::identity::Mac;
+use bootstorm_emulator::limits::{DOCUMENT_LINKS_MAX, VALUE_BYTES_MAX};
+use bootstorm_emulator::names::Names;
+use bootstorm_emulator::url::{Scheme, Url};
+use bootstorm_emulator::wire::http::{Part, ResponseReader};
+use bootstorm_emulator::wire::tftp::Packet;
+use bootstorm_emulator::wire::{self, Malformed};
+
+/// A function that takes what a fuzzer makes up.
+type Entry = fn(&[u8]) -> bool;
+
+/// Every target, by name.
+pub(crate) const ENTRIES: [(&str, Entry); 10] = [
+    ("answer", answer),
+    ("bootfile", bootfile),
+    ("checksum", checksum),
+    ("dhcp", dhcp),
+    ("http", http),
+    ("keyvalue", keyvalue),
+    ("sip", sip),
+    ("tftp", tftp),
+    ("url", url),
+    ("version", version),
+];
+
+/// Runs the function of a target; whether the bytes were readable.
+pub(crate) fn run(target: &str, bytes: &[u8]) -> bool {
+    let known = ENTRIES.iter().find(|(name, _)| *name == target);
+    let (_, entry) = known.expect("a target of the list");
+    entry(bytes)
+}
+
+/// A DHCP message. Its options, written again in their order, read back the same.
+fn dhcp(bytes: &[u8]) -> bool {
+    use wire::dhcp::{self, Encoder, Header, Message, code};
+
+    let _ = (dhcp::chaddr_of(bytes), dhcp::xid_of(bytes));
+    let message = match Message::decode(bytes) {
+        Ok(message) => message,
+        Err(malformed) => return refused(malformed, bytes),
+    };
+    let codes: BTreeSet<u8> = message.options().map(|(number, _)| number).collect();
+    for number in codes {
+        let parts = message.options().filter(|(found, _)| *found == number);
+        let parts: Vec<u8> = parts.flat_map(|(_, value)| value).copied().collect();
+        assert_eq!(message.joined(number).as_deref(), Some(&parts[..]));
+        let value = message
+            .option(number)
+            .expect("an option that was walked over");
+        assert!(parts.starts_with(value));
+        let _ = (
+            dhcp::text(value),
+            message.address(number),
+            message.number(number),
+        );
+    }
+    assert!(message.chaddr().len() <= dhcp::CHADDR_BYTES);
+    assert!(message.sname().len() <= dhcp::SNAME_BYTES);
+    assert!(message.file().len() <= dhcp::FILE_BYTES);
+    if message.option(code::OVERLOAD).is_none() {
+        let mut again = Vec::new();
+        let header = Header::request(message.xid(), message.mac().unwrap_or(Mac([0; 6])));
+        let mut encoder = Encoder::begin(&mut again, &header);
+        for (number, value) in message.options() {
+            encoder.option(number, value);
+        }
+        encoder.finish(548);
+        let again = Message::decode(&again).expect("what was written can be read");
+        assert!(again.options().eq(message.options()));
+        assert_eq!(again.message_type(), message.message_type());
+    }
+    true
+}
+
+/// A TFTP packet. Written again, it reads back the same.
+fn tftp(bytes: &[u8]) -> bool {
+    use wire::tftp;
+
+    let packet = match tftp::decode(bytes) {
+        Ok(packet) => packet,
+        Err(malformed) => return refused(malformed, bytes),
+    };
+    let mut out = Vec::new();
+    match packet {
+        Packet::Read(request) => tftp::read_request(&mut out, request.name, request.mode),
+        Packet::Write(request) => tftp::write_request(&mut out, request.name, request.mode),
+        Packet::Data { block, data } => tftp::data(&mut out, block, data),
+        Packet::Ack { block } => tftp::ack(&mut out, block),
+        Packet::Error { code, message } => tftp::error(&mut out, code, message),
+        Packet::OptionAck(_) => tftp::option_ack(&mut out),
+    }
+    if let Packet::Read(tftp::Request { options, .. })
+    | Packet::Write(tftp::Request { options, .. })
+    | Packet::OptionAck(options) = packet
+    {
+        for (name, value) in options {
+            assert!(options.find(name).is_some());
+            tftp::option(&mut out, name, value);
+        }
+    }
+    assert_eq!(tftp::decode(&out), Ok(packet));
+    true
+}
+
+/// A SIP message. Every element points into the datagram.
+fn sip(bytes: &[u8]) -> bool {
+    use wire::sip::{self, Message, Value};
+
+    let _ = sip::is_keep_alive(bytes);
+    let message = match Message::parse(bytes) {
+        Ok(message) => message,
+        Err(malformed) => {
+            let _ = sip::limit_of(&malformed);
+            return refused(malformed, bytes);
+        }
+    };
+    let mut parts = 0;
+    for field in message.fields() {
+        assert!(!field.name.is_empty());
+        let value = Value::new(field.value);
+        parts += value.main.len();
+        for parameter in value.parameters() {
+            parts += parameter.name.len() + parameter.value.unwrap_or_default().len();
+        }
+        assert!(sip::first_element(field.value).len() <= field.value.len());
+        let _ = sip::uri_user(field.value);
+    }
+    assert!(parts + message.body.len() <= bytes.len());
+    assert_eq!(message.uri().is_some(), message.status().is_none());
+    assert_eq!(message.transaction(), message.transaction());
+    let _ = (
+        message.method(),
+        message.call_id(),
+        message.cseq(),
+        message.event(),
+    );
+    true
+}
+
+/// The head of an HTTP request, or a response. A response means the same however it is cut.
+fn http(bytes: &[u8]) -> bool {
+    let request = wire::http::parse_request_head(bytes);
+    if let Ok(Some(head)) = &request {
+        assert!(head.length <= bytes.len());
+        let _ = (
+            head.fields.content_length(),
+            head.fields.keep_alive(head.minor_version),
+        );
+    }
+    let whole = response(bytes, bytes.len().max(1));
+    for size in [1, 2, 7] {
+        assert_eq!(response(bytes, size), whole, "in pieces of {size} bytes");
+    }
+    matches!(request, Ok(Some(_))) || whole.is_some_and(|read| !read.heads.is_empty())
+}
+
+/// What a response reader made of an answer.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Response {
+    heads: Vec<wire::http::ResponseHead>,
+    body: Vec<u8>,
+    ended: bool,
+    left: usize,
+}
+
+/// Reads an answer that arrives in pieces of `size` bytes; `None` for a fault.
+fn response(bytes: &[u8], size: usize) -> Option<Response> {
+    let mut reader = ResponseReader::default();
+    let mut read = Response::default();
+    let mut arrived = 0;
+    for piece in bytes.chunks(size) {
+        arrived += piece.len();
+        let mut input = piece;
+        loop {
+            match reader.read(&mut input) {
+                Ok(Some(Part::Head(head))) => read.heads.push(head),
+                Ok(Some(Part::Body(part))) => {
+                    assert!(!part.is_empty());
+                    read.body.extend_from_slice(part);
+                }
+                Ok(Some(Part::End)) => {
+                    read.ended = true;
+                    read.left = input.len() + bytes.len() - arrived;
+                    assert!(reader.complete_when_closed());
+                    return Some(read);
+                }
+                Ok(None) => break,
+                Err(_) => return None,
+            }
+        }
+        assert!(input.is_empty());
+    }
+    assert!(read.heads.len() <= 1 && read.body.len() <= bytes.len());
+    Some(read)
+}
+
+/// A provisioning URL in the first line, a link found there in the second.
+fn url(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let (first, link) = text.split_once('\n').unwrap_or((&text, ""));
+    let Ok(base) = Url::parse(first, Scheme::Tftp) else {
+        return false;
+    };
+    let joined = base.join(link);
+    for url in [Some(&base), joined.as_ref().ok()].into_iter().flatten() {
+        assert!(url.path.starts_with('/') && !url.host.is_empty());
+        assert!(url.directory().path.ends_with('/'));
+        assert_ne!(url.port, Some(0));
+    }
+    joined.is_ok()
+}
+
+/// `key=value` lines.
+fn keyvalue(bytes: &[u8]) -> bool {
+    document(Format::KeyValue, bytes)
+}
+
+/// A boot file.
+fn bootfile(bytes: &[u8]) -> bool {
+    document(Format::Boot, bytes)
+}
+
+/// A checksum file.
+fn checksum(bytes: &[u8]) -> bool {
+    document(Format::Checksum, bytes)
+}
+
+/// A firmware version file.
+fn version(bytes: &[u8]) -> bool {
+    document(Format::Version, bytes)
+}
+
+/// The answer of the HTTP sibling method.
+fn answer(bytes: &[u8]) -> bool {
+    document(Format::Answer, bytes)
+}
+
+/// Reads bytes with every set of options, twice each; readable is what the last set takes.
+fn document(format: Format, bytes: &[u8]) -> bool {
+    let mut whole = false;
+    for set in 0..8_u8 {
+        let options = FormatOptions {
+            quoted: set & 1 != 0,
+            empty_clears: set & 2 != 0,
+            nested_boot: set & 4 != 0,
+        };
+        let mut keys = Names::default();
+        let document = format::read(format, options, bytes, &mut keys);
+        check(&document, &keys);
+        // Twice, because an image's name can be its version too (PND-26).
+        assert!(
+            document.text.len() <= 2 * bytes.len(),
+            "nothing is expanded"
+        );
+        assert_eq!(format::read(format, options, bytes, &mut keys), document);
+        whole = document.reading == Reading::Whole;
+    }
+    whole
+}
+
+/// What holds for every document.
+fn check(document: &Document, keys: &Names) {
+    let within = |span: Span| {
+        let start = span.start as usize;
+        let end = start + span.length as usize;
+        assert!(document.text.get(start..end).is_some(), "{span:?}");
+    };
+    let mut seen = BTreeSet::new();
+    for setting in &document.settings {
+        within(setting.value());
+        assert!(setting.line() > 0 && document.value(setting).len() <= VALUE_BYTES_MAX);
+        assert!(seen.insert(setting.key) && !keys.text(setting.key).is_empty());
+        assert_eq!(document.find(setting.key), Some(setting));
+    }
+    assert!(document.settings.is_sorted_by_key(|setting| setting.key));
+    assert!(document.links.len() <= DOCUMENT_LINKS_MAX);
+    for link in &document.links {
+        assert!(link.line > 0);
+        within(link.url);
+    }
+    document.version.into_iter().for_each(within);
+    for group in document.faults.groups() {
+        assert!(group.count > 0 && group.first_line > 0);
+    }
+    if document.reading != Reading::Whole {
+        assert!(document.settings.is_empty() && document.links.is_empty());
+    }
+}
+
+/// A decoder's refusal names a place in the packet.
+fn refused(malformed: Malformed, bytes: &[u8]) -> bool {
+    assert!(malformed.offset as usize <= bytes.len(), "{malformed}");
+    false
+}
