@@ -122,7 +122,9 @@ impl Trail {
                 NO_SOURCE.to_owned(),
                 "no source gave a provisioning URL".to_owned(),
             ),
-            Held::Nothing if self.missing != NONE => (label(self.missing), words::NOT_THERE.to_owned()),
+            Held::Nothing if self.missing != NONE => {
+                (label(self.missing), words::NOT_THERE.to_owned())
+            }
             Held::Nothing => return None,
         };
         Some(FirstWrong { step, text })
