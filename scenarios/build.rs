@@ -5,7 +5,8 @@ use std::path::Path;
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    embed("fleets")
+    embed("fleets")?;
+    embed("clauses")
 }
 
 /// Writes `OUT_DIR/NAME.rs`: a slice of (file name without suffix, text), ordered by name.

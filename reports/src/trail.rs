@@ -3,10 +3,11 @@
 //! What counts, in this order:
 //!
 //! 1. the first step of the run now going (or last ended) that was given up, or whose answer was
-//!    unusable and was not followed by a usable one. When a step ends in silence after something
-//!    unusable had come, the unusable thing is the cause;
-//! 2. otherwise the last file that the server said is not there: missing files are how a list of
-//!    candidates is walked, so only the end of the list says something.
+//!    unusable and was not followed by a usable one, or that stands for a file which a document or
+//!    setting named and the server has not. When a step ends in silence after something unusable
+//!    had come, the unusable thing is the cause;
+//! 2. otherwise the last file of the walk that the server said is not there: that is how a list
+//!    of candidates is gone through, so only the end of the list says something.
 //!
 //! A problem is forgotten when its step succeeds after all, when a new run or boot begins, and,
 //! for the search for a server (SUBSCRIBE, NOTIFY), when a file is asked for: some other source
@@ -78,7 +79,10 @@ impl Trail {
                     self.missing = NONE;
                 }
             }
-            EventKind::Missing { step, .. } => self.missing = step.0,
+            EventKind::Missing { step, .. } if !stands_for_many(step) => self.missing = step.0,
+            EventKind::Missing { step, .. } if self.held == Held::Nothing => {
+                self.hold(Held::Firm, step, Fault::NotThere);
+            }
             EventKind::Wrong { step, fault } if self.held == Held::Nothing => {
                 self.hold(Held::Tentative, step, fault);
             }
@@ -118,7 +122,9 @@ impl Trail {
                 NO_SOURCE.to_owned(),
                 "no source gave a provisioning URL".to_owned(),
             ),
-            Held::Nothing if self.missing != NONE => (label(self.missing), "not there".to_owned()),
+            Held::Nothing if self.missing != NONE => {
+                (label(self.missing), words::NOT_THERE.to_owned())
+            }
             Held::Nothing => return None,
         };
         Some(FirstWrong { step, text })
@@ -321,6 +327,15 @@ mod tests {
             follow(&unusable),
             at("include", "not of the expected format")
         );
+        let absent = [
+            RUN,
+            answered(include),
+            missing(include),
+            sent(include),
+            answered(include),
+            missing(CFG),
+        ];
+        assert_eq!(follow(&absent), at("include", "not there"));
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use bootstorm_emulator::event::{Fault, Limit};
 
+/// A server's answer that a file is not there.
+pub(crate) const NOT_THERE: &str = "not there";
+
 /// A fault as a fixed text and, where it has one, its number: `("HTTP status", Some(503))`. Fixed,
 /// so that a phone's trail keeps it without allocating and equal causes group together.
 #[must_use]
@@ -22,7 +25,7 @@ pub fn fault(fault: Fault) -> (&'static str, Option<u16>) {
         Fault::ConnectionRefused => "connection refused",
         Fault::ConnectionBroken => "connection broken",
         Fault::Tls => "TLS failed",
-        Fault::NotThere => "not there",
+        Fault::NotThere => NOT_THERE,
         Fault::Silence => "no answer",
         Fault::TooLarge => "file too large",
         Fault::WrongFormat => "not of the expected format",

@@ -9,6 +9,7 @@
 //! | `intended` | the values each phone must end up with, and how to compare |
 //! | `clause` | the register of numbered behaviours of the vendor documents |
 
+pub mod clause;
 pub mod intended;
 pub mod load_shape;
 pub mod plan;
