@@ -259,6 +259,15 @@ impl Node {
             .map(|entry| &entry.node)
     }
 
+    /// The text, when this is one.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// The entries, when this is a table; otherwise none.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {

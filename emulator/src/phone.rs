@@ -336,7 +336,7 @@ impl Life {
             }
             Channel::Sip | Channel::Pnp => {
                 let discovery =
-                    matches!(&self.stage, Stage::Running(run) if run.listens_on(channel));
+                    matches!(&self.stage, Stage::Running(run) if run.claims(turn, channel, bytes));
                 if discovery {
                     self.step_run(turn, input);
                 } else if !turn.address.is_unspecified() {

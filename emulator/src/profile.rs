@@ -188,11 +188,14 @@ pub enum Param {
     UpgradeErrorRetryS,
     /// Firmware URL (FLY-93, FLY-116).
     UpgradeRule,
+    /// The scheme of a server address that is written without one: `tftp`, `http`, `https` or
+    /// `ftp` (FLY-66, AUE-38).
+    BareScheme,
 }
 
 impl Param {
     /// Every parameter with the name that profiles and scenarios use, in the order of `Param`.
-    pub const ALL: [(Self, &'static str); 25] = [
+    pub const ALL: [(Self, &'static str); 26] = [
         (Self::ProvisionEnable, "provision_enable"),
         (Self::PnpEnable, "pnp_enable"),
         (Self::ResyncOnReset, "resync_on_reset"),
@@ -218,6 +221,7 @@ impl Param {
         (Self::UpgradeEnable, "upgrade_enable"),
         (Self::UpgradeErrorRetryS, "upgrade_error_retry_s"),
         (Self::UpgradeRule, "upgrade_rule"),
+        (Self::BareScheme, "bare_scheme"),
     ];
 
     /// The parameter called `name`.

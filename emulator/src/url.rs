@@ -195,14 +195,6 @@ impl Url {
         }
     }
 
-    /// True when scheme, host (in any case) and port are the same: one connection can serve both.
-    #[must_use]
-    pub fn same_server(&self, other: &Self) -> bool {
-        self.scheme == other.scheme
-            && self.effective_port() == other.effective_port()
-            && self.host.eq_ignore_ascii_case(&other.host)
-    }
-
     /// Reads what follows `scheme://`.
     fn read(scheme: Scheme, rest: &str) -> Result<Self, UrlFault> {
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());

@@ -97,8 +97,7 @@ impl Writer<'_> {
             ContentKind::Version => self.version(profile),
             ContentKind::Firmware => {
                 let Some(image) = self.plan.image_name(self.phone) else { return Ok(()) };
-                let bytes = self.image(&image);
-                return self.insert(format!("{}{image}", directory(&path)), bytes);
+                self.image(&image)
             }
             ContentKind::Phonebook => phonebook(),
         };
@@ -171,11 +170,6 @@ impl Writer<'_> {
         self.files.insert(path, bytes);
         Ok(())
     }
-}
-
-/// Everything up to and with the last `/`.
-fn directory(path: &str) -> &str {
-    path.rfind('/').and_then(|slash| path.get(..=slash)).unwrap_or_default()
 }
 
 fn phonebook() -> Vec<u8> {

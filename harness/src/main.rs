@@ -1,2 +1,7 @@
-//! bootstorm
-fn main() {}
+//! The `bootstorm` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bootstorm::cli::main()
+}

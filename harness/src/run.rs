@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bootstorm_emulator::shelf::{Ports, Shelf};
+use bootstorm_emulator::time::Moment;
 use bootstorm_reports::measure::Ladder;
 use bootstorm_reports::redact::Redactor;
 use bootstorm_reports::report::{Report, ReportFault};
@@ -19,6 +20,7 @@ use crate::attach::sip::SipPort;
 use crate::drive::tcp::tls_client;
 use crate::fleet::progress::Progress;
 use crate::fleet::shard::{Shard, ShardResult};
+use crate::fleet::transcript;
 use crate::reference::Reference;
 use crate::subject::Subject;
 
@@ -82,22 +84,27 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> RunFault {
     move |fault| RunFault::System { what, fault }
 }
 
+/// Simulates a run and hands over the shard's own result, shelf and log included.
+#[must_use]
+pub fn simulate_shard(plan: &Arc<Plan>, reference: Reference, orders: &Orders) -> (ShardResult, Duration) {
+    let ports = Ports { sip: 5_060, pnp: 49_152 };
+    let shard = shard(plan, 0, 1, ports, orders);
+    let outcome = Simulation::new(shard, reference).run(plan.scenario.deadline);
+    let elapsed = outcome.ended.since(Moment::ZERO);
+    (outcome.shard.finish(false), elapsed)
+}
+
 /// Simulates a run: one thread, virtual time, the reference server called as a value.
 ///
 /// # Errors
 /// `RunFault::Books`.
-pub fn simulate(plan: Plan, reference: Reference, orders: &Orders) -> Result<Ended, RunFault> {
-    let plan = Arc::new(plan);
-    let ports = Ports { sip: 5_060, pnp: 49_152 };
-    let shard = shard(&plan, 0, 1, ports, orders);
-    let outcome = Simulation::new(shard, reference).run(plan.scenario.deadline);
-    let elapsed = outcome.ended.since(bootstorm_emulator::time::Moment::ZERO);
-    let result = outcome.shard.finish(false);
-    let mut facts = facts(&plan, orders, "memory", elapsed);
+pub fn simulate(plan: &Arc<Plan>, reference: Reference, orders: &Orders) -> Result<Ended, RunFault> {
+    let (result, elapsed) = simulate_shard(plan, reference, orders);
+    let mut facts = facts(plan, orders, "memory", elapsed);
     facts.shards = 1;
     let address = plan.server.to_string();
     facts.subject.insert(Endpoint { service: "reference, simulated".to_owned(), address });
-    close(&plan, orders, facts, vec![result])
+    close(plan, orders, facts, vec![result])
 }
 
 /// Boots the plan's phones on the loopback network against a subject.
@@ -105,12 +112,11 @@ pub fn simulate(plan: Plan, reference: Reference, orders: &Orders) -> Result<End
 /// # Errors
 /// `RunFault`.
 pub fn loopback(
-    plan: Plan,
+    plan: &Arc<Plan>,
     subject: &Subject,
     trusted_pem: &[u8],
     orders: &Orders,
 ) -> Result<Ended, RunFault> {
-    let plan = Arc::new(plan);
     let count = orders.shards.clamp(1, 250);
     let opened: io::Result<Vec<_>> = (0..count).map(|_| Sockets::open()).collect();
     let opened = opened.map_err(system("open the sockets of a shard"))?;
@@ -133,7 +139,7 @@ pub fn loopback(
             tls_trusting: Arc::clone(&trusting),
             sip: sip_end,
         };
-        let (plan, orders) = (Arc::clone(&plan), orders.clone());
+        let (plan, orders) = (Arc::clone(plan), orders.clone());
         let drive = move || {
             let shard = shard(&plan, number, count, ports, &orders);
             let (shard, losses) = loopback::run(shard, setup)?;
@@ -154,7 +160,7 @@ pub fn loopback(
         results.push(result);
     }
     health.dropped_datagrams += sip.close();
-    let mut facts = facts(&plan, orders, "loopback", began.elapsed());
+    let mut facts = facts(plan, orders, "loopback", began.elapsed());
     facts.shards = count;
     facts.generator = health;
     facts.subject.extend(subject.endpoints().into_iter().map(|(service, address)| Endpoint {
@@ -164,7 +170,7 @@ pub fn loopback(
     let shards = u64::from(count);
     facts.limits.insert("shared UDP ports".to_owned(), shards * TRANSFER_SOCKETS as u64);
     facts.limits.insert("TCP connections at once".to_owned(), shards * CONNECTIONS_MAX as u64);
-    close(&plan, orders, facts, results)
+    close(plan, orders, facts, results)
 }
 
 /// The phones of shard `number` of `count`: every `count`-th of the plan, so that each shard has
@@ -219,7 +225,11 @@ fn close(
         facts.generator.late_starts += result.lag.late_starts;
         facts.generator.lag_max = facts.generator.lag_max.max(result.lag.max);
         phones.append(&mut result.phones);
-        transcript.append(&mut result.transcript);
+        for logged in &result.log {
+            if let Some(phone) = plan.phone(logged.phone) {
+                transcript::write(&mut transcript, plan, &phone, &result.shelf, &logged.event);
+            }
+        }
     }
     if facts.generator.lag_max > LAG_MAX {
         let lag = facts.generator.lag_max.as_millis();

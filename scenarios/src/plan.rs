@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bootstorm_emulator::identity::{Identity, Mac};
-use bootstorm_emulator::profile::Profile;
+use bootstorm_emulator::profile::{ContentKind, Profile};
 use bootstorm_emulator::profile::keys::Meaning;
 use bootstorm_emulator::profile::set::{ProfileSet, UnknownProfile};
 use bootstorm_emulator::profile::template::{Template, Vars};
@@ -241,6 +241,18 @@ impl Plan {
         Some(rule.image_name.text(&self.vars(phone)))
     }
 
+    /// Path of that image below the fleet's root.
+    #[must_use]
+    pub fn image_path(&self, phone: &PhonePlan) -> Option<String> {
+        let fleet = self.fleet(phone)?;
+        fleet.firmware.as_ref()?;
+        let mut files = self.profile(phone)?.content.iter();
+        let image = files.find(|file| {
+            file.layout == fleet.layout && file.holds == ContentKind::Firmware
+        })?;
+        Some(image.path.text(&self.vars(phone)))
+    }
+
     /// What one phone must hold in the end; its own settings override common ones.
     #[must_use]
     pub fn intended(&self, phone: &PhonePlan) -> Intended {
@@ -282,8 +294,8 @@ impl Plan {
         let mut settings = fleet.own.clone();
         let mut rules = profile.keys.rules.iter();
         let firmware = rules.find(|rule| rule.meaning == Meaning::Firmware);
-        if let (Some(rule), Some(image)) = (firmware, self.image_name(phone)) {
-            let url = format!("{}firmware/{image}", self.directory_url(fleet));
+        if let (Some(rule), Some(path)) = (firmware, self.image_path(phone)) {
+            let url = format!("{}{path}", self.directory_url(fleet));
             let url = url.replace('{', "{{").replace('}', "}}");
             settings.extend(Template::parse(&url).ok().map(|url| (rule.pattern.clone(), url)));
         }

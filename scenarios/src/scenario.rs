@@ -33,6 +33,22 @@ pub struct Scenario {
     pub fleets: Vec<Fleet>,
 }
 
+impl Scenario {
+    /// Shares `phones` among the fleets as they are shared now; a fleet whose share is none is
+    /// left out.
+    pub fn resize(&mut self, phones: u32) {
+        let total: u64 = self.fleets.iter().map(|fleet| u64::from(fleet.phones)).sum();
+        let (mut seen, mut given) = (0_u64, 0_u64);
+        for fleet in &mut self.fleets {
+            seen += u64::from(fleet.phones);
+            let upto = (u64::from(phones) * seen).checked_div(total).unwrap_or(0);
+            fleet.phones = u32::try_from(upto - given).unwrap_or(u32::MAX);
+            given = upto;
+        }
+        self.fleets.retain(|fleet| fleet.phones > 0);
+    }
+}
+
 /// Conditions of every link of the simulated network; per mille of datagrams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Link {

@@ -119,7 +119,7 @@ impl Run {
                         channel,
                         from,
                         bytes,
-                    } if *channel == client.channel() => client.datagram(turn, *from, bytes),
+                    } => client.datagram_at(turn, *channel, *from, bytes),
                     _ => None,
                 };
                 result.and_then(|result| self.discovered(turn, holdings, result))
@@ -132,9 +132,12 @@ impl Run {
         }
     }
 
-    /// True when a datagram on this channel belongs to discovery.
-    pub(super) fn listens_on(&self, channel: Channel) -> bool {
-        matches!(&self.part, Part::Pnp(client) if client.channel() == channel)
+    /// True when a SIP datagram belongs to discovery: some servers answer a search at the SIP port.
+    pub(super) fn claims(&self, turn: &Turn<'_>, channel: Channel, bytes: &[u8]) -> bool {
+        match &self.part {
+            Part::Pnp(client) => client.channel() == channel || client.claims(turn, bytes),
+            Part::Searching | Part::Walk(_) => false,
+        }
     }
 
     /// Closes what is open; the run is dropped next.
@@ -232,7 +235,8 @@ impl Run {
         }
         let id = SourceId(self.source);
         let expanded = params::expand(turn, text);
-        let Ok(base) = Url::parse(&expanded, Scheme::Tftp) else {
+        let scheme = bare_scheme(turn, holdings.flash);
+        let Ok(base) = Url::parse(&expanded, scheme) else {
             turn.event(EventKind::NoCandidate { source: id });
             return None;
         };
@@ -287,6 +291,15 @@ impl Run {
         self.source = self.source.saturating_add(1);
         self.search(turn, holdings)
     }
+}
+
+/// What a text without a scheme means (FLY-66).
+fn bare_scheme(turn: &Turn<'_>, flash: &Flash) -> Scheme {
+    let word = params::text(turn, flash, Param::BareScheme);
+    [(Scheme::Http, "http"), (Scheme::Https, "https"), (Scheme::Ftp, "ftp")]
+        .into_iter()
+        .find(|(_, name)| word.eq_ignore_ascii_case(name))
+        .map_or(Scheme::Tftp, |(scheme, _)| scheme)
 }
 
 /// A text option of the lease, without trailing NULs.

@@ -29,8 +29,17 @@ pub struct Ledger {
     checker: Checker,
     entries: Vec<Entry>,
     progress: Arc<Progress>,
-    transcript: Option<Vec<u8>>,
+    log: Option<Vec<Logged>>,
     settled: u32,
+}
+
+/// An event and whose it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Logged {
+    /// The phone's index in the plan.
+    pub phone: u32,
+    /// What happened.
+    pub event: Event,
 }
 
 /// What is remembered of one phone.
@@ -65,15 +74,15 @@ impl Ledger {
         plan: &Plan,
         starts: impl Iterator<Item = Moment>,
         progress: Arc<Progress>,
-        with_transcript: bool,
+        with_log: bool,
     ) -> Self {
         let mut measures = Measures::default();
         let lanes = plan.profiles.iter().map(|profile| measures.lane(&profile.name, &profile.steps));
         let lanes = lanes.collect();
         let entries = starts.map(Entry::new).collect();
-        let transcript = with_transcript.then(Vec::new);
+        let log = with_log.then(Vec::new);
         let checker = Checker::default();
-        Self { measures, lanes, checker, entries, progress, transcript, settled: 0 }
+        Self { measures, lanes, checker, entries, progress, log, settled: 0 }
     }
 
     /// Notes that a phone was switched on.
@@ -97,8 +106,8 @@ impl Ledger {
         };
         for event in events {
             self.measures.record(lane, event);
-            if let Some(lines) = &mut self.transcript {
-                transcript::write(lines, plan, subject.planned, shelf, event);
+            if let Some(log) = &mut self.log {
+                log.push(Logged { phone: subject.planned.identity.index, event: *event });
             }
             let Some(entry) = self.entries.get_mut(subject.slot) else { return };
             entry.trail.record(&event.kind);
@@ -151,9 +160,9 @@ impl Ledger {
         self.measures.ladder()
     }
 
-    /// The log of events, one line each, if it was asked for.
-    pub fn take_transcript(&mut self) -> Vec<u8> {
-        self.transcript.take().unwrap_or_default()
+    /// The log of events, if it was asked for.
+    pub fn take_log(&mut self) -> Vec<Logged> {
+        self.log.take().unwrap_or_default()
     }
 
     /// The result of one phone. `stopped` says that the run was ended by its user.

@@ -18,7 +18,7 @@ use bootstorm_reports::run::PhoneResult;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 use rustc_hash::FxHashMap;
 
-use super::ledger::{Ledger, Subject};
+use super::ledger::{Ledger, Logged, Subject};
 use super::progress::Progress;
 
 /// How packets leave a shard: what an attachment implements.
@@ -104,7 +104,9 @@ pub struct ShardResult {
     /// Counts by ladder step.
     pub ladder: Ladder,
     /// The log of events, if it was asked for.
-    pub transcript: Vec<u8>,
+    pub log: Vec<Logged>,
+    /// What the phones shared: the names in the log are its.
+    pub shelf: Shelf,
     /// How late the shard itself was.
     pub lag: Lag,
     /// Bytes that settled phones hold for themselves, on average; 0 without phones.
@@ -123,11 +125,11 @@ impl Shard {
         shelf: Shelf,
         indices: impl Iterator<Item = u32>,
         progress: Arc<Progress>,
-        with_transcript: bool,
+        with_log: bool,
     ) -> Self {
         let planned: Vec<_> = indices.filter_map(|index| plan.phone(index)).collect();
         let starts = planned.iter().map(|phone| Moment::ZERO + phone.start);
-        let ledger = Ledger::new(&plan, starts, progress, with_transcript);
+        let ledger = Ledger::new(&plan, starts, progress, with_log);
         let slots = 0_u32..;
         let by_mac = planned.iter().map(|phone| phone.identity.mac).zip(slots.clone()).collect();
         let mut to_start: Vec<_> =
@@ -319,8 +321,14 @@ impl Shard {
             phones.push(self.ledger.result(&self.plan, subject, &mut self.shelf, stopped));
         }
         let bytes_per_phone = held.checked_div(phones.len()).unwrap_or(0);
-        let transcript = self.ledger.take_transcript();
-        ShardResult { phones, ladder: self.ledger.ladder(), transcript, lag: self.lag, bytes_per_phone }
+        ShardResult {
+            phones,
+            ladder: self.ledger.ladder(),
+            log: self.ledger.take_log(),
+            shelf: self.shelf,
+            lag: self.lag,
+            bytes_per_phone,
+        }
     }
 }
 

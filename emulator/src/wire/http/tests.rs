@@ -193,7 +193,7 @@ fn ends_a_body_where_its_framing_says() {
         (b"HTTP/1.0 200 OK\r\n\r\nabc", b"abc", None),
         (b"\r\n\nHTTP/1.1 200 OK\ncontent-LENGTH: 1\n\na", b"a", Some(0)),
         (
-            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na",
+            b"HTTP/1.1 100 Continue\r\n\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na",
             b"a",
             Some(0),
         ),

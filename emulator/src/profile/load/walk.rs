@@ -1,0 +1,379 @@
+//! Sources and the document walk of a profile.
+
+use super::{clauses, line, one_line_template};
+use crate::format::Format;
+use crate::located::{Reader, Slot};
+use crate::profile::{
+    Account, Apply, Change, Classify, DhcpSpec, Fetch, Next, Param, PnpSpec, Source, SourceKind,
+    SourcesEnd, StepId,
+};
+
+/// Fetches of one walk.
+pub(super) const FETCHES_MAX: usize = (u8::MAX - StepId::FIRST_FETCH) as usize;
+/// Sources of one profile.
+const SOURCES_MAX: usize = 64;
+
+/// Parameters that hold a provisioning URL.
+const URLS: [(Param, &str); 2] = [
+    (Param::ServerUrl, "server_url"),
+    (Param::SecondServerUrl, "second_server_url"),
+];
+
+/// `[walk]`, `[given]` and `[fetches]`.
+pub(super) struct Walk {
+    pub(super) classify: Classify,
+    pub(super) change: Change,
+    pub(super) apply: Apply,
+    pub(super) given: Vec<(String, Format)>,
+    pub(super) fetches: Vec<Fetch>,
+}
+
+/// `[discovery]` and `[sources]`.
+pub(super) struct Sources {
+    pub(super) end: SourcesEnd,
+    pub(super) list: Vec<Source>,
+}
+
+/// A fetch's id with its place in the walk; none when the walk leaves it out.
+type Target<'a> = (Option<Next>, &'a str);
+
+/// Reads the walk. The first fetch of `walk.order` is where it begins; without an order it is
+/// the order of the file.
+pub(super) fn walk(root: &Reader<'_>) -> Walk {
+    let mut walk = Walk {
+        classify: Classify::BySuffix,
+        change: Change::None,
+        apply: Apply::AfterRun,
+        given: given(&root.need("given")),
+        fetches: Vec::new(),
+    };
+    let fetches = root.need("fetches");
+    let Some(table) = root.need("walk").table() else {
+        return walk;
+    };
+    let classify = [(Classify::BySuffix, "by-suffix"), (Classify::Root, "root")];
+    let change = [
+        (Change::Digest, "digest"),
+        (Change::ChecksumFile, "checksum-file"),
+        (Change::None, "none"),
+    ];
+    let apply = [
+        (Apply::AfterRun, "after-run"),
+        (Apply::SoftReboot, "soft-reboot"),
+    ];
+    let change_slot = table.need("change");
+    walk.classify = table
+        .need("classify")
+        .word(&classify)
+        .unwrap_or(walk.classify);
+    walk.change = change_slot.word(&change).unwrap_or(walk.change);
+    walk.apply = table.need("apply").word(&apply).unwrap_or(walk.apply);
+    let _ = clauses(&table);
+    walk.fetches = read_fetches(&fetches, &table.may("order"));
+    let checksum = |fetch: &Fetch| fetch.format == Format::Checksum;
+    if walk.change == Change::ChecksumFile && !walk.fetches.iter().any(checksum) {
+        change_slot.fault("'walk.change' is checksum-file, but no fetch has format checksum");
+    }
+    walk
+}
+
+fn given(slot: &Slot<'_>) -> Vec<(String, Format)> {
+    let Some(table) = slot.table() else {
+        return Vec::new();
+    };
+    let default = table.need("default").word(&Format::ALL);
+    let mut given: Vec<(String, Format)> = Vec::new();
+    for (entry, value) in table.entries().filter(|(entry, _)| entry.key != "default") {
+        let suffix = entry.key.as_str();
+        if !suffix.starts_with('.') || suffix.contains('/') || suffix.len() < 2 {
+            let place = entry.span.place();
+            let message = format!("'{suffix}' is no suffix (expected one such as '.cfg')");
+            table.log().note(place, message);
+        }
+        if let Some(format) = value.word(&Format::ALL) {
+            given.push((suffix.to_owned(), format));
+        }
+    }
+    given.push((String::new(), default.unwrap_or(Format::Opaque)));
+    given
+}
+
+/// The entries of a table in the order asked for: all of them in the order of the file, or those
+/// that `order` names. Faults are noted at `order`.
+fn arranged(all: &[String], order: &Slot<'_>) -> Vec<String> {
+    if !order.is_given() {
+        return all.to_vec();
+    }
+    let words: Vec<(usize, &str)> = all.iter().map(String::as_str).enumerate().collect();
+    let mut chosen: Vec<String> = Vec::new();
+    for item in order.list() {
+        let Some(name) = item.word(&words).and_then(|at| all.get(at)) else {
+            continue;
+        };
+        if chosen.contains(name) {
+            item.fault(format!("'{}' stands there twice", item.name()));
+        } else {
+            chosen.push(name.clone());
+        }
+    }
+    chosen
+}
+
+fn read_fetches(slot: &Slot<'_>, order: &Slot<'_>) -> Vec<Fetch> {
+    let Some(table) = slot.table() else {
+        return Vec::new();
+    };
+    let entries: Vec<_> = table.entries().collect();
+    let all: Vec<String> = entries.iter().map(|(entry, _)| entry.key.clone()).collect();
+    let ids = arranged(&all, order);
+    if ids.len() > FETCHES_MAX {
+        slot.fault(format!("more than {FETCHES_MAX} fetches"));
+        return Vec::new();
+    }
+    let place_of = |id: &str| ids.iter().position(|listed| listed == id);
+    let mut targets: Vec<Target<'_>> = vec![(Some(Next::End), "end")];
+    targets.extend(all.iter().map(|id| {
+        let number = place_of(id).and_then(|at| u8::try_from(at).ok());
+        (number.map(Next::Fetch), id.as_str())
+    }));
+    let mut fetches: Vec<(usize, &Slot<'_>, Fetch)> = Vec::new();
+    for (entry, slot) in &entries {
+        if entry.key == "end" {
+            slot.fault("a fetch cannot be called 'end'");
+        }
+        let place = place_of(&entry.key);
+        let fetch = slot
+            .table()
+            .map(|table| fetch(&entry.key, &table, &targets, place.is_some()));
+        fetches.extend(place.zip(fetch).map(|(at, fetch)| (at, slot, fetch)));
+    }
+    fetches.sort_by_key(|(at, ..)| *at);
+    let (slots, fetches): (Vec<&Slot<'_>>, Vec<Fetch>) = fetches
+        .into_iter()
+        .map(|(_, slot, fetch)| (slot, fetch))
+        .unzip();
+    if fetches.is_empty() {
+        slot.fault("no fetch to begin with");
+    }
+    if fetches.len() == ids.len() {
+        check_circle(&slots, &fetches);
+        check_verify(&slots, &fetches);
+    }
+    fetches
+}
+
+/// Reads one fetch. What `walk.order` leaves out is not `listed`: its targets do not matter.
+fn fetch(id: &str, table: &Reader<'_>, targets: &[Target<'_>], listed: bool) -> Fetch {
+    let target = |slot: &Slot<'_>| match slot.word(targets) {
+        Some(None) if listed => {
+            let (name, to) = (slot.name(), slot.text().unwrap_or_default());
+            slot.fault(format!("'{name}' is '{to}', which 'walk.order' leaves out"));
+            Next::End
+        }
+        Some(Some(next)) => next,
+        _ => Next::End,
+    };
+    let name_slot = table.need("name");
+    let name = one_line_template(&name_slot);
+    if name_slot.text().is_some_and(str::is_empty) {
+        name_slot.unexpected("a file name, not empty");
+    }
+    let found = target(&table.need("found"));
+    let missing = target(&table.need("missing"));
+    let otherwise = |key: &str, default: Next| {
+        let slot = table.may(key);
+        if slot.is_given() {
+            target(&slot)
+        } else {
+            default
+        }
+    };
+    let label_slot = table.may("label");
+    let label = if label_slot.is_given() {
+        line(&label_slot)
+    } else {
+        name.source().replace('{', "<").replace('}', ">")
+    };
+    Fetch {
+        id: id.to_owned(),
+        name,
+        label,
+        format: table
+            .need("format")
+            .word(&Format::ALL)
+            .unwrap_or(Format::Opaque),
+        attempts: table.may("attempts").number(1..=u8::MAX).unwrap_or(1),
+        pause: table.may("pause_ms").duration().unwrap_or_default(),
+        found,
+        unchanged: otherwise("unchanged", found),
+        missing,
+        missing_empty: otherwise("missing_empty", missing),
+        mismatch: otherwise("mismatch", missing),
+        verify: table.may("verify").switch().unwrap_or_default(),
+        clauses: clauses(table),
+    }
+}
+
+/// A walk that comes back to a fetch would never end: going back is the business of reboots,
+/// which are counted.
+fn check_circle(slots: &[&Slot<'_>], fetches: &[Fetch]) {
+    let exits = |fetch: &Fetch| {
+        [
+            fetch.found,
+            fetch.unchanged,
+            fetch.missing,
+            fetch.missing_empty,
+            fetch.mismatch,
+        ]
+    };
+    // The longest way from each fetch; one longer than there are fetches passes one twice.
+    let mut longest = vec![0_usize; fetches.len()];
+    for _ in 0..=fetches.len() {
+        let mut changed = None;
+        for (at, fetch) in fetches.iter().enumerate() {
+            let next = exits(fetch).into_iter().filter_map(|next| match next {
+                Next::Fetch(to) => longest.get(usize::from(to)).copied(),
+                Next::End => None,
+            });
+            let length = next.max().map_or(0, |length| length + 1);
+            if let Some(held) = longest.get_mut(at).filter(|held| **held < length) {
+                *held = length;
+                changed = slots.get(at).map(|slot| (slot, fetch));
+            }
+        }
+        let Some((slot, fetch)) = changed else {
+            return;
+        };
+        if longest.iter().any(|length| *length >= fetches.len()) {
+            slot.fault(format!("the walk goes in a circle through '{}'", fetch.id));
+            return;
+        }
+    }
+}
+
+fn check_verify(slots: &[&Slot<'_>], fetches: &[Fetch]) {
+    let checksum = |fetch: &Fetch| fetch.format == Format::Checksum;
+    if fetches.iter().any(checksum) {
+        return;
+    }
+    for (slot, fetch) in slots.iter().zip(fetches).filter(|(_, fetch)| fetch.verify) {
+        let id = &fetch.id;
+        slot.fault(format!(
+            "'{id}' is to be verified, but no fetch has format checksum"
+        ));
+    }
+}
+
+/// Reads the sources in the order of trial.
+pub(super) fn sources(
+    root: &Reader<'_>,
+    dhcp: Option<&DhcpSpec>,
+    pnp: Option<&Option<PnpSpec>>,
+) -> Sources {
+    let ends = [
+        (SourcesEnd::FirstFile, "first-file"),
+        (SourcesEnd::FirstUrl, "first-url"),
+    ];
+    let nothing = Sources {
+        end: SourcesEnd::FirstFile,
+        list: Vec::new(),
+    };
+    let slot = root.need("sources");
+    let Some(discovery) = root.need("discovery").table() else {
+        return nothing;
+    };
+    let end = discovery.need("ends_with").word(&ends);
+    let _ = clauses(&discovery);
+    let order = discovery.may("order");
+    let Some(table) = slot.table() else {
+        return nothing;
+    };
+    let entries: Vec<_> = table.entries().collect();
+    let all: Vec<String> = entries.iter().map(|(entry, _)| entry.key.clone()).collect();
+    let ids = arranged(&all, &order);
+    if ids.len() > SOURCES_MAX {
+        slot.fault(format!("more than {SOURCES_MAX} sources"));
+    }
+    let mut list: Vec<(usize, Source)> = Vec::new();
+    for (entry, slot) in &entries {
+        let source = slot.table().and_then(|table| source(&entry.key, &table));
+        let place = ids.iter().position(|id| *id == entry.key);
+        if let Some((place, source)) = place.zip(source) {
+            check_source(slot, &source, dhcp, pnp);
+            list.push((place, source));
+        }
+    }
+    list.sort_by_key(|(place, _)| *place);
+    Sources {
+        end: end.unwrap_or(SourcesEnd::FirstFile),
+        list: list.into_iter().map(|(_, source)| source).collect(),
+    }
+}
+
+fn source(id: &str, table: &Reader<'_>) -> Option<Source> {
+    #[derive(Clone, Copy)]
+    enum Kind {
+        Pnp,
+        Dhcp,
+        Fixed,
+    }
+    let kinds = [
+        (Kind::Pnp, "pnp"),
+        (Kind::Dhcp, "dhcp"),
+        (Kind::Fixed, "fixed"),
+    ];
+    let accounts = [(Account::First, "first"), (Account::Second, "second")];
+    let switches = table.may("enabled_by").list();
+    let enabled_by = switches.iter().filter_map(|item| item.word(&Param::ALL));
+    let enabled_by = enabled_by.collect();
+    let account = table.may("account").word(&accounts);
+    let clauses = clauses(table);
+    let kind = match table.need("kind").word(&kinds)? {
+        Kind::Pnp => SourceKind::Pnp,
+        Kind::Dhcp => SourceKind::Dhcp {
+            option: table.need("option").number(1..=254).unwrap_or(1),
+            file_option: table.may("file_option").number(1..=254),
+        },
+        Kind::Fixed => SourceKind::Fixed(table.need("url").word(&URLS).unwrap_or(Param::ServerUrl)),
+    };
+    Some(Source {
+        id: id.to_owned(),
+        kind,
+        enabled_by,
+        account: account.unwrap_or(Account::First),
+        clauses,
+    })
+}
+
+fn check_source(
+    slot: &Slot<'_>,
+    source: &Source,
+    dhcp: Option<&DhcpSpec>,
+    pnp: Option<&Option<PnpSpec>>,
+) {
+    match source.kind {
+        SourceKind::Pnp => {
+            if matches!(pnp, Some(None)) {
+                slot.fault(format!("source '{}' needs a table 'pnp'", source.id));
+            }
+        }
+        SourceKind::Dhcp {
+            option,
+            file_option,
+        } => {
+            let Some(dhcp) = dhcp else {
+                return;
+            };
+            let asked = |code: &u8| dhcp.parameters.contains(code);
+            if !asked(&option) {
+                let message = format!("option {option} is not in 'dhcp.parameters'");
+                slot.fault(message);
+            }
+            let with_67 = |code: &u8| asked(code) || dhcp.parameters_with_67.contains(code);
+            if let Some(code) = file_option.filter(|code| !with_67(code)) {
+                slot.fault(format!("option {code} is not in 'dhcp.parameters_with_67'"));
+            }
+        }
+        SourceKind::Fixed(_) => {}
+    }
+}

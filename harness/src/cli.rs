@@ -1,0 +1,297 @@
+//! The command line: what it takes, where it leads, how it exits.
+
+mod check;
+mod content;
+mod explain;
+mod live;
+mod list;
+mod load;
+mod run;
+mod serve;
+
+use std::net::SocketAddrV4;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bootstorm_emulator::located::Faults;
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// How the program ended; its exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything asked for was met.
+    Met = 0,
+    /// The subject failed.
+    SubjectFailed = 1,
+    /// Bad input or usage.
+    Usage = 2,
+    /// The generator, not the subject, was the limit; or nothing could be concluded.
+    Void = 3,
+    /// Our own fault, a missing privilege, no descriptors, a port in use.
+    Own = 4,
+    /// Ended by the user; what was known until then was reported.
+    Interrupted = 5,
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// The input is wrong: exit 2.
+    #[error("{0}")]
+    Usage(String),
+    /// Faults in files that were given: exit 2.
+    #[error("{0}")]
+    Faults(Faults),
+    /// Our own side: exit 4.
+    #[error("{0}")]
+    Own(String),
+}
+
+impl Trouble {
+    fn usage(message: impl std::fmt::Display) -> Self {
+        Self::Usage(message.to_string())
+    }
+
+    fn own(message: impl std::fmt::Display) -> Self {
+        Self::Own(message.to_string())
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) | Self::Faults(_) => Exit::Usage,
+            Self::Own(_) => Exit::Own,
+        }
+    }
+}
+
+/// Boots virtual desk phones against a provisioning server and shows what happened to each.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bootstorm",
+    version,
+    after_help = "Exit codes: 0 all met; 1 the subject failed; 2 bad input or usage; 3 void (the \
+                  generator was the limit) or inconclusive; 4 our own fault or a missing \
+                  privilege; 5 interrupted."
+)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, clap::Args)]
+struct Common {
+    /// Directory of further profiles (vendor.toml and one file a model)
+    #[arg(long, global = true, value_name = "DIR")]
+    profiles: Option<PathBuf>,
+    /// Seed of every random choice, in place of the scenario's
+    #[arg(long, global = true)]
+    seed: Option<u64>,
+    /// Say only what went wrong
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Boot a fleet; without a scenario every vendor, 1,000 phones, against the built-in server
+    Run(RunArguments),
+    /// Serve the files that a scenario's phones need: the reference server
+    Serve(ServeArguments),
+    /// Write the files that a scenario's phones need, for any other server
+    Content(ContentArguments),
+    /// Show a profile's flow as a ladder, each step with its clause
+    Explain(ExplainArguments),
+    /// List what there is
+    List {
+        /// What to list
+        what: Listed,
+    },
+    /// Check scenario and profile files: every fault at once, with its place
+    Check {
+        /// The files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Listed {
+    Profiles,
+    Scenarios,
+    Clauses,
+    Attachments,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Attachment {
+    /// The kernel's loopback: each phone its own 127.x.y.z
+    Loopback,
+    /// A simulated network in virtual time, repeatable from its seed
+    Memory,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TftpServer {
+    /// The reference server's own
+    Own,
+    /// async-tftp, an independent one
+    AsyncTftp,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct RunArguments {
+    /// A scenario file, or the name of one that comes with the program
+    #[arg(default_value = "first-run")]
+    scenario: String,
+    /// An endpoint of the server to judge, as tftp://, http:// or https:// with address and port
+    /// on loopback; what is not given comes from the built-in server (repeatable)
+    #[arg(long, value_name = "URL")]
+    subject: Vec<String>,
+    /// How phones are attached
+    #[arg(long, value_enum, default_value = "loopback")]
+    attach: Attachment,
+    /// How many phones, shared among the fleets as in the scenario
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    phones: Option<u32>,
+    /// Boot only this phone of the plan
+    #[arg(long, value_name = "INDEX")]
+    phone: Option<u32>,
+    /// Multiplies vendor policy times, in place of the scenario's; 1 is faithful
+    #[arg(long, value_name = "FACTOR")]
+    time_scale: Option<f64>,
+    /// Seconds after which the run ends at the latest
+    #[arg(long, value_name = "SECONDS")]
+    deadline: Option<f64>,
+    /// Threads that drive phones
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=250))]
+    shards: Option<u32>,
+    /// Directory for the report; made if missing
+    #[arg(long, value_name = "DIR", default_value = "bootstorm-report")]
+    out: PathBuf,
+    /// Write the report as JSON to standard output instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Also write every event as a line of text to this file
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// Serve this directory instead of generated files
+    #[arg(long, value_name = "DIR")]
+    content: Option<PathBuf>,
+    /// Which TFTP server the built-in server uses
+    #[arg(long, value_enum, default_value = "own")]
+    tftp_server: TftpServer,
+    /// PEM file of authorities that phones trust, for an https subject
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Show passwords in reports instead of stand-ins
+    #[arg(long)]
+    keep_secrets: bool,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct ServeArguments {
+    /// A scenario file, or the name of one that comes with the program
+    #[arg(default_value = "first-run")]
+    scenario: String,
+    /// Serve this directory instead of generated files
+    #[arg(long, value_name = "DIR")]
+    content: Option<PathBuf>,
+    /// Address to bind; one that is not loopback needs --beyond-loopback
+    #[arg(long, default_value = "127.0.0.1")]
+    address: std::net::Ipv4Addr,
+    /// Serve other machines too
+    #[arg(long)]
+    beyond_loopback: bool,
+    /// Answer DHCP on this interface (never done without it beyond loopback)
+    #[arg(long, value_name = "NAME")]
+    dhcp_interface: Option<String>,
+    /// DHCP port; 0 takes any free one
+    #[arg(long, default_value_t = 6767)]
+    dhcp_port: u16,
+    /// TFTP port
+    #[arg(long, default_value_t = 6969)]
+    tftp_port: u16,
+    /// HTTP port
+    #[arg(long, default_value_t = 8080)]
+    http_port: u16,
+    /// HTTPS port
+    #[arg(long, default_value_t = 8443)]
+    https_port: u16,
+    /// SIP port of the PnP responder
+    #[arg(long, default_value_t = 5060)]
+    sip_port: u16,
+    /// Which TFTP server to use
+    #[arg(long, value_enum, default_value = "own")]
+    tftp_server: TftpServer,
+    /// Write the test authority's certificate to this file
+    #[arg(long, value_name = "FILE")]
+    ca_out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct ContentArguments {
+    /// A scenario file, or the name of one that comes with the program
+    #[arg(default_value = "first-run")]
+    scenario: String,
+    /// Where to write; made if missing
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The server's address as phones will know it
+    #[arg(long, default_value = "127.0.0.1")]
+    server: std::net::Ipv4Addr,
+    /// How many phones, shared among the fleets as in the scenario
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    phones: Option<u32>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct ExplainArguments {
+    /// A profile, as `bootstorm list profiles` prints it
+    profile: String,
+    /// As a Mermaid sequence diagram
+    #[arg(long)]
+    mermaid: bool,
+}
+
+/// An endpoint given on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct SubjectUrl {
+    scheme: bootstorm_emulator::url::Scheme,
+    address: SocketAddrV4,
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed standard output is not worth another message.
+            let _ = error.print();
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Met };
+            return ExitCode::from(code as u8);
+        }
+    };
+    let result = match &cli.command {
+        Command::Run(arguments) => run::run(&cli.common, arguments),
+        Command::Serve(arguments) => serve::serve(&cli.common, arguments),
+        Command::Content(arguments) => content::content(&cli.common, arguments),
+        Command::Explain(arguments) => explain::explain(&cli.common, arguments),
+        Command::List { what } => list::list(&cli.common, *what),
+        Command::Check { files } => check::check(&cli.common, files),
+    };
+    let exit = result.unwrap_or_else(|trouble| {
+        eprintln!("bootstorm: {trouble}");
+        trouble.exit()
+    });
+    ExitCode::from(exit as u8)
+}
+
+/// Writes to standard output; a reader that has gone away is not an error.
+fn print(text: &str) {
+    use std::io::Write as _;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

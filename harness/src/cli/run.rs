@@ -1,0 +1,314 @@
+//! `bootstorm run`
+
+use std::fs;
+use std::io::{IsTerminal as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bootstorm_emulator::profile::set::ProfileSet;
+use bootstorm_emulator::url::{Scheme, Url};
+use bootstorm_reports::text::{self, Style};
+use bootstorm_reports::json;
+use bootstorm_reports::report::Report;
+use bootstorm_reports::verdict::Class;
+use bootstorm_scenarios::plan::Plan;
+
+use super::live::{Live, catch_interrupt};
+use super::{Attachment, Common, Exit, RunArguments, SubjectUrl, TftpServer, Trouble, load, print};
+use crate::fleet::progress::Progress;
+use crate::provision::{self, LOOPBACK_POOL, SIMULATED_POOL, SIMULATED_SERVER};
+use crate::reference::adapter::{Adapter, Bind, Running};
+use crate::reference::certificate::Authority;
+use crate::reference::content::Source;
+use crate::reference::independent::Independent;
+use crate::reference::Reference;
+use crate::run::{self, Ended, Orders};
+use crate::subject::Subject;
+
+/// Boots a fleet and reports.
+pub(super) fn run(common: &Common, arguments: &RunArguments) -> Result<Exit, Trouble> {
+    let profiles = load::profiles(common)?;
+    let plan = plan(common, arguments, &profiles)?;
+    if arguments.phone.is_some_and(|index| index >= plan.phones()) {
+        let last = plan.phones().saturating_sub(1);
+        return Err(Trouble::usage(format!("--phone takes an index from 0 to {last}")));
+    }
+    writable(&arguments.out)?;
+    let orders = orders(common, arguments, &plan);
+    catch_interrupt(Arc::clone(&orders.stop))?;
+    announce(common, arguments, &plan);
+    let live = Live::start(&orders, planned(arguments, &plan), common.quiet);
+    let ended = match arguments.attach {
+        Attachment::Memory => simulate(arguments, &plan, &orders),
+        Attachment::Loopback => on_loopback(arguments, &plan, &orders),
+    };
+    live.end();
+    let ended = ended?;
+    deliver(common, arguments, &ended)
+}
+
+fn plan(
+    common: &Common,
+    arguments: &RunArguments,
+    profiles: &ProfileSet,
+) -> Result<Arc<Plan>, Trouble> {
+    let mut scenario = load::scenario(common, &arguments.scenario)?;
+    if let Some(scale) = arguments.time_scale {
+        if !(0.0..=1_000.0).contains(&scale) {
+            return Err(Trouble::usage("--time-scale takes a number from 0 to 1000"));
+        }
+        scenario.time_scale = scale;
+    }
+    if let Some(seconds) = arguments.deadline {
+        let deadline = Duration::try_from_secs_f64(seconds);
+        scenario.deadline =
+            deadline.map_err(|_| Trouble::usage("--deadline takes seconds, 0 or more"))?;
+    }
+    if let Some(phones) = arguments.phones {
+        scenario.resize(phones);
+    }
+    let server = match arguments.attach {
+        Attachment::Memory => SIMULATED_SERVER,
+        Attachment::Loopback => Ipv4Addr::LOCALHOST,
+    };
+    load::plan(scenario, profiles, server)
+}
+
+fn planned(arguments: &RunArguments, plan: &Plan) -> u32 {
+    if arguments.phone.is_some() { 1 } else { plan.phones() }
+}
+
+fn orders(common: &Common, arguments: &RunArguments, plan: &Plan) -> Orders {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let started_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+    Orders {
+        shards: arguments.shards.unwrap_or_else(|| u32::try_from(cores).unwrap_or(1).min(16)),
+        only: arguments.phone,
+        transcript: arguments.events.is_some(),
+        keep_secrets: arguments.keep_secrets,
+        stop: Arc::new(AtomicBool::new(false)),
+        progress: Arc::new(Progress::default()),
+        repeat: repeat(common, arguments, plan),
+        started_at,
+    }
+}
+
+/// The command that repeats one phone of this run.
+fn repeat(common: &Common, arguments: &RunArguments, plan: &Plan) -> String {
+    let mut words = vec!["bootstorm run".to_owned(), quoted(&arguments.scenario)];
+    if arguments.attach == Attachment::Memory {
+        words.push("--attach memory".to_owned());
+    }
+    if let Some(directory) = &common.profiles {
+        words.push(format!("--profiles {}", quoted(&directory.display().to_string())));
+    }
+    for subject in &arguments.subject {
+        words.push(format!("--subject {}", quoted(subject)));
+    }
+    if let Some(phones) = arguments.phones {
+        words.push(format!("--phones {phones}"));
+    }
+    if let Some(scale) = arguments.time_scale {
+        words.push(format!("--time-scale {scale}"));
+    }
+    if let Some(content) = &arguments.content {
+        words.push(format!("--content {}", quoted(&content.display().to_string())));
+    }
+    if arguments.tftp_server == TftpServer::AsyncTftp {
+        words.push("--tftp-server async-tftp".to_owned());
+    }
+    words.push(format!("--seed {} --phone {{phone}} --events /dev/stdout", plan.scenario.seed));
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,+@".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// Tells before the run what would be found only after it.
+fn writable(directory: &Path) -> Result<(), Trouble> {
+    let probe = directory.join(".writable");
+    let tried = fs::create_dir_all(directory).and_then(|()| fs::write(&probe, b""));
+    let tried = tried.and_then(|()| fs::remove_file(&probe));
+    tried.map_err(|fault| {
+        Trouble::own(format!(
+            "failed to write to {}: {fault} (choose another directory with --out)",
+            directory.display()
+        ))
+    })
+}
+
+fn announce(common: &Common, arguments: &RunArguments, plan: &Plan) {
+    if common.quiet {
+        return;
+    }
+    let scale = plan.scenario.time_scale;
+    let phones = planned(arguments, plan);
+    eprintln!(
+        "{}: {phones} phones, seed {}, vendor policy times x {scale} (1 is faithful), deadline {} s",
+        plan.scenario.name,
+        plan.scenario.seed,
+        plan.scenario.deadline.as_secs_f64()
+    );
+}
+
+fn simulate(
+    arguments: &RunArguments,
+    plan: &Arc<Plan>,
+    orders: &Orders,
+) -> Result<Ended, Trouble> {
+    if !arguments.subject.is_empty() {
+        let advice = "a simulated network reaches no real server (leave --subject or --attach out)";
+        return Err(Trouble::usage(advice));
+    }
+    let source = source(arguments, plan)?;
+    let config = provision::reference(plan, source, SIMULATED_POOL);
+    run::simulate(plan, Reference::new(config), orders).map_err(Trouble::own)
+}
+
+fn source(arguments: &RunArguments, plan: &Plan) -> Result<Source, Trouble> {
+    match &arguments.content {
+        Some(directory) => super::serve::directory(directory),
+        None => provision::tree(plan).map_err(Trouble::usage),
+    }
+}
+
+/// The built-in server's parts that run for this run.
+struct BuiltIn {
+    running: Running,
+    _independent: Option<Independent>,
+    authority_pem: String,
+}
+
+fn on_loopback(
+    arguments: &RunArguments,
+    plan: &Arc<Plan>,
+    orders: &Orders,
+) -> Result<Ended, Trouble> {
+    let given: Vec<_> = arguments.subject.iter().map(|text| parse(text)).collect::<Result<_, _>>()?;
+    let (built_in, mut subject) = start(arguments, plan)?;
+    for endpoint in given {
+        match endpoint.scheme {
+            Scheme::Tftp => subject.tftp = Some(endpoint.address),
+            Scheme::Http => subject.http = Some(endpoint.address),
+            Scheme::Https => subject.https = Some(endpoint.address),
+            Scheme::Ftp => return Err(Trouble::usage("no phone of this release speaks ftp yet")),
+        }
+    }
+    let mut trusted = built_in.authority_pem.clone().into_bytes();
+    if let Some(path) = &arguments.ca {
+        trusted.extend(load::read(path)?.into_bytes());
+    }
+    let ended = run::loopback(plan, &subject, &trusted, orders).map_err(Trouble::own)?;
+    if built_in.running.stop().is_err() {
+        return Err(Trouble::own("the built-in server's thread died during the run"));
+    }
+    Ok(ended)
+}
+
+/// Starts the built-in server on free ports.
+fn start(arguments: &RunArguments, plan: &Arc<Plan>) -> Result<(BuiltIn, Subject), Trouble> {
+    let source = source(arguments, plan)?;
+    let authority = Authority::new().map_err(Trouble::own)?;
+    let mut names = vec![plan.server.to_string()];
+    names.extend(plan.scenario.hosts.keys().cloned());
+    let tls = authority.server(&names).map_err(Trouble::own)?;
+    let mut bind = Bind::loopback();
+    bind.https = Some((0, tls));
+    let independent = match arguments.tftp_server {
+        TftpServer::Own => None,
+        TftpServer::AsyncTftp => {
+            let address = SocketAddrV4::new(plan.server, 0);
+            Some(Independent::start(source.clone(), address).map_err(Trouble::own)?)
+        }
+    };
+    let config = provision::reference(plan, source, LOOPBACK_POOL);
+    let running = Adapter::start(Reference::new(config), &bind).map_err(Trouble::own)?;
+    let endpoints = *running.endpoints();
+    let subject = Subject {
+        dhcp: endpoints.dhcp,
+        tftp: independent.as_ref().map(Independent::address).or(endpoints.tftp),
+        http: endpoints.http,
+        https: endpoints.https,
+        pnp_port: endpoints.sip.map(|sip| sip.port()),
+        ..Subject::at(plan.server)
+    };
+    let authority_pem = authority.pem();
+    Ok((BuiltIn { running, _independent: independent, authority_pem }, subject))
+}
+
+/// Reads an endpoint of `--subject`.
+fn parse(text: &str) -> Result<SubjectUrl, Trouble> {
+    let wrong = |why: &str| Trouble::usage(format!("--subject {text}: {why}"));
+    if !text.contains("://") {
+        return Err(wrong("expected tftp://, http:// or https:// with address and port"));
+    }
+    let url = Url::parse(text, Scheme::Tftp).map_err(|fault| wrong(&fault.to_string()))?;
+    let host = if url.host == "localhost" { "127.0.0.1" } else { &url.host };
+    let address: Ipv4Addr =
+        host.parse().map_err(|_| wrong("expected an IPv4 address, for example 127.0.0.1"))?;
+    if !address.is_loopback() {
+        return Err(wrong("the loopback attachment reaches only 127.0.0.0/8"));
+    }
+    if url.path != "/" {
+        return Err(wrong("expected no path: directories belong to a fleet's root"));
+    }
+    let port = url.port.unwrap_or(url.scheme.port());
+    Ok(SubjectUrl { scheme: url.scheme, address: SocketAddrV4::new(address, port) })
+}
+
+/// Writes the report where it was asked for, prints it, and says how the run ended.
+fn deliver(common: &Common, arguments: &RunArguments, ended: &Ended) -> Result<Exit, Trouble> {
+    let mut text = Vec::new();
+    json::write(&ended.report, &mut text).map_err(Trouble::own)?;
+    let path = arguments.out.join("report.json");
+    let written = fs::write(&path, &text);
+    if let Some(file) = &arguments.events {
+        let failed = |fault| Trouble::own(format!("failed to write {}: {fault}", file.display()));
+        fs::write(file, &ended.transcript).map_err(failed)?;
+    }
+    if arguments.json {
+        print(&String::from_utf8_lossy(&text));
+        print("\n");
+    } else {
+        show(common, &ended.report);
+    }
+    match written {
+        Ok(()) if !common.quiet && !arguments.json => {
+            print(&format!("report: {}\n", path.display()));
+        }
+        Ok(()) => {}
+        Err(fault) => {
+            let path = path.display();
+            return Err(Trouble::own(format!("failed to write {path}: {fault}")));
+        }
+    }
+    Ok(match ended.report.verdict().class {
+        Class::Met => Exit::Met,
+        Class::SubjectFailed => Exit::SubjectFailed,
+        Class::Void => Exit::Void,
+        Class::Interrupted => Exit::Interrupted,
+    })
+}
+
+fn show(common: &Common, report: &Report) {
+    if common.quiet {
+        print(&format!("{}\n", report.verdict().sentence));
+        return;
+    }
+    let out = std::io::stdout();
+    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
+    let style = Style { columns: super::live::columns(), colour, ..Style::default() };
+    let mut lock = out.lock();
+    // A reader that has gone away is not an error.
+    let _ = text::write(report, style, &mut lock);
+    let _ = lock.flush();
+}

@@ -1,0 +1,210 @@
+//! The report on a terminal: title, ladder, how the generator fared, times, outcomes, failures
+//! with the command that repeats one of each, and the verdict last, where the eye is.
+
+pub mod number;
+mod page;
+mod table;
+
+use std::io::{self, Write};
+
+use crate::report::{Group, Milestones, Report};
+use crate::run::Outcome;
+use crate::verdict::Class;
+use page::{Page, Paint};
+
+/// Narrowest terminal that is written for; a narrower one wraps.
+pub const COLUMNS_MIN: u16 = 40;
+
+/// How to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Columns of the terminal; no line is longer, except a single word of a command that is.
+    pub columns: u16,
+    /// Whether escape sequences for colour may be written.
+    pub colour: bool,
+    /// Failure groups shown at most; the JSON report has all.
+    pub groups_max: usize,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self {
+            columns: 100,
+            colour: false,
+            groups_max: 8,
+        }
+    }
+}
+
+/// Writes the report.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page {
+        out,
+        width: style.columns.max(COLUMNS_MIN).into(),
+        colour: style.colour,
+    };
+    page.paragraph(Paint::Bold, 2, &title(report))?;
+    page.gap()?;
+    let table = table::lines(report.ladder(), page.width);
+    for line in &table {
+        page.line(line)?;
+    }
+    if !table.is_empty() {
+        page.gap()?;
+    }
+    sums(report, &mut page)?;
+    failures(report, style.groups_max, &mut page)?;
+    page.gap()?;
+    let verdict = report.verdict();
+    let paint = match verdict.class {
+        Class::Met => Paint::Green,
+        Class::SubjectFailed => Paint::Red,
+        Class::Void | Class::Interrupted => Paint::Yellow,
+    };
+    page.paragraph(paint, 2, &verdict.sentence)
+}
+
+fn title(report: &Report) -> String {
+    let facts = report.facts();
+    let mut parts = vec![
+        format!("bootstorm {}", facts.version),
+        facts.scenario.clone(),
+        number::phones(facts.planned),
+        facts.attachment.clone(),
+        format!("seed {}", facts.seed),
+        format!("time scale {}", facts.time_scale),
+        format!(
+            "{} on {}",
+            plural(facts.shards, "shard"),
+            plural(facts.cores, "core")
+        ),
+    ];
+    parts.retain(|part| !part.is_empty());
+    parts.join(" · ")
+}
+
+fn plural(count: u32, word: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {word}{ending}", number::count(count.into()))
+}
+
+fn sums(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
+    const HANG: usize = 13;
+    let counts = report.counts();
+    if counts.of(Outcome::Provisioned) > 0 {
+        let text = format!("Provisioned  {}", milestones(report.provisioned()));
+        page.paragraph(Paint::Plain, HANG, &text)?;
+    }
+    if counts.of(Outcome::Provisioned) < report.facts().planned {
+        let text = format!("Settled      {}", milestones(report.settled()));
+        page.paragraph(Paint::Plain, HANG, &text)?;
+    }
+    let outcome = |outcome: &Outcome| {
+        let count = counts.of(*outcome);
+        (count > 0).then(|| format!("{} {}", number::count(count.into()), outcome.word()))
+    };
+    let outcomes: Vec<String> = Outcome::ALL.iter().filter_map(outcome).collect();
+    page.paragraph(
+        Paint::Plain,
+        HANG,
+        &format!("Outcomes     {}", outcomes.join(" · ")),
+    )?;
+
+    let facts = report.facts();
+    let health = &facts.generator;
+    let text = format!(
+        "Generator    {} late starts · {} datagrams dropped · lag at most {}",
+        number::count(health.late_starts),
+        number::count(health.dropped_datagrams),
+        number::duration_short(health.lag_max)
+    );
+    let paint = if health.saturated.is_empty() {
+        Paint::Plain
+    } else {
+        Paint::Yellow
+    };
+    page.paragraph(paint, HANG, &text)?;
+    if !facts.limits.is_empty() {
+        let limit = |(name, value): (&String, &u64)| format!("{name} {}", number::count(*value));
+        let limits: Vec<String> = facts.limits.iter().map(limit).collect();
+        page.paragraph(
+            Paint::Plain,
+            HANG,
+            &format!("Limits       {}", limits.join(" · ")),
+        )?;
+    }
+    for note in &facts.notes {
+        page.paragraph(Paint::Dim, HANG, &format!("Note         {note}"))?;
+    }
+    Ok(())
+}
+
+fn milestones(times: Milestones) -> String {
+    let part = |(percent, time)| match time {
+        Some(time) => format!("{percent} % after {}", number::duration_short(time)),
+        None => format!("{percent} % never"),
+    };
+    [(50, times.p50), (95, times.p95), (100, times.p100)]
+        .map(part)
+        .join(" · ")
+}
+
+fn failures(report: &Report, groups_max: usize, page: &mut Page<'_>) -> io::Result<()> {
+    let groups = report.groups();
+    if groups.is_empty() {
+        return Ok(());
+    }
+    page.gap()?;
+    page.paragraph(Paint::Bold, 2, "Failures, by model and first wrong step")?;
+    for group in groups.iter().take(groups_max) {
+        failure(group, page)?;
+    }
+    let more = groups.len().saturating_sub(groups_max);
+    if more > 0 {
+        let rest: u64 = groups
+            .iter()
+            .skip(groups_max)
+            .map(|group| u64::from(group.phones))
+            .sum();
+        let text = format!(
+            "  and {more} more of {} phones in all; the JSON report has them",
+            number::count(rest)
+        );
+        page.paragraph(Paint::Dim, 2, &text)?;
+    }
+    Ok(())
+}
+
+fn failure(group: &Group, page: &mut Page<'_>) -> io::Result<()> {
+    let others = match group.causes {
+        0 | 1 => String::new(),
+        2 => " (and another cause)".to_owned(),
+        causes => format!(" (and {} other causes)", causes - 1),
+    };
+    let text = format!(
+        "  {} × {} at {}: {}{others}",
+        number::count(group.phones.into()),
+        group.profile,
+        group.first.step,
+        group.first.text
+    );
+    page.paragraph(Paint::Red, 6, &text)?;
+    if let Some(difference) = &group.difference {
+        let held = match &difference.held {
+            Some(held) => format!("held \"{held}\" from {}", difference.source),
+            None => "not held".to_owned(),
+        };
+        let text = format!(
+            "      {}: expected \"{}\", {held}",
+            difference.key, difference.expected
+        );
+        page.paragraph(Paint::Plain, 8, &text)?;
+    }
+    page.command(6, &group.command)
+}
+
+#[cfg(test)]
+mod tests;

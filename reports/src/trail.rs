@@ -1,0 +1,390 @@
+//! The first wrong step of a phone's present state: why it is not provisioned, in 24 bytes.
+//!
+//! What counts, in this order:
+//!
+//! 1. the first step of the run now going (or last ended) that was given up, or whose answer was
+//!    unusable and was not followed by a usable one. When a step ends in silence after something
+//!    unusable had come, the unusable thing is the cause;
+//! 2. otherwise the last file that the server said is not there: missing files are how a list of
+//!    candidates is walked, so only the end of the list says something.
+//!
+//! A problem is forgotten when its step succeeds after all, when a new run or boot begins, and,
+//! for the search for a server (SUBSCRIBE, NOTIFY), when a file is asked for: some other source
+//! gave a URL. Steps that stand for many files (includes, resources, firmware) are not cleared by
+//! another file's success.
+
+use bootstorm_emulator::event::{EventKind, Fault, Limit, RunResult};
+use bootstorm_emulator::profile::{Step, StepId};
+
+use crate::run::FirstWrong;
+use crate::words;
+
+/// What a report calls the step at which no source gave a URL.
+pub const NO_SOURCE: &str = "discovery";
+
+const NONE: u8 = u8::MAX;
+
+/// The tracker of one phone.
+#[derive(Debug, Clone, Copy)]
+pub struct Trail {
+    text: &'static str,
+    number: Option<u16>,
+    step: u8,
+    /// The last file step answered with "not there", or `NONE`.
+    missing: u8,
+    held: Held,
+    limit: Option<Limit>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Nothing,
+    /// Unusable, and the step may still succeed.
+    Tentative,
+    /// Given up, or passed over.
+    Firm,
+    /// The run ended without any source.
+    NoSource,
+}
+
+impl Default for Trail {
+    fn default() -> Self {
+        Self {
+            text: "",
+            number: None,
+            step: NONE,
+            missing: NONE,
+            held: Held::Nothing,
+            limit: None,
+        }
+    }
+}
+
+impl Trail {
+    /// Takes note of one event.
+    pub fn record(&mut self, event: &EventKind) {
+        match *event {
+            EventKind::Booting(_) | EventKind::SoftRebooting | EventKind::RunStarted(_) => {
+                *self = Self {
+                    limit: self.limit,
+                    ..Self::default()
+                };
+            }
+            EventKind::Sent { step, .. } => self.sent(step),
+            EventKind::Answered { step, .. } => self.succeeded(step),
+            EventKind::Fetched { step, .. } => {
+                self.succeeded(step);
+                if self.missing == step.0 {
+                    self.missing = NONE;
+                }
+            }
+            EventKind::Missing { step, .. } => self.missing = step.0,
+            EventKind::Wrong { step, fault } if self.held == Held::Nothing => {
+                self.hold(Held::Tentative, step, fault);
+            }
+            EventKind::GaveUp { step, fault } => self.gave_up(step, fault),
+            EventKind::LeaseRefused if self.held == Held::Nothing => {
+                self.hold_text(Held::Tentative, StepId::REQUEST, ("DHCPNAK", None));
+            }
+            EventKind::FirmwareRefused { fault } if self.held == Held::Nothing => {
+                self.hold(Held::Firm, StepId::FIRMWARE, fault);
+            }
+            EventKind::RunEnded(RunResult::NoCandidate)
+                if self.held == Held::Nothing || self.is_search() =>
+            {
+                self.held = Held::NoSource;
+            }
+            EventKind::LimitReached { limit, .. } if limit != Limit::Attempts => {
+                self.limit = self.limit.or(Some(limit));
+            }
+            _ => {}
+        }
+    }
+
+    /// The first wrong step, labelled by the phone's profile; `None` when nothing is held against
+    /// the server.
+    #[must_use]
+    pub fn first_wrong(&self, steps: &[Step]) -> Option<FirstWrong> {
+        let label = |step: u8| match steps.get(usize::from(step)) {
+            Some(known) => known.label.clone(),
+            None => format!("step {step}"),
+        };
+        let (step, text) = match self.held {
+            Held::Tentative | Held::Firm => {
+                let text = words::join((self.text, self.number));
+                (label(self.step), text)
+            }
+            Held::NoSource => (
+                NO_SOURCE.to_owned(),
+                "no source gave a provisioning URL".to_owned(),
+            ),
+            Held::Nothing if self.missing != NONE => (label(self.missing), "not there".to_owned()),
+            Held::Nothing => return None,
+        };
+        Some(FirstWrong { step, text })
+    }
+
+    /// The first limit reached in the phone's life. The number of attempts at one exchange is not
+    /// among them: silence says the same, and better.
+    #[must_use]
+    pub fn limit(&self) -> Option<Limit> {
+        self.limit
+    }
+
+    fn sent(&mut self, step: StepId) {
+        if step >= StepId::GIVEN && self.is_search() {
+            self.held = Held::Nothing;
+        }
+        if self.held == Held::Tentative && self.step == step.0 {
+            self.held = Held::Firm;
+        }
+    }
+
+    fn succeeded(&mut self, step: StepId) {
+        let clears = match self.held {
+            Held::Tentative => true,
+            Held::Firm => !stands_for_many(step),
+            Held::Nothing | Held::NoSource => false,
+        };
+        if clears && self.step == step.0 {
+            self.held = Held::Nothing;
+        }
+    }
+
+    fn gave_up(&mut self, step: StepId, fault: Fault) {
+        match self.held {
+            Held::Nothing => self.hold(Held::Firm, step, fault),
+            Held::Tentative if self.step == step.0 && fault == Fault::Silence => {
+                self.held = Held::Firm;
+            }
+            Held::Tentative if self.step == step.0 => self.hold(Held::Firm, step, fault),
+            _ => {}
+        }
+    }
+
+    fn hold(&mut self, held: Held, step: StepId, fault: Fault) {
+        self.hold_text(held, step, words::fault(fault));
+    }
+
+    fn hold_text(&mut self, held: Held, step: StepId, cause: (&'static str, Option<u16>)) {
+        let (text, number) = cause;
+        self.held = held;
+        self.step = step.0;
+        self.text = text;
+        self.number = number;
+    }
+
+    fn is_search(&self) -> bool {
+        matches!(self.held, Held::Tentative | Held::Firm)
+            && [StepId::SUBSCRIBE.0, StepId::NOTIFY.0].contains(&self.step)
+    }
+}
+
+fn stands_for_many(step: StepId) -> bool {
+    [StepId::INCLUDE, StepId::RESOURCE, StepId::FIRMWARE].contains(&step)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bootstorm_emulator::event::{BootCause, File, Trigger};
+
+    use super::*;
+
+    const BOOT: StepId = StepId(10);
+    const CFG: StepId = StepId(11);
+
+    fn steps() -> Vec<Step> {
+        let labels = [
+            "DISCOVER",
+            "REQUEST",
+            "renewal",
+            "SUBSCRIBE",
+            "NOTIFY",
+            "given",
+            "include",
+            "resource",
+            "firmware",
+            "settled",
+            "<mac>.boot",
+            "<mac>.cfg",
+        ];
+        let step = |label: &str| Step {
+            label: label.to_owned(),
+            clauses: Vec::new(),
+        };
+        labels.into_iter().map(step).collect()
+    }
+
+    fn sent(step: StepId) -> EventKind {
+        EventKind::Sent { step, bytes: 1 }
+    }
+
+    fn answered(step: StepId) -> EventKind {
+        let after = Duration::ZERO;
+        EventKind::Answered { step, after }
+    }
+
+    fn missing(step: StepId) -> EventKind {
+        let file = File::Step(step);
+        EventKind::Missing { step, file }
+    }
+
+    fn wrong(step: StepId, fault: Fault) -> EventKind {
+        EventKind::Wrong { step, fault }
+    }
+
+    fn gave_up(step: StepId, fault: Fault) -> EventKind {
+        EventKind::GaveUp { step, fault }
+    }
+
+    const RUN: EventKind = EventKind::RunStarted(Trigger::Boot(BootCause::Power));
+
+    fn follow(events: &[EventKind]) -> Option<(String, String)> {
+        let mut trail = Trail::default();
+        events.iter().for_each(|event| trail.record(event));
+        let first = trail.first_wrong(&steps())?;
+        Some((first.step, first.text))
+    }
+
+    fn at(step: &str, text: &str) -> Option<(String, String)> {
+        Some((step.to_owned(), text.to_owned()))
+    }
+
+    #[test]
+    fn is_small() {
+        assert!(size_of::<Trail>() <= 24, "{}", size_of::<Trail>());
+    }
+
+    #[test]
+    fn names_the_first_step_given_up_and_not_a_later_one() {
+        let events = [
+            RUN,
+            sent(BOOT),
+            gave_up(BOOT, Fault::Silence),
+            sent(CFG),
+            gave_up(CFG, Fault::HttpStatus(503)),
+        ];
+        assert_eq!(follow(&events), at("<mac>.boot", "no answer"));
+    }
+
+    #[test]
+    fn prefers_what_was_wrong_to_the_silence_after_it() {
+        let events = [
+            RUN,
+            sent(CFG),
+            wrong(CFG, Fault::ForeignTid),
+            gave_up(CFG, Fault::Silence),
+        ];
+        assert_eq!(
+            follow(&events),
+            at("<mac>.cfg", "packet from a foreign port")
+        );
+    }
+
+    #[test]
+    fn forgets_a_stray_before_the_answer_but_not_bad_content_after_it() {
+        let stray = [RUN, sent(CFG), wrong(CFG, Fault::ForeignTid), answered(CFG)];
+        assert_eq!(follow(&stray), None);
+        let content = [
+            RUN,
+            sent(CFG),
+            answered(CFG),
+            wrong(CFG, Fault::WrongFormat),
+        ];
+        assert_eq!(
+            follow(&content),
+            at("<mac>.cfg", "not of the expected format")
+        );
+    }
+
+    #[test]
+    fn keeps_the_failure_of_one_include_when_the_next_succeeds() {
+        let include = StepId::INCLUDE;
+        let silent = [
+            RUN,
+            sent(include),
+            gave_up(include, Fault::Silence),
+            sent(include),
+            answered(include),
+        ];
+        assert_eq!(follow(&silent), at("include", "no answer"));
+        let unusable = [
+            RUN,
+            answered(include),
+            wrong(include, Fault::WrongFormat),
+            sent(include),
+            answered(include),
+        ];
+        assert_eq!(
+            follow(&unusable),
+            at("include", "not of the expected format")
+        );
+    }
+
+    #[test]
+    fn missing_files_count_only_as_the_end_of_the_list() {
+        assert_eq!(
+            follow(&[RUN, missing(BOOT), missing(CFG)]),
+            at("<mac>.cfg", "not there")
+        );
+        let events = [RUN, missing(BOOT), gave_up(CFG, Fault::Tls)];
+        assert_eq!(follow(&events), at("<mac>.cfg", "TLS failed"));
+        let fetched = EventKind::Fetched {
+            step: CFG,
+            file: File::Step(CFG),
+            bytes: 1,
+            md5: [0; 16],
+        };
+        assert_eq!(follow(&[RUN, missing(CFG), fetched]), None);
+    }
+
+    #[test]
+    fn a_silent_search_is_no_fault_once_another_source_gave_a_url() {
+        let subscribe = gave_up(StepId::SUBSCRIBE, Fault::Silence);
+        assert_eq!(follow(&[RUN, subscribe]), at("SUBSCRIBE", "no answer"));
+        assert_eq!(follow(&[RUN, subscribe, sent(CFG), answered(CFG)]), None);
+        let nothing = EventKind::RunEnded(RunResult::NoCandidate);
+        assert_eq!(
+            follow(&[RUN, subscribe, nothing]),
+            at(NO_SOURCE, "no source gave a provisioning URL")
+        );
+    }
+
+    #[test]
+    fn a_new_run_starts_clean_and_limits_stay() {
+        let mut trail = Trail::default();
+        let limit = |limit| EventKind::LimitReached { limit, value: 8 };
+        for event in [
+            RUN,
+            gave_up(CFG, Fault::Silence),
+            limit(Limit::Attempts),
+            limit(Limit::Reboots),
+            limit(Limit::Links),
+            RUN,
+        ] {
+            trail.record(&event);
+        }
+        assert_eq!(trail.first_wrong(&steps()), None);
+        assert_eq!(trail.limit(), Some(Limit::Reboots));
+    }
+
+    #[test]
+    fn a_lease_had_after_all_clears_the_wait_for_it() {
+        let discover = StepId::DISCOVER;
+        let events = [sent(discover), gave_up(discover, Fault::Silence)];
+        assert_eq!(follow(&events), at("DISCOVER", "no answer"));
+        let events = [events[0], events[1], sent(discover), answered(discover)];
+        assert_eq!(follow(&events), None);
+        let events = [EventKind::LeaseRefused, sent(discover), answered(discover)];
+        assert_eq!(follow(&events), at("REQUEST", "DHCPNAK"));
+    }
+
+    #[test]
+    fn refused_firmware_is_a_wrong_step() {
+        let fault = Fault::NotAnImage;
+        let events = [RUN, EventKind::FirmwareRefused { fault }];
+        assert_eq!(follow(&events), at("firmware", "not a firmware image"));
+    }
+}

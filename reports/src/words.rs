@@ -1,0 +1,84 @@
+//! Faults and limits in words: the one place that decides how a report names what went wrong.
+
+use bootstorm_emulator::event::{Fault, Limit};
+
+/// A fault as a fixed text and, where it has one, its number: `("HTTP status", Some(503))`. Fixed,
+/// so that a phone's trail keeps it without allocating and equal causes group together.
+#[must_use]
+pub fn fault(fault: Fault) -> (&'static str, Option<u16>) {
+    let text = match fault {
+        Fault::TftpError(code) => return ("TFTP error", Some(code)),
+        Fault::HttpStatus(status) => return ("HTTP status", Some(status)),
+        Fault::Malformed(malformed) => malformed.what,
+        Fault::ForeignTid => "packet from a foreign port",
+        Fault::UnexpectedBlock { .. } => "unexpected block number",
+        Fault::OptionRefused => "unacceptable option in the OACK",
+        Fault::RedirectLoop => "too many redirects",
+        Fault::BadTarget => "unusable redirect or link target",
+        Fault::Scheme => "unsupported URL scheme",
+        Fault::UnknownHost => "host name not in the run's host table",
+        Fault::Unauthorized => "credentials refused",
+        Fault::Challenge => "unsupported authentication challenge",
+        Fault::ConnectionRefused => "connection refused",
+        Fault::ConnectionBroken => "connection broken",
+        Fault::Tls => "TLS failed",
+        Fault::Silence => "no answer",
+        Fault::TooLarge => "file too large",
+        Fault::WrongFormat => "not of the expected format",
+        Fault::Encrypted => "encrypted, and the phone has no key",
+        Fault::ChecksumMismatch => "MD5 differs from the one announced",
+        Fault::NotAnImage => "not a firmware image",
+        Fault::Incomplete => "DHCP answer without a needed option",
+        Fault::ForeignTransaction => "message of another transaction",
+        Fault::Local => "generator out of descriptors or addresses",
+    };
+    (text, None)
+}
+
+/// A fault as one text: `HTTP status 503`.
+#[must_use]
+pub fn fault_text(cause: Fault) -> String {
+    join(fault(cause))
+}
+
+/// The text of a fault's parts.
+pub(crate) fn join((text, number): (&'static str, Option<u16>)) -> String {
+    match number {
+        Some(number) => format!("{text} {number}"),
+        None => text.to_owned(),
+    }
+}
+
+/// A limit's name, as in "limit reached: …".
+#[must_use]
+pub fn limit(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Candidates => "candidates in one run",
+        Limit::Redirects => "redirects for one file",
+        Limit::Links => "links in one run",
+        Limit::LinkDepth => "depth of linked documents",
+        Limit::FileBytes => "bytes of one file",
+        Limit::Lines => "lines of one document",
+        Limit::ValueBytes => "bytes of one value",
+        Limit::XmlDepth => "XML depth",
+        Limit::Headers => "header section",
+        Limit::UrlBytes => "bytes of a URL",
+        Limit::Names => "distinct names",
+        Limit::Reboots => "reboots within one hour",
+        Limit::Strays => "wrong datagrams in one transfer",
+        Limit::Attempts => "attempts at one exchange",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_the_number_that_a_server_sent() {
+        assert_eq!(fault_text(Fault::HttpStatus(503)), "HTTP status 503");
+        assert_eq!(fault_text(Fault::TftpError(0)), "TFTP error 0");
+        assert_eq!(fault_text(Fault::Silence), "no answer");
+        assert_eq!(limit(Limit::Reboots), "reboots within one hour");
+    }
+}
