@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::tree::{Fault, Tree};
+use crate::lexer::Kind;
+use crate::tree::{Fault, Source, Tree};
 
 const CLAUSES: &str = "scenarios/clauses/";
 const DOCUMENTS: [&str; 6] = ["WIRE", "PND", "FLY", "GIG", "AUE", "FAN"];
@@ -39,12 +40,28 @@ pub(crate) fn faults(tree: &Tree) -> Vec<Fault> {
         if !path.ends_with(".rs") && !path.ends_with(".toml") && path != "README.md" {
             continue;
         }
-        for (line, text) in (1..).zip(source.text.lines()) {
+        for (line, text) in citing(source) {
             let unknown = cited(text).into_iter().filter(|id| !known.contains(id));
             faults.extend(unknown.map(|id| source.fault(line, format!("no clause is {id}"))));
         }
     }
     faults
+}
+
+/// The lines that may cite, numbered: of Rust the comments and the product's literals, of other
+/// files all. A test's literal may spell an id that is wrong on purpose.
+fn citing(source: &Source) -> Vec<(usize, &str)> {
+    if !source.is_rust() {
+        return (1..).zip(source.text.lines()).collect();
+    }
+    let tokens = source.tokens.iter().filter(|token| match token.kind {
+        Kind::Comment => true,
+        Kind::Text => !(token.test || source.test),
+        _ => false,
+    });
+    tokens
+        .flat_map(|token| (token.line..).zip(token.text.lines()))
+        .collect()
 }
 
 /// The clauses of a table: its keys that are ids, and the values of its keys `id`, at any depth.
@@ -144,6 +161,12 @@ mod tests {
     fn finds_clauses_by_key_and_by_id() {
         assert!(check("a.rs", &format!("// ~7 ~15…16 {}-01", "PND")).is_empty());
         assert!(check("a.txt", "~8").is_empty());
+    }
+
+    #[test]
+    fn lets_tests_spell_wrong_ids() {
+        let test = "#[cfg(test)] mod tests { // ~9\n  const A: &str = \"~8\"; }";
+        assert_eq!(check("a.rs", test), ["a.rs:1: no clause is ~9"]);
     }
 
     #[test]
