@@ -298,7 +298,7 @@ fn memchr_query(path: &[u8]) -> usize {
 }
 
 /// The bytes that a percent-encoded path means; `None` for an escape without two hex digits.
-fn percent_decoded(path: &[u8]) -> Option<Cow<'_, [u8]>> {
+pub(super) fn percent_decoded(path: &[u8]) -> Option<Cow<'_, [u8]>> {
     if !path.contains(&b'%') {
         return Some(Cow::Borrowed(path));
     }

@@ -89,6 +89,8 @@ pub enum Counter {
     PnpResent,
     /// NOTIFYs that the phone answered.
     PnpConfirmed,
+    /// NOTIFYs that the phone answered with an error.
+    PnpRefused,
     /// NOTIFYs given up after silence.
     PnpSilent,
     /// SUBSCRIBEs of phones for which there is no URL.
@@ -104,7 +106,7 @@ pub enum Counter {
 }
 
 /// Every counter with its name, in the order of their declaration.
-pub const COUNTERS: [(Counter, &str); 48] = [
+pub const COUNTERS: [(Counter, &str); 49] = [
     (Counter::DhcpDiscover, "dhcp_discover"),
     (Counter::DhcpRequest, "dhcp_request"),
     (Counter::DhcpRelease, "dhcp_release"),
@@ -147,6 +149,7 @@ pub const COUNTERS: [(Counter, &str); 48] = [
     (Counter::PnpNotify, "pnp_notify"),
     (Counter::PnpResent, "pnp_resent"),
     (Counter::PnpConfirmed, "pnp_confirmed"),
+    (Counter::PnpRefused, "pnp_refused"),
     (Counter::PnpSilent, "pnp_silent"),
     (Counter::PnpUnknownPhone, "pnp_unknown_phone"),
     (Counter::PnpDropped, "pnp_dropped"),
@@ -157,9 +160,17 @@ pub const COUNTERS: [(Counter, &str); 48] = [
 
 /// The counts since the start. Any thread reads; the one thread that owns the server writes, so a
 /// count costs a plain load and store.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Counters {
     counts: [AtomicU64; COUNTERS.len()],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
 }
 
 impl Counters {

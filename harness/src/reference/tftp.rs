@@ -20,6 +20,9 @@ use super::counters::{Counter, Counters};
 use super::replies::{Endpoint, Replies};
 use super::timers::{Slab, Slot, Timers};
 
+/// Bytes of netascii text, which is made for each transfer, held at one time.
+const NETASCII_BYTES_MAX: usize = 16 << 20;
+
 /// How the server is set up.
 #[derive(Debug, Clone)]
 pub struct TftpConfig {
@@ -52,6 +55,7 @@ pub struct Tftp {
     by_client: FxHashMap<SocketAddrV4, Slot>,
     timers: Timers,
     last_channel: u16,
+    netascii_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -61,6 +65,8 @@ struct Transfer {
     /// The hash of the request's bytes: the same bytes again are a repeat.
     request: u64,
     body: Arc<[u8]>,
+    /// Whether the body was made for this transfer alone.
+    netascii: bool,
     block_bytes: u16,
     agreed: [Option<Agreed>; 3],
     /// The packet that waits for its ACK: 0 is the OACK. On the wire it rolls over to 0.
@@ -106,6 +112,7 @@ impl Tftp {
             by_client: FxHashMap::default(),
             timers: Timers::default(),
             last_channel: 0,
+            netascii_bytes: 0,
         }
     }
 
@@ -134,8 +141,12 @@ impl Tftp {
                 self.acknowledge(now, (client, channel), block, replies);
             }
             (Endpoint::Transfer(channel), Packet::Error { .. }) => {
-                if let Some(slot) = self.transfer(client, channel) {
-                    self.counters.count(Counter::TftpAborted);
+                let ended = self.transfer(client, channel);
+                self.counters.count(match ended {
+                    Some(_) => Counter::TftpAborted,
+                    None => Counter::TftpStray,
+                });
+                if let Some(slot) = ended {
                     self.end(slot);
                 }
             }
@@ -173,6 +184,12 @@ impl Tftp {
         }
     }
 
+    /// Ports that transfers leave from, numbered from 0.
+    #[must_use]
+    pub fn channels(&self) -> u16 {
+        self.config.channels.max(1)
+    }
+
     /// Transfers going on.
     #[must_use]
     pub fn transfers(&self) -> usize {
@@ -194,30 +211,26 @@ impl Tftp {
             return self.refuse(client, wire::ILLEGAL_OPERATION, b"Unknown mode", replies);
         }
         let body = match self.source.find(request.name) {
-            Ok(file) if netascii => netascii_text(&file.bytes),
             Ok(file) => file.bytes,
-            Err(Absent::Missing) => {
-                self.counters.count(Counter::TftpNotFound);
-                return self.error(client, wire::NOT_FOUND, b"File not found", replies);
-            }
-            Err(Absent::Refused) => {
-                return self.refuse(client, wire::ACCESS_VIOLATION, b"Access violation", replies);
-            }
-            Err(Absent::TooLarge) => {
-                return self.refuse(client, wire::UNDEFINED, b"File too large", replies);
-            }
-            Err(Absent::Unreadable) => {
-                return self.refuse(client, wire::UNDEFINED, b"File not readable", replies);
-            }
+            Err(absent) => return self.absent(client, absent, replies),
         };
-        if self.transfers.len() >= self.config.transfers_max {
+        let converted = if netascii { body.len() * 2 } else { 0 };
+        if converted > NETASCII_BYTES_MAX {
+            return self.absent(client, Absent::TooLarge, replies);
+        }
+        if self.transfers.len() >= self.config.transfers_max
+            || self.netascii_bytes + converted > NETASCII_BYTES_MAX
+        {
             return self.counters.count(Counter::TftpDropped);
         }
+        let body = if netascii { netascii_text(&body) } else { body };
+        self.netascii_bytes += if netascii { body.len() } else { 0 };
         let mut transfer = Transfer {
             client,
             channel: self.next_channel(),
             request: hash,
             body,
+            netascii,
             block_bytes: wire::BLOCK_BYTES,
             agreed: [None; 3],
             block: 1,
@@ -232,6 +245,19 @@ impl Tftp {
         self.by_client.insert(client, slot);
         self.timers.add(due, slot);
         self.counters.count(Counter::TftpBegun);
+    }
+
+    fn absent(&mut self, client: SocketAddrV4, absent: Absent, replies: &mut Replies) {
+        let (code, text): (u16, &[u8]) = match absent {
+            Absent::Missing => {
+                self.counters.count(Counter::TftpNotFound);
+                return self.error(client, wire::NOT_FOUND, b"File not found", replies);
+            }
+            Absent::Refused => (wire::ACCESS_VIOLATION, b"Access violation"),
+            Absent::TooLarge => (wire::UNDEFINED, b"File too large"),
+            Absent::Unreadable => (wire::UNDEFINED, b"File not readable"),
+        };
+        self.refuse(client, code, text, replies);
     }
 
     /// Deals with a request from the port of a transfer that goes on; true when that was all.
@@ -301,11 +327,14 @@ impl Tftp {
     fn end(&mut self, slot: Slot) {
         if let Some(transfer) = self.transfers.remove(slot) {
             self.by_client.remove(&transfer.client);
+            if transfer.netascii {
+                self.netascii_bytes -= transfer.body.len();
+            }
         }
     }
 
     fn next_channel(&mut self) -> u16 {
-        self.last_channel = (self.last_channel + 1) % self.config.channels.max(1);
+        self.last_channel = (self.last_channel + 1) % self.channels();
         self.last_channel
     }
 
@@ -343,9 +372,8 @@ impl Transfer {
                 None
             };
             let Some(option) = option else { continue };
-            let alike = |known: &Agreed| {
-                std::mem::discriminant(known) == std::mem::discriminant(&option)
-            };
+            let alike =
+                |known: &Agreed| std::mem::discriminant(known) == std::mem::discriminant(&option);
             if self.agreed.iter().flatten().any(alike) {
                 continue;
             }

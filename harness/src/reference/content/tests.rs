@@ -27,7 +27,11 @@ fn directory(limit: u64) -> (tempfile::TempDir, Source) {
 #[test]
 fn finds_a_name_with_and_without_leading_slash_and_minds_its_case() {
     let source = tree(&[("/0021f222b01d.cfg", "a"), ("a/b/C.md5", "b")]);
-    for name in ["0021f222b01d.cfg", "/0021f222b01d.cfg", "//0021f222b01d.cfg"] {
+    for name in [
+        "0021f222b01d.cfg",
+        "/0021f222b01d.cfg",
+        "//0021f222b01d.cfg",
+    ] {
         assert_eq!(text(source.find(name.as_bytes())).unwrap(), "a");
     }
     assert_eq!(text(source.find(b"/a/b/C.md5")).unwrap(), "b");
@@ -87,9 +91,24 @@ fn lists_a_tree_in_the_order_of_its_paths() {
 fn serves_files_of_a_directory_and_only_those() {
     let (home, source) = directory(100);
     assert_eq!(text(source.find(b"/phone.cfg")).unwrap(), "inside");
-    assert_eq!(text(source.find_target("/sub/deep%20file.cfg?x=1")).unwrap(), "deep");
-    for path in ["sub", "sub/", "none", "./phone.cfg", "sub//deep file.cfg", "phone.cfg/x", ""] {
-        assert_eq!(text(source.find(path.as_bytes())), Err(Absent::Missing), "{path}");
+    assert_eq!(
+        text(source.find_target("/sub/deep%20file.cfg?x=1")).unwrap(),
+        "deep"
+    );
+    for path in [
+        "sub",
+        "sub/",
+        "none",
+        "./phone.cfg",
+        "sub//deep file.cfg",
+        "phone.cfg/x",
+        "",
+    ] {
+        assert_eq!(
+            text(source.find(path.as_bytes())),
+            Err(Absent::Missing),
+            "{path}"
+        );
     }
     assert_eq!(text(source.find(b"../secret")), Err(Absent::Refused));
     assert_eq!(text(source.find(&[b'x'; 5_000])), Err(Absent::Missing));
@@ -114,7 +133,11 @@ fn shows_a_change_in_the_directory_at_once() {
     assert_eq!(text(source.find(b"phone.cfg")).unwrap(), "inside");
     assert_eq!(text(source.find(b"phone.cfg")).unwrap(), "inside");
     fs::write(home.path().join("root/new"), "INSIDE").unwrap();
-    fs::rename(home.path().join("root/new"), home.path().join("root/phone.cfg")).unwrap();
+    fs::rename(
+        home.path().join("root/new"),
+        home.path().join("root/phone.cfg"),
+    )
+    .unwrap();
     assert_eq!(text(source.find(b"phone.cfg")).unwrap(), "INSIDE");
     fs::remove_file(home.path().join("root/phone.cfg")).unwrap();
     assert_eq!(text(source.find(b"phone.cfg")), Err(Absent::Missing));

@@ -70,6 +70,15 @@ impl Leases {
         }
     }
 
+    /// The largest of the tables' lengths.
+    #[cfg(test)]
+    pub(super) fn slots(&self) -> usize {
+        self.leases
+            .len()
+            .max(self.released.len())
+            .max(self.ends.len())
+    }
+
     /// Whether the address belongs to the pool.
     pub(super) fn holds(&self, address: Ipv4Addr) -> bool {
         (self.first..=self.last).contains(&u32::from(address))

@@ -1,6 +1,6 @@
 //! Which client gets which options: rules by vendor prefix, vendor class or address.
 
-use dhcproto::v4::{OptionCode, UnknownOption};
+use dhcproto::v4::{DhcpOption, OptionCode, UnknownOption};
 use dhcproto::{Encodable, Encoder};
 use rustc_hash::FxHashMap;
 use std::net::Ipv4Addr;
@@ -66,7 +66,9 @@ impl OptionValue {
     #[must_use]
     pub fn bytes(code: u8, data: &[u8]) -> Self {
         let mut wire = Vec::with_capacity(data.len() + 2);
+        // By itself an `UnknownOption` writes its length modulo 256; as a `DhcpOption` it splits.
         let value = UnknownOption::new(OptionCode::from(code), data.to_vec());
+        let value = DhcpOption::Unknown(value);
         // Encoding into a vector can only fail beyond the address space.
         let written = value.encode(&mut Encoder::new(&mut wire));
         debug_assert!(written.is_ok());
