@@ -1,0 +1,35 @@
+//! The reference provisioning server, as a value: `(now, peer, request) → replies`.
+//!
+//! No part of it holds a socket or reads a clock, so a simulated network calls it directly and a
+//! run repeats exactly; `adapter` puts it behind real sockets. It knows no vendor: what it serves
+//! is `content`, what it says to whom are rules in its configuration.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `content` | what is served: a tree in memory, or a directory of the user's |
+//! | `dhcp` | DHCP with pools, sticky leases and option rules |
+//! | `tftp` | TFTP transfers with option negotiation and retransmission |
+//! | `http` | GET and HEAD with validators, redirects, Basic and Digest; `http/connection` for raw bytes |
+//! | `pnp` | SIP PnP: SUBSCRIBE → 200 OK and NOTIFY with a URL |
+//! | `server` | all of them as one `Reference` |
+//! | `counters` | what was asked, answered, refused and dropped |
+//! | `certificate` | a certificate authority of the run's own for HTTPS |
+//! | `adapter` | sockets around a `Reference`, in one thread |
+//! | `independent` | async-tftp over the same content: a server that is not ours |
+
+pub mod adapter;
+pub mod certificate;
+pub mod content;
+pub mod counters;
+pub mod dhcp;
+pub mod http;
+pub mod independent;
+pub mod pnp;
+mod replies;
+pub mod server;
+pub mod tftp;
+mod timers;
+
+pub use counters::{Counter, Counters};
+pub use replies::{Datagram, Endpoint, Replies};
+pub use server::{Reference, ReferenceConfig};

@@ -1,0 +1,165 @@
+//! HTTP and HTTPS listeners: hyper and rustls around `Http`.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::rc::Rc;
+use std::time::Duration;
+
+use bootstorm_emulator::limits::{HEADER_BYTES_MAX, HEADERS_MAX};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use super::{Bind, World};
+use crate::reference::counters::Counter;
+use crate::reference::http::{self, Reply};
+
+/// A connection without a complete head for this long is closed, kept-alive ones included.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// A TLS handshake that takes longer is ended.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Wait after an accept that failed, for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What the two listeners share.
+struct Web {
+    world: Rc<World>,
+    open: Cell<usize>,
+    connections_max: usize,
+}
+
+/// Counts a connection as open for as long as it lives.
+struct Open(Rc<Web>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+    }
+}
+
+/// Starts the listeners' tasks.
+pub(super) fn begin(
+    world: &Rc<World>,
+    http: Option<std::net::TcpListener>,
+    https: Option<std::net::TcpListener>,
+    bind: &Bind,
+) -> io::Result<()> {
+    let web = Rc::new(Web {
+        world: Rc::clone(world),
+        open: Cell::new(0),
+        connections_max: bind.connections_max,
+    });
+    if let Some(listener) = http {
+        let listener = TcpListener::from_std(listener)?;
+        tokio::task::spawn_local(Rc::clone(&web).accept(listener, None));
+    }
+    if let (Some(listener), Some((_, tls))) = (https, &bind.https) {
+        let listener = TcpListener::from_std(listener)?;
+        let acceptor = TlsAcceptor::from(tls.config());
+        tokio::task::spawn_local(web.accept(listener, Some(acceptor)));
+    }
+    Ok(())
+}
+
+impl Web {
+    async fn accept(self: Rc<Self>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+        loop {
+            let (stream, peer) = match listener.accept().await {
+                Ok((stream, SocketAddr::V4(peer))) => (stream, peer),
+                Ok(_) => continue,
+                Err(_) => {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let counters = &self.world.counters;
+            if self.open.get() >= self.connections_max {
+                counters.count(Counter::HttpConnectionDropped);
+                continue;
+            }
+            counters.count(Counter::HttpConnection);
+            self.open.set(self.open.get() + 1);
+            let open = Open(Rc::clone(&self));
+            tokio::task::spawn_local(open.connection(stream, peer, tls.clone()));
+        }
+    }
+}
+
+impl Open {
+    async fn connection(self, stream: TcpStream, peer: SocketAddrV4, tls: Option<TlsAcceptor>) {
+        // Small answers must not wait for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        let Some(acceptor) = tls else {
+            return self.serve(stream, peer).await;
+        };
+        let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
+        match handshake.await {
+            Ok(Ok(stream)) => self.serve(stream, peer).await,
+            Ok(Err(_)) | Err(_) => {
+                let counters = &self.0.world.counters;
+                counters.count(Counter::HttpsHandshakeFailed);
+            }
+        }
+    }
+
+    async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddrV4) {
+        let world = &self.0.world;
+        let service =
+            service_fn(
+                |request| async move { Ok::<_, Infallible>(response(world, peer, &request)) },
+            );
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_headers(HEADERS_MAX)
+            .max_buf_size(HEADER_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+        if served.is_err_and(|fault| fault.is_parse()) {
+            world.counters.count(Counter::HttpMalformed);
+        }
+    }
+}
+
+fn response(
+    world: &World,
+    peer: SocketAddrV4,
+    request: &Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let target = request.uri().to_string();
+    let headers: Vec<_> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect();
+    let asked = http::Request {
+        method: request.method().as_str(),
+        target: &target,
+        headers: &headers,
+    };
+    let reply = world.reference.borrow().request(world.now(), peer, &asked);
+    outgoing(reply)
+}
+
+/// hyper adds Content-Length and Date, and leaves the body out for HEAD.
+fn outgoing(reply: Reply) -> Response<Full<Bytes>> {
+    let mut builder = Response::builder().status(reply.status);
+    for (name, value) in reply.headers {
+        builder = builder.header(name, value);
+    }
+    let body = Full::new(Bytes::from_owner(reply.body));
+    // A redirect rule whose target is no header value.
+    builder.body(body).unwrap_or_else(|_| {
+        let mut failed = Response::new(Full::default());
+        *failed.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
+        failed
+    })
+}

@@ -1,0 +1,219 @@
+//! What the reference server was asked, what it answered, refused and dropped.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One thing that is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counter {
+    /// DISCOVERs that were understood.
+    DhcpDiscover,
+    /// REQUESTs in any of their four forms.
+    DhcpRequest,
+    /// RELEASEs.
+    DhcpRelease,
+    /// DECLINEs.
+    DhcpDecline,
+    /// INFORMs.
+    DhcpInform,
+    /// OFFERs sent.
+    DhcpOffer,
+    /// ACKs sent, those to INFORMs included.
+    DhcpAck,
+    /// NAKs sent.
+    DhcpNak,
+    /// DISCOVERs and REQUESTs without answer because every address of the pool is taken.
+    DhcpExhausted,
+    /// Messages for which no pool is configured.
+    DhcpNoPool,
+    /// Options left out of a reply because the client's message size has no room for them.
+    DhcpOptionLeftOut,
+    /// Understood and not for this server: other servers' transactions, replies, plain BOOTP.
+    DhcpIgnored,
+    /// Unreadable DHCP messages.
+    DhcpMalformed,
+    /// TFTP read requests, repeats included.
+    TftpRead,
+    /// TFTP write requests; all are refused.
+    TftpWrite,
+    /// Read requests that came again while their transfer was going on.
+    TftpRepeat,
+    /// Transfers begun.
+    TftpBegun,
+    /// Transfers of which the last block was acknowledged.
+    TftpComplete,
+    /// ERROR 1 sent.
+    TftpNotFound,
+    /// Other ERRORs sent in answer to a request.
+    TftpRefused,
+    /// Blocks and OACKs sent again after silence.
+    TftpResent,
+    /// Transfers given up after silence.
+    TftpSilent,
+    /// Transfers ended by the client's ERROR.
+    TftpAborted,
+    /// Packets that belong to no transfer.
+    TftpStray,
+    /// Requests dropped because as many transfers as allowed are going on.
+    TftpDropped,
+    /// Unreadable TFTP packets.
+    TftpMalformed,
+    /// HTTP requests with a readable head.
+    HttpRequest,
+    /// Answers with status 200.
+    HttpOk,
+    /// Answers with status 304.
+    HttpNotModified,
+    /// Answers that redirect.
+    HttpRedirect,
+    /// Answers with status 401.
+    HttpUnauthorized,
+    /// Answers with status 404.
+    HttpNotFound,
+    /// Answers with any other status.
+    HttpRefused,
+    /// Connections accepted.
+    HttpConnection,
+    /// Connections closed at once because as many as allowed are open.
+    HttpConnectionDropped,
+    /// Connections ended by a TLS handshake that failed or took too long.
+    HttpsHandshakeFailed,
+    /// Connections ended by an unreadable head.
+    HttpMalformed,
+    /// SUBSCRIBEs that were understood.
+    PnpSubscribe,
+    /// 200 OK to SUBSCRIBEs.
+    PnpAccepted,
+    /// NOTIFYs sent for the first time.
+    PnpNotify,
+    /// NOTIFYs sent again after silence.
+    PnpResent,
+    /// NOTIFYs that the phone answered.
+    PnpConfirmed,
+    /// NOTIFYs that the phone answered with an error.
+    PnpRefused,
+    /// NOTIFYs given up after silence.
+    PnpSilent,
+    /// SUBSCRIBEs of phones for which there is no URL.
+    PnpUnknownPhone,
+    /// NOTIFYs not sent because as many as allowed wait for their answer.
+    PnpDropped,
+    /// SIP messages that are not for a PnP server.
+    PnpIgnored,
+    /// Unreadable SIP messages.
+    PnpMalformed,
+    /// Datagrams that the operating system did not take.
+    SendFailed,
+}
+
+/// Every counter with its name, in the order of their declaration.
+pub const COUNTERS: [(Counter, &str); 49] = [
+    (Counter::DhcpDiscover, "dhcp_discover"),
+    (Counter::DhcpRequest, "dhcp_request"),
+    (Counter::DhcpRelease, "dhcp_release"),
+    (Counter::DhcpDecline, "dhcp_decline"),
+    (Counter::DhcpInform, "dhcp_inform"),
+    (Counter::DhcpOffer, "dhcp_offer"),
+    (Counter::DhcpAck, "dhcp_ack"),
+    (Counter::DhcpNak, "dhcp_nak"),
+    (Counter::DhcpExhausted, "dhcp_exhausted"),
+    (Counter::DhcpNoPool, "dhcp_no_pool"),
+    (Counter::DhcpOptionLeftOut, "dhcp_option_left_out"),
+    (Counter::DhcpIgnored, "dhcp_ignored"),
+    (Counter::DhcpMalformed, "dhcp_malformed"),
+    (Counter::TftpRead, "tftp_read"),
+    (Counter::TftpWrite, "tftp_write"),
+    (Counter::TftpRepeat, "tftp_repeat"),
+    (Counter::TftpBegun, "tftp_begun"),
+    (Counter::TftpComplete, "tftp_complete"),
+    (Counter::TftpNotFound, "tftp_not_found"),
+    (Counter::TftpRefused, "tftp_refused"),
+    (Counter::TftpResent, "tftp_resent"),
+    (Counter::TftpSilent, "tftp_silent"),
+    (Counter::TftpAborted, "tftp_aborted"),
+    (Counter::TftpStray, "tftp_stray"),
+    (Counter::TftpDropped, "tftp_dropped"),
+    (Counter::TftpMalformed, "tftp_malformed"),
+    (Counter::HttpRequest, "http_request"),
+    (Counter::HttpOk, "http_ok"),
+    (Counter::HttpNotModified, "http_not_modified"),
+    (Counter::HttpRedirect, "http_redirect"),
+    (Counter::HttpUnauthorized, "http_unauthorized"),
+    (Counter::HttpNotFound, "http_not_found"),
+    (Counter::HttpRefused, "http_refused"),
+    (Counter::HttpConnection, "http_connection"),
+    (Counter::HttpConnectionDropped, "http_connection_dropped"),
+    (Counter::HttpsHandshakeFailed, "https_handshake_failed"),
+    (Counter::HttpMalformed, "http_malformed"),
+    (Counter::PnpSubscribe, "pnp_subscribe"),
+    (Counter::PnpAccepted, "pnp_accepted"),
+    (Counter::PnpNotify, "pnp_notify"),
+    (Counter::PnpResent, "pnp_resent"),
+    (Counter::PnpConfirmed, "pnp_confirmed"),
+    (Counter::PnpRefused, "pnp_refused"),
+    (Counter::PnpSilent, "pnp_silent"),
+    (Counter::PnpUnknownPhone, "pnp_unknown_phone"),
+    (Counter::PnpDropped, "pnp_dropped"),
+    (Counter::PnpIgnored, "pnp_ignored"),
+    (Counter::PnpMalformed, "pnp_malformed"),
+    (Counter::SendFailed, "send_failed"),
+];
+
+/// The counts since the start. Any thread reads; the one thread that owns the server writes, so a
+/// count costs a plain load and store.
+#[derive(Debug)]
+pub struct Counters {
+    counts: [AtomicU64; COUNTERS.len()],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+}
+
+impl Counters {
+    /// Counts one more. Only the thread that owns the server may call this.
+    pub fn count(&self, counter: Counter) {
+        if let Some(cell) = self.counts.get(counter as usize) {
+            cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// How often.
+    #[must_use]
+    pub fn value(&self, counter: Counter) -> u64 {
+        self.counts
+            .get(counter as usize)
+            .map_or(0, |cell| cell.load(Ordering::Relaxed))
+    }
+
+    /// Name and count of everything that happened at least once.
+    pub fn entries(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        COUNTERS
+            .iter()
+            .map(|(counter, name)| (*name, self.value(*counter)))
+            .filter(|(_, count)| *count > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_has_its_own_place_and_name() {
+        let counters = Counters::default();
+        for (place, (counter, _)) in COUNTERS.iter().enumerate() {
+            assert_eq!(*counter as usize, place);
+            counters.count(*counter);
+        }
+        assert_eq!(Counter::SendFailed as usize + 1, COUNTERS.len());
+        assert!(counters.entries().all(|(_, count)| count == 1));
+        let mut names: Vec<_> = counters.entries().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), COUNTERS.len());
+    }
+}

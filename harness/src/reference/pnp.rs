@@ -1,0 +1,363 @@
+//! The SIP PnP responder: a multicast SUBSCRIBE of a phone is answered with 200 OK and a NOTIFY
+//! that carries a provisioning URL (FLY-41 to FLY-54, FAN-93 to FAN-107).
+//!
+//! The NOTIFY is sent again until the phone answers it, as RFC 3261 §17.1.2.2 says for UDP.
+
+mod message;
+
+use rustc_hash::{FxHashMap, FxHasher};
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bootstorm_emulator::identity::Mac;
+use bootstorm_emulator::time::Moment;
+
+use super::counters::{Counter, Counters};
+use super::replies::{Endpoint, Replies};
+use super::timers::{Slab, Slot, Timers};
+use message::{Notify, Start, Subscribe};
+
+/// The port on which SUBSCRIBEs arrive.
+pub const SIP_PORT: u16 = 5060;
+/// The multicast group of SIP PnP.
+pub const GROUP: std::net::Ipv4Addr = std::net::Ipv4Addr::new(224, 0, 1, 75);
+
+/// T1 of RFC 3261 §17.1.1.1: the first wait before a NOTIFY is sent again; it doubles.
+const T1: Duration = Duration::from_millis(500);
+/// T2: the longest wait.
+const T2: Duration = Duration::from_secs(4);
+/// Timer F: when a NOTIFY is given up.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(32);
+
+/// How the responder is set up.
+#[derive(Debug, Clone)]
+pub struct PnpConfig {
+    /// The address and port that answers name as their own (Via, Contact): those of `answer_from`,
+    /// as phones see them. An adapter fills in the real ones for 0.0.0.0 and port 0.
+    pub contact: SocketAddrV4,
+    /// Where answers come from: `Endpoint::Pnp`, a port of its own (FLY-46), or `Endpoint::Sip`.
+    pub answer_from: Endpoint,
+    /// Who gets which URL; the first rule that gives one counts.
+    pub rules: Vec<PnpRule>,
+    /// NOTIFYs that wait for their answer at one time; a SUBSCRIBE over it is dropped and may be
+    /// repeated.
+    pub waiting_max: usize,
+    /// Key of tags and branches: the same seed gives the same messages.
+    pub seed: u64,
+}
+
+/// Says which URL some phones get.
+#[derive(Debug, Clone)]
+pub struct PnpRule {
+    /// Which phones.
+    pub when: Phones,
+    /// Their URL.
+    pub url: PnpUrl,
+}
+
+/// Phones, by address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phones {
+    /// All.
+    Any,
+    /// Those whose address begins with these three bytes.
+    Oui([u8; 3]),
+    /// One.
+    Mac(Mac),
+}
+
+/// A URL for a phone.
+#[derive(Clone)]
+pub enum PnpUrl {
+    /// A text in which `{mac}` is replaced by the twelve digits in lower case and `{mac:upper}` in
+    /// upper case.
+    Text(String),
+    /// Made from the address; `None` leaves the phone to the next rule.
+    Made(Arc<dyn Fn(Mac) -> Option<String> + Send + Sync>),
+}
+
+/// The responder.
+#[derive(Debug)]
+pub struct Pnp {
+    config: PnpConfig,
+    counters: Arc<Counters>,
+    waiting: Slab<Waiting>,
+    by_transaction: FxHashMap<u64, Slot>,
+    timers: Timers,
+}
+
+/// A NOTIFY that has not been answered.
+#[derive(Debug)]
+struct Waiting {
+    phone: SocketAddrV4,
+    transaction: u64,
+    bytes: Box<[u8]>,
+    due: Moment,
+    wait: Duration,
+    give_up: Moment,
+}
+
+impl PnpConfig {
+    /// A responder that knows no phone yet and answers from a port of its own.
+    #[must_use]
+    pub fn new(contact: SocketAddrV4) -> Self {
+        Self {
+            contact,
+            answer_from: Endpoint::Pnp,
+            rules: Vec::new(),
+            waiting_max: 65_536,
+            seed: 0,
+        }
+    }
+
+    fn url(&self, mac: Mac) -> Option<String> {
+        self.rules
+            .iter()
+            .filter(|rule| rule.when.holds(mac))
+            .find_map(|rule| rule.url.fill(mac))
+    }
+}
+
+impl Phones {
+    fn holds(self, mac: Mac) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Oui(oui) => mac.0.starts_with(&oui),
+            Self::Mac(own) => own == mac,
+        }
+    }
+}
+
+impl PnpUrl {
+    fn fill(&self, mac: Mac) -> Option<String> {
+        match self {
+            Self::Made(make) => make(mac),
+            Self::Text(text) => {
+                let lower = mac.to_string();
+                let upper = lower.to_ascii_uppercase();
+                Some(text.replace("{mac}", &lower).replace("{mac:upper}", &upper))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for PnpUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => out.debug_tuple("Text").field(text).finish(),
+            Self::Made(_) => out.write_str("Made"),
+        }
+    }
+}
+
+impl Pnp {
+    /// A responder.
+    #[must_use]
+    pub fn new(config: PnpConfig, counters: Arc<Counters>) -> Self {
+        Self {
+            config,
+            counters,
+            waiting: Slab::default(),
+            by_transaction: FxHashMap::default(),
+            timers: Timers::default(),
+        }
+    }
+
+    /// Fills in what the configured contact leaves open (address 0.0.0.0, port 0) from the endpoint
+    /// that answers really come from.
+    pub fn complete_contact(&mut self, real: Option<SocketAddrV4>) {
+        let Some(real) = real else { return };
+        let contact = &mut self.config.contact;
+        if contact.ip().is_unspecified() {
+            contact.set_ip(*real.ip());
+        }
+        if contact.port() == 0 {
+            contact.set_port(real.port());
+        }
+    }
+
+    /// Takes one datagram from `phone`, whether it came to the multicast group, the SIP port or the
+    /// responder's own port.
+    ///
+    /// A phone for which no rule has a URL is not answered: another server may know it.
+    pub fn datagram(
+        &mut self,
+        now: Moment,
+        phone: SocketAddrV4,
+        bytes: &[u8],
+        replies: &mut Replies,
+    ) {
+        let text = str::from_utf8(bytes).ok();
+        let Some(message) = text.and_then(message::Message::read) else {
+            return self.counters.count(Counter::PnpMalformed);
+        };
+        match message.start {
+            Start::Response(status) => self.response(phone, status, &message),
+            Start::Request { method, .. } if !method.eq_ignore_ascii_case("SUBSCRIBE") => {
+                self.counters.count(Counter::PnpIgnored);
+            }
+            Start::Request { .. } if !message.is_for_profiles() => {
+                self.counters.count(Counter::PnpIgnored);
+            }
+            Start::Request { .. } => match Subscribe::read(&message) {
+                Some(subscribe) => self.subscribe(now, phone, &subscribe, replies),
+                None => self.counters.count(Counter::PnpMalformed),
+            },
+        }
+    }
+
+    /// When `tick` has something to do; never later than that.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Moment> {
+        self.timers.next()
+    }
+
+    /// Sends NOTIFYs again that were not answered in time.
+    pub fn tick(&mut self, now: Moment, replies: &mut Replies) {
+        while let Some(slot) = self.timers.take_due(now) {
+            let Some(waiting) = self.waiting.find(slot) else {
+                continue;
+            };
+            if now >= waiting.give_up {
+                self.counters.count(Counter::PnpSilent);
+                self.end(slot);
+                continue;
+            }
+            replies.send(self.config.answer_from, waiting.phone, |out| {
+                out.extend_from_slice(&waiting.bytes);
+            });
+            waiting.wait = (waiting.wait * 2).min(T2);
+            waiting.due = (now + waiting.wait).min(waiting.give_up);
+            self.timers.add(waiting.due, slot);
+            self.counters.count(Counter::PnpResent);
+        }
+    }
+
+    /// NOTIFYs that wait for their answer.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    fn subscribe(
+        &mut self,
+        now: Moment,
+        phone: SocketAddrV4,
+        subscribe: &Subscribe,
+        replies: &mut Replies,
+    ) {
+        self.counters.count(Counter::PnpSubscribe);
+        let Some((mac, url)) = subscribe
+            .mac()
+            .and_then(|mac| Some((mac, self.config.url(mac)?)))
+        else {
+            return self.counters.count(Counter::PnpUnknownPhone);
+        };
+        let dialog = self.hash(&(phone, subscribe.call_id, subscribe.from));
+        let transaction = self.hash(&(phone, subscribe.call_id, subscribe.cseq, subscribe.via()));
+        let from = self.config.answer_from;
+        let tag = format!("{:08x}", dialog >> 32);
+        if let Some(&slot) = self.by_transaction.get(&transaction) {
+            // The same SUBSCRIBE again: the 200 OK was lost, perhaps the NOTIFY too.
+            if let Some(waiting) = self.waiting.find(slot) {
+                replies.send(from, phone, |out| {
+                    message::accept(out, subscribe, phone, &tag, self.config.contact);
+                });
+                replies.send(from, phone, |out| out.extend_from_slice(&waiting.bytes));
+                self.counters.count(Counter::PnpAccepted);
+                self.counters.count(Counter::PnpResent);
+                return;
+            }
+        }
+        if self.waiting.len() >= self.config.waiting_max {
+            return self.counters.count(Counter::PnpDropped);
+        }
+        replies.send(from, phone, |out| {
+            message::accept(out, subscribe, phone, &tag, self.config.contact);
+        });
+        self.counters.count(Counter::PnpAccepted);
+        let slot = self.waiting.insert(Waiting {
+            phone,
+            transaction,
+            bytes: Box::default(),
+            due: now + T1,
+            wait: T1,
+            give_up: now + GIVE_UP_AFTER,
+        });
+        let mut bytes = Vec::with_capacity(640);
+        let notify = Notify {
+            phone,
+            contact: self.config.contact,
+            branch: &branch(slot, transaction),
+            tag: &tag,
+            mac,
+            url: &url,
+        };
+        notify.write(&mut bytes, subscribe);
+        replies.send(from, phone, |out| out.extend_from_slice(&bytes));
+        if let Some(waiting) = self.waiting.find(slot) {
+            waiting.bytes = bytes.into();
+        }
+        self.by_transaction.insert(transaction, slot);
+        self.timers.add(now + T1, slot);
+        self.counters.count(Counter::PnpNotify);
+    }
+
+    /// A response ends the NOTIFY whose branch it carries, if it comes from where that went.
+    fn response(&mut self, phone: SocketAddrV4, status: u16, message: &message::Message) {
+        let sent_branch = message.branch().unwrap_or("");
+        let known = slot_in(sent_branch).filter(|slot| {
+            self.waiting.find(*slot).is_some_and(|waiting| {
+                waiting.phone == phone && branch(*slot, waiting.transaction) == sent_branch
+            })
+        });
+        match known {
+            Some(slot) if status >= 200 => {
+                self.counters.count(match status {
+                    200..300 => Counter::PnpConfirmed,
+                    _ => Counter::PnpRefused,
+                });
+                self.end(slot);
+            }
+            _ => self.counters.count(Counter::PnpIgnored),
+        }
+    }
+
+    fn end(&mut self, slot: Slot) {
+        if let Some(waiting) = self.waiting.remove(slot)
+            && self.by_transaction.get(&waiting.transaction) == Some(&slot)
+        {
+            self.by_transaction.remove(&waiting.transaction);
+        }
+    }
+
+    fn hash(&self, value: &impl Hash) -> u64 {
+        let mut hasher = FxHasher::default();
+        self.config.seed.hash(&mut hasher);
+        value.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// The branch of a NOTIFY: the cookie of RFC 3261 §8.1.1.7, its slot, and a part of its
+/// transaction so that it cannot be guessed from others.
+fn branch(slot: Slot, transaction: u64) -> String {
+    let Slot { index, generation } = slot;
+    let salt = transaction & 0xffff_ffff;
+    format!("z9hG4bK{index:08x}{generation:08x}{salt:08x}")
+}
+
+fn slot_in(branch: &str) -> Option<Slot> {
+    let digits = branch.strip_prefix("z9hG4bK")?;
+    let number = |range| u32::from_str_radix(digits.get(range)?, 16).ok();
+    Some(Slot {
+        index: number(0..8)?,
+        generation: number(8..16)?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

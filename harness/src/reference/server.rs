@@ -1,0 +1,128 @@
+//! The whole reference server as one value.
+
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+
+use bootstorm_emulator::time::Moment;
+
+use super::content::Source;
+use super::counters::{Counter, Counters};
+use super::dhcp::{Dhcp, DhcpConfig};
+use super::http::{Http, HttpConfig, Reply, Request};
+use super::pnp::{Pnp, PnpConfig};
+use super::replies::{Endpoint, Replies};
+use super::tftp::{Tftp, TftpConfig};
+
+/// What the server serves and how.
+#[derive(Debug, Clone)]
+pub struct ReferenceConfig {
+    /// The files, the same over TFTP and HTTP.
+    pub source: Source,
+    /// DHCP; without it DHCP messages are ignored.
+    pub dhcp: Option<DhcpConfig>,
+    /// TFTP.
+    pub tftp: TftpConfig,
+    /// HTTP and HTTPS.
+    pub http: HttpConfig,
+    /// SIP PnP; without it SIP messages are ignored.
+    pub pnp: Option<PnpConfig>,
+}
+
+/// The server: DHCP, TFTP, HTTP and SIP PnP over one content.
+#[derive(Debug)]
+pub struct Reference {
+    /// The DHCP server.
+    pub dhcp: Option<Dhcp>,
+    /// The TFTP server.
+    pub tftp: Tftp,
+    /// The HTTP server.
+    pub http: Http,
+    /// The PnP responder.
+    pub pnp: Option<Pnp>,
+    counters: Arc<Counters>,
+}
+
+impl ReferenceConfig {
+    /// Serves files only: TFTP and HTTP as they are by default.
+    #[must_use]
+    pub fn files(source: Source) -> Self {
+        Self {
+            source,
+            dhcp: None,
+            tftp: TftpConfig::default(),
+            http: HttpConfig::default(),
+            pnp: None,
+        }
+    }
+}
+
+impl Reference {
+    /// A server that nobody has asked yet.
+    #[must_use]
+    pub fn new(config: ReferenceConfig) -> Self {
+        let counters = Arc::<Counters>::default();
+        let shared = || Arc::clone(&counters);
+        let source = config.source;
+        Self {
+            dhcp: config.dhcp.map(|config| Dhcp::new(config, shared())),
+            tftp: Tftp::new(config.tftp, source.clone(), shared()),
+            http: Http::new(config.http, source, shared()),
+            pnp: config.pnp.map(|config| Pnp::new(config, shared())),
+            counters,
+        }
+    }
+
+    /// What it was asked and what it answered.
+    #[must_use]
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Takes one UDP payload that `peer` sent to `at` and adds what is to be sent to `replies`.
+    pub fn datagram(
+        &mut self,
+        now: Moment,
+        at: Endpoint,
+        peer: SocketAddrV4,
+        bytes: &[u8],
+        replies: &mut Replies,
+    ) {
+        match at {
+            Endpoint::Dhcp => match &mut self.dhcp {
+                Some(dhcp) => dhcp.datagram(now, peer, bytes, replies),
+                None => self.counters.count(Counter::DhcpIgnored),
+            },
+            Endpoint::Tftp | Endpoint::Transfer(_) => {
+                self.tftp.datagram(now, at, peer, bytes, replies);
+            }
+            Endpoint::Sip | Endpoint::Pnp => match &mut self.pnp {
+                Some(pnp) => pnp.datagram(now, peer, bytes, replies),
+                None => self.counters.count(Counter::PnpIgnored),
+            },
+        }
+    }
+
+    /// Answers one HTTP or HTTPS request.
+    #[must_use]
+    pub fn request(&self, now: Moment, peer: SocketAddrV4, request: &Request) -> Reply {
+        self.http.handle(now, peer, request)
+    }
+
+    /// When `tick` has something to do; never later than that.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Moment> {
+        let pnp = self.pnp.as_ref().and_then(Pnp::deadline);
+        self.tftp.deadline().into_iter().chain(pnp).min()
+    }
+
+    /// Sends again what was not answered in time.
+    pub fn tick(&mut self, now: Moment, replies: &mut Replies) {
+        self.tftp.tick(now, replies);
+        if let Some(pnp) = &mut self.pnp {
+            pnp.tick(now, replies);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
