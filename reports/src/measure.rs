@@ -1,7 +1,6 @@
 //! Counting events: one row per ladder step, in every shard for itself, summed at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use bootstorm_emulator::event::{Event, EventKind};
 use bootstorm_emulator::profile::{Step, StepId};
@@ -294,12 +293,6 @@ impl Ladder {
         labels.push(SETTLED);
         let row = |label| self.rows.get(label).map(|row| (label, row));
         labels.into_iter().filter_map(row).collect()
-    }
-
-    /// The longest time of all steps, for choosing a scale.
-    #[must_use]
-    pub fn longest(&self) -> Option<Duration> {
-        self.rows.values().filter_map(|row| row.latency.max()).max()
     }
 }
 

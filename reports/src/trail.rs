@@ -287,6 +287,13 @@ mod tests {
             follow(&events),
             at("<mac>.cfg", "packet from a foreign port")
         );
+        let louder = [
+            RUN,
+            sent(CFG),
+            wrong(CFG, Fault::ForeignTid),
+            gave_up(CFG, Fault::TftpError(0)),
+        ];
+        assert_eq!(follow(&louder), at("<mac>.cfg", "TFTP error 0"));
     }
 
     #[test]

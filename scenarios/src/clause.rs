@@ -59,7 +59,7 @@ impl ClauseId {
             prefix: prefix.to_owned(),
             number,
         };
-        // One way of writing each: neither `PND-6` nor `PND-006`.
+        // One way of writing each, so that citations can be searched for.
         (id.to_string() == text).then_some(id)
     }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bootstorm_emulator::event::{Fault, File, LineReason};
 use bootstorm_emulator::time::Moment;
 use proptest::prelude::*;

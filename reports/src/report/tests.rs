@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -68,8 +69,6 @@ pub(crate) fn facts(planned: u32) -> RunFacts {
     }
 }
 
-use std::collections::BTreeSet;
-
 pub(crate) fn phone(index: u32, outcome: Outcome) -> PhoneResult {
     let settled = [Outcome::Provisioned, Outcome::Unverified, Outcome::Partial];
     PhoneResult {
@@ -115,13 +114,19 @@ pub(crate) fn part(seed: u64, indices: Range<u32>) -> Report {
         phone
     });
     let phones = phones.collect();
-    Report::new(
-        facts(planned),
-        measures.ladder(),
-        phones,
-        &Redactor::new(42),
-    )
-    .unwrap()
+    let mut facts = facts(planned);
+    facts.started_at += rng.up_to(9);
+    facts.elapsed = Duration::from_millis(rng.up_to(20_000));
+    facts.generator.lag_max = Duration::from_micros(rng.up_to(90_000));
+    facts.generator.late_starts = rng.up_to(9);
+    facts
+        .limits
+        .insert(format!("limit {}", rng.up_to(2)), rng.up_to(9));
+    facts.notes.insert(format!("note {}", rng.up_to(2)));
+    if rng.chance(300) {
+        facts.generator.saturated.insert("lag".to_owned());
+    }
+    Report::new(facts, measures.ladder(), phones, &Redactor::new(42)).unwrap()
 }
 
 fn boot(measures: &mut Measures, profile: &str, files: &[&str], rng: &mut Rng) {
