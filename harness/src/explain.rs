@@ -214,7 +214,7 @@ enum Rung {
     /// From the phone to the server.
     Request(StepId, String),
     /// From the server to the phone.
-    Answer(StepId, String),
+    Answer(String),
     /// Within the phone.
     Note(String),
 }
@@ -230,10 +230,10 @@ fn rung(plan: &Plan, planned: &PhonePlan, result: &ShardResult, logged: &Logged)
             let name = label(plan, planned, step);
             Rung::Request(step, format!("{name}, attempt {attempt}"))
         }
-        EventKind::Fetched { step, bytes, .. } => Rung::Answer(step, format!("{bytes} bytes")),
-        EventKind::Missing { step, .. } => Rung::Answer(step, "not there".to_owned()),
+        EventKind::Fetched { bytes, .. } => Rung::Answer(format!("{bytes} bytes")),
+        EventKind::Missing { .. } => Rung::Answer("not there".to_owned()),
         EventKind::Answered { step, .. } if step < StepId::GIVEN => {
-            Rung::Answer(step, answer(step).to_owned())
+            Rung::Answer(answer(step).to_owned())
         }
         EventKind::Answered { .. } => return None,
         _ => Rung::Note(text),

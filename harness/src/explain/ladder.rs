@@ -22,7 +22,7 @@ pub(super) fn text(out: &mut String, plan: &Plan, result: &ShardResult) {
                 let clauses = some(&clauses(plan, &planned, step));
                 writeln!(out, "  {at:>8.3}s  |-- {text:-<36}-->|  {clauses}")
             }
-            Rung::Answer(_, text) => writeln!(out, "  {at:>8.3}s  |<- {text:-<36}---|"),
+            Rung::Answer(text) => writeln!(out, "  {at:>8.3}s  |<- {text:-<36}---|"),
             Rung::Note(text) => writeln!(out, "  {at:>8.3}s  *  {text}"),
         };
     }
@@ -42,7 +42,7 @@ pub(super) fn mermaid(plan: &Plan, result: &ShardResult) -> String {
                 let text = plain(&format!("{at:.3} s {text} {clauses}"));
                 writeln!(out, "    P->>S: {}", text.trim_end())
             }
-            Rung::Answer(_, text) => {
+            Rung::Answer(text) => {
                 writeln!(out, "    S-->>P: {}", plain(&format!("{at:.3} s {text}")))
             }
             Rung::Note(text) => {

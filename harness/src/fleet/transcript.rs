@@ -22,7 +22,7 @@ pub fn write(
     let profile = plan.profile(planned);
     let name = profile.map_or("", |profile| profile.name.as_str());
     let text = profile.map_or_else(String::new, |profile| {
-        Teller { plan, planned, profile, urls }.tell(&event.kind)
+        Teller { planned, profile, urls }.tell(&event.kind)
     });
     // Writing into a vector cannot fail.
     let _ = writeln!(lines, "{seconds}.{micros:06} {} {name} {text}", planned.identity.mac);
@@ -32,7 +32,7 @@ pub fn write(
 #[must_use]
 pub fn tell(plan: &Plan, planned: &PhonePlan, urls: &Names, kind: &EventKind) -> String {
     plan.profile(planned).map_or_else(String::new, |profile| {
-        Teller { plan, planned, profile, urls }.tell(kind)
+        Teller { planned, profile, urls }.tell(kind)
     })
 }
 
@@ -40,11 +40,11 @@ pub fn tell(plan: &Plan, planned: &PhonePlan, urls: &Names, kind: &EventKind) ->
 #[must_use]
 pub fn file_name(plan: &Plan, planned: &PhonePlan, urls: &Names, file: File) -> String {
     plan.profile(planned)
-        .map_or_else(String::new, |profile| Teller { plan, planned, profile, urls }.file(file))
+        .map_or_else(String::new, |profile| Teller { planned, profile, urls }.file(file))
 }
 
 struct Teller<'a> {
-    plan: &'a Plan,
+
     planned: &'a PhonePlan,
     profile: &'a Profile,
     urls: &'a Names,
