@@ -26,6 +26,8 @@ use crate::reference::http::{self, Reply};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// A TLS handshake that takes longer is ended.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// No connection lives longer, whatever its client does or leaves undone.
+const CONNECTION_LIFE: Duration = Duration::from_secs(600);
 /// Wait after an accept that failed, for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -116,14 +118,14 @@ impl Open {
             service_fn(
                 |request| async move { Ok::<_, Infallible>(response(world, peer, &request)) },
             );
-        let served = http1::Builder::new()
+        let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_headers(HEADERS_MAX)
             .max_buf_size(HEADER_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
-        if served.is_err_and(|fault| fault.is_parse()) {
+            .serve_connection(TokioIo::new(stream), service);
+        let served = tokio::time::timeout(CONNECTION_LIFE, connection).await;
+        if matches!(served, Ok(Err(fault)) if fault.is_parse()) {
             world.counters.count(Counter::HttpMalformed);
         }
     }

@@ -203,9 +203,9 @@ fn repeats_the_notify_until_the_phone_answers() {
     let mut site = Site::new(|_| {});
     let notify = site.send(&trace()).remove(1);
     assert_eq!(site.later(499), Vec::<String>::new());
-    assert_eq!(site.later(1), [notify.clone()]);
+    assert_eq!(site.later(1), std::slice::from_ref(&notify));
     assert!(site.later(999).is_empty());
-    assert_eq!(site.later(1), [notify.clone()]);
+    assert_eq!(site.later(1), std::slice::from_ref(&notify));
     assert!(site.send(&confirm(&notify, "100 Trying")).is_empty());
     assert_eq!(site.pnp.waiting(), 1);
     assert!(site.send(&confirm(&notify, "200 OK")).is_empty());
