@@ -24,9 +24,16 @@ fn embed(name: &str) -> io::Result<()> {
     files.sort();
     let mut source = String::from("&[\n");
     for path in files {
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        writeln!(source, "    ({stem:?}, include_str!({:?})),", path.display().to_string())
-            .map_err(io::Error::other)?;
+        let stem = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
+        writeln!(
+            source,
+            "    ({stem:?}, include_str!({:?})),",
+            path.display().to_string()
+        )
+        .map_err(io::Error::other)?;
     }
     source.push_str("]\n");
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;

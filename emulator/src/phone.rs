@@ -26,7 +26,7 @@ use crate::rng::Rng;
 use crate::shelf::Shelf;
 use crate::time::Moment;
 use io::{Channel, Effect, Input, Outputs, WebAction};
-use run::{Holdings, Carried, Run, RunEnd};
+use run::{Carried, Holdings, Run, RunEnd};
 use schedule::Schedule;
 use stage::{Stage, StageName};
 use turn::Turn;

@@ -579,7 +579,13 @@ impl ContentFile {
     /// True when one such file says everything that a phone must know.
     #[must_use]
     pub fn holds_everything(&self) -> bool {
-        matches!(self.holds, ContentKind::Settings { scope: Scope::All, .. })
+        matches!(
+            self.holds,
+            ContentKind::Settings {
+                scope: Scope::All,
+                ..
+            }
+        )
     }
 }
 

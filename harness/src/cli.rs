@@ -3,8 +3,8 @@
 mod check;
 mod content;
 mod explain;
-mod live;
 mod list;
+mod live;
 mod load;
 mod run;
 mod serve;
@@ -271,7 +271,11 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // A closed standard output is not worth another message.
             let _ = error.print();
-            let code = if error.use_stderr() { Exit::Usage } else { Exit::Met };
+            let code = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Met
+            };
             return ExitCode::from(code as u8);
         }
     };

@@ -46,12 +46,19 @@ pub fn generate(plan: &Plan) -> Result<Files, ContentFault> {
     for fleet in 0..plan.scenario.fleets.len() {
         let mut shared = Vec::new();
         for index in plan.fleet_range(fleet) {
-            let Some(phone) = plan.phone(index) else { continue };
+            let Some(phone) = plan.phone(index) else {
+                continue;
+            };
             let first_of_model = !shared.contains(&phone.profile);
             if first_of_model {
                 shared.push(phone.profile);
             }
-            Writer { plan, phone: &phone, files: &mut files }.phone(first_of_model)?;
+            Writer {
+                plan,
+                phone: &phone,
+                files: &mut files,
+            }
+            .phone(first_of_model)?;
         }
     }
     Ok(files)
@@ -66,9 +73,16 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn phone(&mut self, first_of_model: bool) -> Result<(), ContentFault> {
-        let Some(profile) = self.plan.profile(self.phone) else { return Ok(()) };
-        let Some(fleet) = self.plan.fleet(self.phone) else { return Ok(()) };
-        let in_layout = profile.content.iter().filter(|file| file.layout == fleet.layout);
+        let Some(profile) = self.plan.profile(self.phone) else {
+            return Ok(());
+        };
+        let Some(fleet) = self.plan.fleet(self.phone) else {
+            return Ok(());
+        };
+        let in_layout = profile
+            .content
+            .iter()
+            .filter(|file| file.layout == fleet.layout);
         for file in in_layout {
             let own = file.path.source().contains("{mac") || file.path.source().contains("{index");
             if own || first_of_model {
@@ -91,12 +105,17 @@ impl Writer<'_> {
                 };
                 let name = of.rsplit('/').next().unwrap_or(&of).to_owned();
                 let checksum = Some((Md5::digest(bytes).into(), name.as_str()));
-                let draft = Draft { checksum, ..Draft::default() };
+                let draft = Draft {
+                    checksum,
+                    ..Draft::default()
+                };
                 format::write(Format::Checksum, profile.format, &draft)
             }
             ContentKind::Version => self.version(profile),
             ContentKind::Firmware => {
-                let Some(image) = self.plan.image_name(self.phone) else { return Ok(()) };
+                let Some(image) = self.plan.image_name(self.phone) else {
+                    return Ok(());
+                };
                 self.image(&image)
             }
             ContentKind::Phonebook => phonebook(),
@@ -112,8 +131,14 @@ impl Writer<'_> {
         if matches!(scope, Scope::Own | Scope::All) {
             settings.extend(self.plan.own_settings(self.phone));
         }
-        let pairs: Vec<_> = settings.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        let draft = Draft { settings: &pairs, ..Draft::default() };
+        let pairs: Vec<_> = settings
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .collect();
+        let draft = Draft {
+            settings: &pairs,
+            ..Draft::default()
+        };
         format::write(format, profile.format, &draft)
     }
 
@@ -121,28 +146,42 @@ impl Writer<'_> {
         let vars = self.vars();
         let links: Vec<_> = links.iter().map(|link| link.text(&vars)).collect();
         let links: Vec<_> = links.iter().map(String::as_str).collect();
-        let draft = Draft { links: &links, ..Draft::default() };
+        let draft = Draft {
+            links: &links,
+            ..Draft::default()
+        };
         format::write(Format::Boot, profile.format, &draft)
     }
 
     /// The version that the fleet is to run; without one, the version that the model runs.
     fn version(&self, profile: &Profile) -> Vec<u8> {
         let image = self.plan.image_name(self.phone);
-        let wanted = self.plan.fleet(self.phone).and_then(|fleet| fleet.firmware.as_deref());
+        let wanted = self
+            .plan
+            .fleet(self.phone)
+            .and_then(|fleet| fleet.firmware.as_deref());
         let version = wanted.unwrap_or(&profile.firmware);
         let mut settings = vec![("Version", version)];
         settings.extend(image.as_deref().map(|image| ("Image_file", image)));
-        let draft = Draft { settings: &settings, ..Draft::default() };
+        let draft = Draft {
+            settings: &settings,
+            ..Draft::default()
+        };
         format::write(Format::Version, profile.format, &draft)
     }
 
     /// Bytes that look like an image: a header with name and length, then noise from the name.
     fn image(&self, name: &str) -> Vec<u8> {
-        let length = self.plan.fleet(self.phone).map_or(0, |fleet| fleet.firmware_bytes);
+        let length = self
+            .plan
+            .fleet(self.phone)
+            .map_or(0, |fleet| fleet.firmware_bytes);
         let mut image = b"\x7fBOOTSTORM firmware image ".to_vec();
         image.extend_from_slice(name.as_bytes());
         image.push(0);
-        let seed = name.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31) + u64::from(byte));
+        let seed = name
+            .bytes()
+            .fold(0_u64, |hash, byte| hash.wrapping_mul(31) + u64::from(byte));
         let mut noise = Rng::new(seed);
         while image.len() < length {
             image.extend_from_slice(&noise.next_u64().to_le_bytes());
@@ -152,10 +191,17 @@ impl Writer<'_> {
     }
 
     fn path(&self, template: &Template) -> String {
-        let root = self.plan.fleet(self.phone).map_or("", |fleet| fleet.root.as_str());
+        let root = self
+            .plan
+            .fleet(self.phone)
+            .map_or("", |fleet| fleet.root.as_str());
         let path = template.text(&self.vars());
         let path = path.trim_start_matches('/');
-        if root.is_empty() { path.to_owned() } else { format!("{root}/{path}") }
+        if root.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{root}/{path}")
+        }
     }
 
     fn vars(&self) -> Vars<'_> {
@@ -165,7 +211,10 @@ impl Writer<'_> {
     fn insert(&mut self, path: String, bytes: Vec<u8>) -> Result<(), ContentFault> {
         if self.files.get(&path).is_some_and(|held| *held != bytes) {
             let fleet = self.plan.fleet(self.phone).map(|fleet| fleet.name.clone());
-            return Err(ContentFault::Clash { fleet: fleet.unwrap_or_default(), path });
+            return Err(ContentFault::Clash {
+                fleet: fleet.unwrap_or_default(),
+                path,
+            });
         }
         self.files.insert(path, bytes);
         Ok(())
@@ -174,7 +223,10 @@ impl Writer<'_> {
 
 fn phonebook() -> Vec<u8> {
     let entries = (1..=20).map(|number| {
-        format!("  <entry><name>Desk {number}</name><number>{}</number></entry>\n", 200 + number)
+        format!(
+            "  <entry><name>Desk {number}</name><number>{}</number></entry>\n",
+            200 + number
+        )
     });
     let entries: String = entries.collect();
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<phonebook>\n{entries}</phonebook>\n")

@@ -42,7 +42,9 @@ pub fn explain(
     let mut text = String::new();
     let boots = boots(profile);
     if mermaid {
-        let Some(boot) = boots.first() else { return Ok(text) };
+        let Some(boot) = boots.first() else {
+            return Ok(text);
+        };
         let (plan, result) = boot_once(profiles, profile, boot, seed)?;
         return Ok(ladder::mermaid(&plan, &result));
     }
@@ -71,7 +73,11 @@ impl Boot {
             Discovery::Pnp => "server found by SIP PnP",
             Discovery::Fixed => "server typed in on the web page",
         };
-        format!("{source}, content \"{}\" over {}", self.layout, self.transport.scheme())
+        format!(
+            "{source}, content \"{}\" over {}",
+            self.layout,
+            self.transport.scheme()
+        )
     }
 }
 
@@ -83,19 +89,28 @@ fn boots(profile: &Profile) -> Vec<Boot> {
             layouts.push(&file.layout);
         }
     }
-    let pnp = profile.sources.iter().any(|source| source.kind == SourceKind::Pnp);
+    let pnp = profile
+        .sources
+        .iter()
+        .any(|source| source.kind == SourceKind::Pnp);
     let whole = |layout: &str| {
         let mut files = profile.content.iter();
         files.any(|file| file.layout == layout && file.holds_everything())
     };
-    let scheme = profile.params.get(bootstorm_emulator::profile::Param::BareScheme as usize);
+    let scheme = profile
+        .params
+        .get(bootstorm_emulator::profile::Param::BareScheme as usize);
     let transport = match scheme.map(|spec| spec.default.source()) {
         Some("http") => Transport::Http,
         Some("https") => Transport::Https,
         _ => Transport::Tftp,
     };
     let boot = |layout: &&str| Boot {
-        source: if pnp && whole(layout) { Discovery::Pnp } else { Discovery::Dhcp },
+        source: if pnp && whole(layout) {
+            Discovery::Pnp
+        } else {
+            Discovery::Dhcp
+        },
         transport,
         layout: (*layout).to_owned(),
     };
@@ -129,12 +144,19 @@ fn boot_once(
         time_scale: 1.0,
         deadline: DEADLINE,
         load: LoadShape::Storm,
-        link: Link { delay: Duration::from_micros(500), ..Link::default() },
+        link: Link {
+            delay: Duration::from_micros(500),
+            ..Link::default()
+        },
         hosts: BTreeMap::new(),
         fleets: vec![fleet],
     };
     let plan = Plan::new(scenario, profiles, SIMULATED_SERVER).map_err(|faults| {
-        faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        faults
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
     })?;
     let plan = Arc::new(plan);
     let source = provision::tree(&plan).map_err(|fault| fault.to_string())?;
@@ -154,8 +176,18 @@ fn boot_once(
 }
 
 fn head(text: &mut String, profile: &Profile) {
-    let Profile { vendor, model, name, firmware, summary, .. } = profile;
-    let _ = writeln!(text, "{vendor} {model} ({name}), firmware {firmware}\n{summary}");
+    let Profile {
+        vendor,
+        model,
+        name,
+        firmware,
+        summary,
+        ..
+    } = profile;
+    let _ = writeln!(
+        text,
+        "{vendor} {model} ({name}), firmware {firmware}\n{summary}"
+    );
     if !profile.unverified.is_empty() {
         text.push_str("\nNot known for sure\n");
         for sentence in &profile.unverified {
@@ -169,14 +201,25 @@ fn sources(text: &mut String, profile: &Profile) {
     for (place, source) in profile.sources.iter().enumerate() {
         let what = match &source.kind {
             SourceKind::Pnp => "SIP PnP by multicast".to_owned(),
-            SourceKind::Dhcp { option, file_option: None } => format!("DHCP option {option}"),
-            SourceKind::Dhcp { option, file_option: Some(file) } => {
+            SourceKind::Dhcp {
+                option,
+                file_option: None,
+            } => format!("DHCP option {option}"),
+            SourceKind::Dhcp {
+                option,
+                file_option: Some(file),
+            } => {
                 format!("DHCP option {option}, file name in {file} where that is on")
             }
             SourceKind::Fixed(_) => "a URL typed in on its web page".to_owned(),
         };
         let clauses = source.clauses.join(" ");
-        let _ = writeln!(text, "  {:>2}  {:<14}{what:<50} {clauses}", place + 1, source.id);
+        let _ = writeln!(
+            text,
+            "  {:>2}  {:<14}{what:<50} {clauses}",
+            place + 1,
+            source.id
+        );
     }
 }
 
@@ -192,16 +235,25 @@ fn walk(text: &mut String, profile: &Profile) {
 fn moves(profile: &Profile, fetch: &Fetch) -> String {
     let name = |next: Next| match next {
         Next::End => "end of the list",
-        Next::Fetch(index) => {
-            profile.fetches.get(usize::from(index)).map_or("?", |fetch| fetch.label.as_str())
-        }
+        Next::Fetch(index) => profile
+            .fetches
+            .get(usize::from(index))
+            .map_or("?", |fetch| fetch.label.as_str()),
     };
-    let mut text = format!("found: {}; not there: {}", name(fetch.found), name(fetch.missing));
+    let mut text = format!(
+        "found: {}; not there: {}",
+        name(fetch.found),
+        name(fetch.missing)
+    );
     if fetch.unchanged != fetch.found {
         let _ = write!(text, "; unchanged: {}", name(fetch.unchanged));
     }
     if fetch.missing_empty != fetch.missing {
-        let _ = write!(text, "; not there and nothing held: {}", name(fetch.missing_empty));
+        let _ = write!(
+            text,
+            "; not there and nothing held: {}",
+            name(fetch.missing_empty)
+        );
     }
     if fetch.verify {
         let _ = write!(text, "; checksum differs: {}", name(fetch.mismatch));

@@ -89,15 +89,26 @@ fn dhcp_rules(plan: &Plan) -> Vec<Rule> {
             continue;
         }
         let text = plan.discovery_text(fleet);
-        for phone in plan.fleet_range(place).filter_map(|index| plan.phone(index)) {
-            let sources = plan.profile(&phone).map(|profile| profile.sources.as_slice());
-            let code = sources.unwrap_or_default().iter().find_map(|source| match source.kind {
-                SourceKind::Dhcp { option, .. } => Some(option),
-                _ => None,
-            });
+        for phone in plan
+            .fleet_range(place)
+            .filter_map(|index| plan.phone(index))
+        {
+            let sources = plan
+                .profile(&phone)
+                .map(|profile| profile.sources.as_slice());
+            let code = sources
+                .unwrap_or_default()
+                .iter()
+                .find_map(|source| match source.kind {
+                    SourceKind::Dhcp { option, .. } => Some(option),
+                    _ => None,
+                });
             if let Some(code) = code {
                 let options = vec![OptionValue::text(code, &text)];
-                rules.push(Rule { when: Match::Mac(phone.identity.mac), options });
+                rules.push(Rule {
+                    when: Match::Mac(phone.identity.mac),
+                    options,
+                });
             }
         }
     }

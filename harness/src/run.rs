@@ -86,8 +86,15 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> RunFault {
 
 /// Simulates a run and hands over the shard's own result, shelf and log included.
 #[must_use]
-pub fn simulate_shard(plan: &Arc<Plan>, reference: Reference, orders: &Orders) -> (ShardResult, Duration) {
-    let ports = Ports { sip: 5_060, pnp: 49_152 };
+pub fn simulate_shard(
+    plan: &Arc<Plan>,
+    reference: Reference,
+    orders: &Orders,
+) -> (ShardResult, Duration) {
+    let ports = Ports {
+        sip: 5_060,
+        pnp: 49_152,
+    };
     let shard = shard(plan, 0, 1, ports, orders);
     let outcome = Simulation::new(shard, reference).run(plan.scenario.deadline);
     let elapsed = outcome.ended.since(Moment::ZERO);
@@ -98,12 +105,19 @@ pub fn simulate_shard(plan: &Arc<Plan>, reference: Reference, orders: &Orders) -
 ///
 /// # Errors
 /// `RunFault::Books`.
-pub fn simulate(plan: &Arc<Plan>, reference: Reference, orders: &Orders) -> Result<Ended, RunFault> {
+pub fn simulate(
+    plan: &Arc<Plan>,
+    reference: Reference,
+    orders: &Orders,
+) -> Result<Ended, RunFault> {
     let (result, elapsed) = simulate_shard(plan, reference, orders);
     let mut facts = facts(plan, orders, "memory", elapsed);
     facts.shards = 1;
     let address = plan.server.to_string();
-    facts.subject.insert(Endpoint { service: "reference, simulated".to_owned(), address });
+    facts.subject.insert(Endpoint {
+        service: "reference, simulated".to_owned(),
+        address,
+    });
     close(plan, orders, facts, vec![result])
 }
 
@@ -127,7 +141,10 @@ pub fn loopback(
     let mut threads = Vec::new();
     for ((number, sockets), sip_end) in (0_u32..).zip(opened).zip(heard) {
         let pnp = sockets.pnp_port().map_err(system("look at a socket"))?;
-        let ports = Ports { sip: sip.port(), pnp };
+        let ports = Ports {
+            sip: sip.port(),
+            pnp,
+        };
         let setup = Setup {
             sockets,
             subject: *subject,
@@ -152,24 +169,44 @@ pub fn loopback(
     }
     let mut results = Vec::new();
     let mut health = GeneratorHealth::default();
+    let mut unreachable = 0;
     for thread in threads {
-        let result: io::Result<(ShardResult, Losses)> =
-            thread.join().unwrap_or_else(|_| Err(io::Error::other("a shard's thread died")));
+        let result: io::Result<(ShardResult, Losses)> = thread
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("a shard's thread died")));
         let (result, losses) = result.map_err(system("drive a shard"))?;
         health.dropped_datagrams += losses.dropped;
+        unreachable += losses.unreachable;
         results.push(result);
     }
     health.dropped_datagrams += sip.close();
     let mut facts = facts(plan, orders, "loopback", began.elapsed());
     facts.shards = count;
     facts.generator = health;
-    facts.subject.extend(subject.endpoints().into_iter().map(|(service, address)| Endpoint {
-        service: service.to_owned(),
-        address: address.to_string(),
-    }));
+    if unreachable > 0 {
+        facts.notes.insert(format!(
+            "{unreachable} requests were not sent: to a service that the subject does not have, or \
+             beyond the loopback network"
+        ));
+    }
+    facts.subject.extend(
+        subject
+            .endpoints()
+            .into_iter()
+            .map(|(service, address)| Endpoint {
+                service: service.to_owned(),
+                address: address.to_string(),
+            }),
+    );
     let shards = u64::from(count);
-    facts.limits.insert("shared UDP ports".to_owned(), shards * TRANSFER_SOCKETS as u64);
-    facts.limits.insert("TCP connections at once".to_owned(), shards * CONNECTIONS_MAX as u64);
+    facts.limits.insert(
+        "shared UDP ports".to_owned(),
+        shards * TRANSFER_SOCKETS as u64,
+    );
+    facts.limits.insert(
+        "TCP connections at once".to_owned(),
+        shards * CONNECTIONS_MAX as u64,
+    );
     close(plan, orders, facts, results)
 }
 
@@ -180,15 +217,26 @@ fn shard(plan: &Arc<Plan>, number: u32, count: u32, ports: Ports, orders: &Order
     shelf.time_scale = plan.scenario.time_scale;
     shelf.ports = ports;
     let hosts = plan.scenario.hosts.iter();
-    shelf.hosts = hosts.map(|(name, at)| (name.clone(), at.unwrap_or(plan.server))).collect();
+    shelf.hosts = hosts
+        .map(|(name, at)| (name.clone(), at.unwrap_or(plan.server)))
+        .collect();
     let only = orders.only;
     let mine = (number..plan.phones()).step_by(count as usize);
     let mine = mine.filter(move |index| only.is_none_or(|only| only == *index));
-    Shard::new(Arc::clone(plan), shelf, mine, Arc::clone(&orders.progress), orders.transcript)
+    Shard::new(
+        Arc::clone(plan),
+        shelf,
+        mine,
+        Arc::clone(&orders.progress),
+        orders.transcript,
+    )
 }
 
 fn facts(plan: &Plan, orders: &Orders, attachment: &str, elapsed: Duration) -> RunFacts {
-    let unverified = plan.profiles.iter().filter(|profile| !profile.http.verify_certificate);
+    let unverified = plan
+        .profiles
+        .iter()
+        .filter(|profile| !profile.http.verify_certificate);
     let notes = unverified
         .map(|profile| format!("{} does not verify the server's certificate", profile.name));
     RunFacts {
@@ -197,7 +245,11 @@ fn facts(plan: &Plan, orders: &Orders, attachment: &str, elapsed: Duration) -> R
         seed: plan.scenario.seed,
         attachment: attachment.to_owned(),
         time_scale: plan.scenario.time_scale,
-        planned: if orders.only.is_some() { 1 } else { plan.phones() },
+        planned: if orders.only.is_some() {
+            1
+        } else {
+            plan.phones()
+        },
         cores: std::thread::available_parallelism()
             .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
         started_at: orders.started_at,
@@ -233,12 +285,19 @@ fn close(
     }
     if facts.generator.lag_max > LAG_MAX {
         let lag = facts.generator.lag_max.as_millis();
-        facts.generator.saturated.insert(format!("phones were served {lag} ms late"));
+        facts
+            .generator
+            .saturated
+            .insert(format!("phones were served {lag} ms late"));
     }
     let mut redactor = Redactor::new(plan.scenario.seed);
     if orders.keep_secrets {
         redactor = redactor.keeping_secrets();
     }
     let report = Report::new(facts, ladder, phones, &redactor)?;
-    Ok(Ended { report, transcript, bytes_per_phone })
+    Ok(Ended {
+        report,
+        transcript,
+        bytes_per_phone,
+    })
 }

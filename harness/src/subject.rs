@@ -33,7 +33,14 @@ impl Subject {
     /// A subject with no endpoint yet.
     #[must_use]
     pub fn at(address: Ipv4Addr) -> Self {
-        Self { address, dhcp: None, tftp: None, http: None, https: None, pnp_port: None }
+        Self {
+            address,
+            dhcp: None,
+            tftp: None,
+            http: None,
+            https: None,
+            pnp_port: None,
+        }
     }
 
     /// Where a UDP payload really goes; `None` outside the loopback network and for a service
@@ -49,9 +56,9 @@ impl Subject {
         match to.port() {
             DHCP if *to.ip() == self.address => self.dhcp,
             TFTP if *to.ip() == self.address => self.tftp,
-            SIP if *to.ip() == self.address => {
-                self.pnp_port.map(|port| SocketAddrV4::new(self.address, port))
-            }
+            SIP if *to.ip() == self.address => self
+                .pnp_port
+                .map(|port| SocketAddrV4::new(self.address, port)),
             _ => Some(to),
         }
         .filter(|to| to.ip().is_loopback())
@@ -90,7 +97,9 @@ impl Subject {
             ("https", self.https),
             ("pnp", pnp),
         ];
-        all.into_iter().filter_map(|(name, at)| Some((name, at?))).collect()
+        all.into_iter()
+            .filter_map(|(name, at)| Some((name, at?)))
+            .collect()
     }
 }
 
@@ -127,7 +136,12 @@ mod tests {
     #[test]
     fn reaches_nothing_outside_loopback() {
         let subject = subject();
-        for text in ["192.0.2.1:69", "10.0.0.1:67", "255.255.255.255:9", "8.8.8.8:53"] {
+        for text in [
+            "192.0.2.1:69",
+            "10.0.0.1:67",
+            "255.255.255.255:9",
+            "8.8.8.8:53",
+        ] {
             assert_eq!(subject.udp(text.parse().unwrap()), None, "{text}");
             assert_eq!(subject.tcp(text.parse().unwrap()), None, "{text}");
         }

@@ -115,15 +115,21 @@ impl Group {
     fn new(plan: &Plan, planned: &PhonePlan, shelf: &mut Shelf) -> Self {
         let mut expected = BTreeMap::new();
         let common = plan.common_settings(planned, true);
-        let same = common.into_iter().map(|(key, value)| (key, Expected::Same(value)));
+        let same = common
+            .into_iter()
+            .map(|(key, value)| (key, Expected::Same(value)));
         let own = plan.own_templates(planned);
-        let own = own.into_iter().map(|(key, template)| (key, Expected::Own(template)));
+        let own = own
+            .into_iter()
+            .map(|(key, template)| (key, Expected::Own(template)));
         for (key, value) in same.chain(own) {
             if let Some(key) = shelf.keys.intern(&key) {
                 expected.insert(key, value);
             }
         }
-        Self { expected: expected.into_iter().collect() }
+        Self {
+            expected: expected.into_iter().collect(),
+        }
     }
 }
 
@@ -143,15 +149,21 @@ fn extra(group: &Group, phone: &Phone, shelf: &Shelf) -> Option<Difference> {
     None
 }
 
-fn firmware(
-    plan: &Plan,
-    planned: &PhonePlan,
-    phone: &Phone,
-    shelf: &Shelf,
-) -> Option<Difference> {
+fn firmware(plan: &Plan, planned: &PhonePlan, phone: &Phone, shelf: &Shelf) -> Option<Difference> {
     let expected = plan.fleet(planned)?.firmware.as_deref()?;
-    let fallback = shelf.profiles.get(usize::from(phone.profile())).map(|p| p.firmware.as_str());
-    let held = phone.flash().firmware.as_deref().or(fallback).unwrap_or_default();
+    let fallback = shelf
+        .profiles
+        .get(usize::from(phone.profile()))
+        .map(|p| p.firmware.as_str());
+    let held = phone
+        .flash()
+        .firmware
+        .as_deref()
+        .or(fallback)
+        .unwrap_or_default();
     let differs = held != expected;
-    differs.then(|| Difference::Firmware { expected: expected.to_owned(), held: held.to_owned() })
+    differs.then(|| Difference::Firmware {
+        expected: expected.to_owned(),
+        held: held.to_owned(),
+    })
 }

@@ -31,9 +31,11 @@ impl LoadShape {
         match *self {
             Self::Storm => Duration::ZERO,
             Self::Rate { per_s } => seconds(number / per_s),
-            Self::Ramp { from_per_s, to_per_s, over } => {
-                seconds(ramp_start(number, from_per_s, to_per_s, over.as_secs_f64()))
-            }
+            Self::Ramp {
+                from_per_s,
+                to_per_s,
+                over,
+            } => seconds(ramp_start(number, from_per_s, to_per_s, over.as_secs_f64())),
         }
     }
 }
@@ -71,19 +73,31 @@ mod tests {
     #[test]
     fn ramp_grows_to_its_rate_and_keeps_it() {
         let over = Duration::from_secs(10);
-        let ramp = LoadShape::Ramp { from_per_s: 0.0, to_per_s: 20.0, over };
+        let ramp = LoadShape::Ramp {
+            from_per_s: 0.0,
+            to_per_s: 20.0,
+            over,
+        };
         assert_eq!(ramp.start_of(0), Duration::ZERO);
         assert_eq!(ramp.start_of(100), over);
         assert_eq!(ramp.start_of(25), Duration::from_secs(5));
         assert_eq!(ramp.start_of(120), Duration::from_secs(11));
-        let level = LoadShape::Ramp { from_per_s: 5.0, to_per_s: 5.0, over };
+        let level = LoadShape::Ramp {
+            from_per_s: 5.0,
+            to_per_s: 5.0,
+            over,
+        };
         assert_eq!(level.start_of(10), Duration::from_secs(2));
     }
 
     #[test]
     fn arrivals_never_go_back_in_time() {
         let over = Duration::from_secs(3);
-        let falling = LoadShape::Ramp { from_per_s: 100.0, to_per_s: 1.0, over };
+        let falling = LoadShape::Ramp {
+            from_per_s: 100.0,
+            to_per_s: 1.0,
+            over,
+        };
         let starts: Vec<_> = (0..400).map(|index| falling.start_of(index)).collect();
         assert!(starts.is_sorted());
     }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bootstorm_emulator::identity::{Identity, Mac};
-use bootstorm_emulator::profile::{ContentKind, Profile};
 use bootstorm_emulator::profile::keys::Meaning;
 use bootstorm_emulator::profile::set::{ProfileSet, UnknownProfile};
 use bootstorm_emulator::profile::template::{Template, Vars};
+use bootstorm_emulator::profile::{ContentKind, Profile};
 
 use crate::intended::Intended;
 use crate::scenario::{Discovery, Fleet, Scenario};
@@ -109,11 +109,17 @@ impl Plan {
                         mix.extend(std::iter::repeat_n(place, *weight as usize));
                     }
                     Err(fault) => {
-                        faults.push(PlanFault::Profile { fleet: fleet.name.clone(), fault });
+                        faults.push(PlanFault::Profile {
+                            fleet: fleet.name.clone(),
+                            fault,
+                        });
                     }
                 }
             }
-            fleets.push(FleetPlan { first: u32::try_from(first).unwrap_or(u32::MAX), mix });
+            fleets.push(FleetPlan {
+                first: u32::try_from(first).unwrap_or(u32::MAX),
+                mix,
+            });
             first += u64::from(fleet.phones);
         }
         match first {
@@ -125,7 +131,13 @@ impl Plan {
             return Err(faults);
         }
         let phones = u32::try_from(first).unwrap_or(PHONES_MAX);
-        Ok(Self { scenario, profiles, server, fleets, phones })
+        Ok(Self {
+            scenario,
+            profiles,
+            server,
+            fleets,
+            phones,
+        })
     }
 
     /// How many phones.
@@ -140,22 +152,43 @@ impl Plan {
         if index >= self.phones {
             return None;
         }
-        let fleet = self.fleets.partition_point(|fleet| fleet.first <= index).checked_sub(1)?;
+        let fleet = self
+            .fleets
+            .partition_point(|fleet| fleet.first <= index)
+            .checked_sub(1)?;
         let planned = self.fleets.get(fleet)?;
         let within = index - planned.first;
         let length = u32::try_from(planned.mix.len()).ok()?;
         let profile = *planned.mix.get(within.checked_rem(length)? as usize)?;
-        let oui = self.profiles.get(usize::from(profile))?.ouis.first().copied()?;
+        let oui = self
+            .profiles
+            .get(usize::from(profile))?
+            .ouis
+            .first()
+            .copied()?;
         let mac = Mac::from_oui(oui, index);
-        let identity = Identity { mac, index, run_seed: self.scenario.seed };
-        Some(PhonePlan { identity, profile, fleet, start: self.scenario.load.start_of(index) })
+        let identity = Identity {
+            mac,
+            index,
+            run_seed: self.scenario.seed,
+        };
+        Some(PhonePlan {
+            identity,
+            profile,
+            fleet,
+            start: self.scenario.load.start_of(index),
+        })
     }
 
     /// The phones of a fleet: first index and one past the last.
     #[must_use]
     pub fn fleet_range(&self, fleet: usize) -> std::ops::Range<u32> {
         let first = self.fleets.get(fleet).map_or(0, |fleet| fleet.first);
-        let count = self.scenario.fleets.get(fleet).map_or(0, |fleet| fleet.phones);
+        let count = self
+            .scenario
+            .fleets
+            .get(fleet)
+            .map_or(0, |fleet| fleet.phones);
         first..first + count
     }
 
@@ -206,9 +239,10 @@ impl Plan {
     pub fn pnp_url(&self, phone: &PhonePlan) -> Option<String> {
         let (fleet, profile) = (self.fleet(phone)?, self.profile(phone)?);
         let directory = self.directory_url(fleet);
-        let whole = profile.content.iter().find(|file| {
-            file.layout == fleet.layout && file.holds_everything()
-        });
+        let whole = profile
+            .content
+            .iter()
+            .find(|file| file.layout == fleet.layout && file.holds_everything());
         Some(match whole {
             Some(file) => format!("{directory}{}", file.path.text(&self.vars(phone))),
             None => directory,
@@ -219,7 +253,9 @@ impl Plan {
     #[must_use]
     pub fn vars<'a>(&'a self, phone: &PhonePlan) -> Vars<'a> {
         let profile = self.profile(phone).map(AsRef::as_ref);
-        let version = self.fleet(phone).and_then(|fleet| fleet.firmware.as_deref());
+        let version = self
+            .fleet(phone)
+            .and_then(|fleet| fleet.firmware.as_deref());
         Vars {
             mac: phone.identity.mac,
             index: phone.identity.index,
@@ -247,9 +283,8 @@ impl Plan {
         let fleet = self.fleet(phone)?;
         fleet.firmware.as_ref()?;
         let mut files = self.profile(phone)?.content.iter();
-        let image = files.find(|file| {
-            file.layout == fleet.layout && file.holds == ContentKind::Firmware
-        })?;
+        let image = files
+            .find(|file| file.layout == fleet.layout && file.holds == ContentKind::Firmware)?;
         Some(image.path.text(&self.vars(phone)))
     }
 
@@ -260,7 +295,10 @@ impl Plan {
         settings.extend(self.common_settings(phone, true));
         settings.extend(self.own_settings(phone));
         let firmware = self.fleet(phone).and_then(|fleet| fleet.firmware.clone());
-        Intended { settings: settings.into_iter().collect(), firmware }
+        Intended {
+            settings: settings.into_iter().collect(),
+            firmware,
+        }
     }
 
     /// The settings of a fleet's common file; with `only_taken` those that the phone's model
@@ -273,8 +311,12 @@ impl Plan {
         let vars = self.vars(phone);
         let special = fleet.common_for.iter();
         let taken = special.filter(|(name, _)| !only_taken || **name == profile.name);
-        let all = fleet.common.iter().chain(taken.flat_map(|(_, settings)| settings));
-        all.map(|(key, value)| (key.clone(), value.text(&vars))).collect()
+        let all = fleet
+            .common
+            .iter()
+            .chain(taken.flat_map(|(_, settings)| settings));
+        all.map(|(key, value)| (key.clone(), value.text(&vars)))
+            .collect()
     }
 
     /// The phone's own settings, firmware URL included.
@@ -297,7 +339,11 @@ impl Plan {
         if let (Some(rule), Some(path)) = (firmware, self.image_path(phone)) {
             let url = format!("{}{path}", self.directory_url(fleet));
             let url = url.replace('{', "{{").replace('}', "}}");
-            settings.extend(Template::parse(&url).ok().map(|url| (rule.pattern.clone(), url)));
+            settings.extend(
+                Template::parse(&url)
+                    .ok()
+                    .map(|url| (rule.pattern.clone(), url)),
+            );
         }
         settings
     }
@@ -313,10 +359,18 @@ fn place_of(profiles: &mut Vec<Arc<Profile>>, profile: Arc<Profile>) -> u16 {
 }
 
 fn layout_fault(fleet: &Fleet, profile: &Profile) -> Option<PlanFault> {
-    if profile.content.iter().any(|file| file.layout == fleet.layout) {
+    if profile
+        .content
+        .iter()
+        .any(|file| file.layout == fleet.layout)
+    {
         return None;
     }
-    let mut known: Vec<_> = profile.content.iter().map(|file| file.layout.as_str()).collect();
+    let mut known: Vec<_> = profile
+        .content
+        .iter()
+        .map(|file| file.layout.as_str())
+        .collect();
     known.dedup();
     Some(PlanFault::Layout {
         fleet: fleet.name.clone(),

@@ -37,7 +37,11 @@ impl Scenario {
     /// Shares `phones` among the fleets as they are shared now; a fleet whose share is none is
     /// left out.
     pub fn resize(&mut self, phones: u32) {
-        let total: u64 = self.fleets.iter().map(|fleet| u64::from(fleet.phones)).sum();
+        let total: u64 = self
+            .fleets
+            .iter()
+            .map(|fleet| u64::from(fleet.phones))
+            .sum();
         let (mut seen, mut given) = (0_u64, 0_u64);
         for fleet in &mut self.fleets {
             seen += u64::from(fleet.phones);

@@ -296,10 +296,14 @@ impl Run {
 /// What a text without a scheme means (FLY-66).
 fn bare_scheme(turn: &Turn<'_>, flash: &Flash) -> Scheme {
     let word = params::text(turn, flash, Param::BareScheme);
-    [(Scheme::Http, "http"), (Scheme::Https, "https"), (Scheme::Ftp, "ftp")]
-        .into_iter()
-        .find(|(_, name)| word.eq_ignore_ascii_case(name))
-        .map_or(Scheme::Tftp, |(scheme, _)| scheme)
+    [
+        (Scheme::Http, "http"),
+        (Scheme::Https, "https"),
+        (Scheme::Ftp, "ftp"),
+    ]
+    .into_iter()
+    .find(|(_, name)| word.eq_ignore_ascii_case(name))
+    .map_or(Scheme::Tftp, |(scheme, _)| scheme)
 }
 
 /// A text option of the lease, without trailing NULs.

@@ -11,7 +11,7 @@ use super::apply::{self, Collected};
 use super::fetching::{Fetching, Target};
 use super::io::Input;
 use super::params::HttpIdentity;
-use super::run::{Holdings, Carried};
+use super::run::{Carried, Holdings};
 use super::turn::Turn;
 use crate::bodies::Body;
 use crate::event::{EventKind, Fault, File, Limit};

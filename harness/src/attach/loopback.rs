@@ -85,7 +85,11 @@ impl Sockets {
     pub fn open() -> io::Result<Self> {
         let transfers = (0..TRANSFER_SOCKETS).map(|_| udp::open(0));
         let transfers = transfers.collect::<io::Result<_>>()?;
-        Ok(Self { dhcp: udp::open(0)?, pnp: udp::open(0)?, transfers })
+        Ok(Self {
+            dhcp: udp::open(0)?,
+            pnp: udp::open(0)?,
+            transfers,
+        })
     }
 
     /// The port that PnP requests leave from.
@@ -134,7 +138,9 @@ struct Wire {
 /// # Errors
 /// The operating system's, when the sockets cannot be used.
 pub fn run(shard: Shard, setup: Setup) -> io::Result<(Shard, Losses)> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let local = LocalSet::new();
     let world = local.block_on(&runtime, drive(shard, setup))?;
     drop(local);
@@ -150,7 +156,11 @@ async fn drive(shard: Shard, setup: Setup) -> io::Result<Rc<RefCell<World>>> {
     loop {
         let now = {
             let mut world = world.borrow_mut();
-            let World { shard, wire, asleep_until } = &mut *world;
+            let World {
+                shard,
+                wire,
+                asleep_until,
+            } = &mut *world;
             let now = wire.now();
             shard.tick(now, TICKS, wire);
             if shard.is_over() || now >= end || stop.load(Ordering::Relaxed) {
@@ -175,7 +185,10 @@ async fn drive(shard: Shard, setup: Setup) -> io::Result<Rc<RefCell<World>>> {
 /// Puts the world together and starts the tasks that read its sockets.
 fn start(shard: Shard, setup: Setup) -> io::Result<(Rc<RefCell<World>>, Rc<Notify>)> {
     let sockets = setup.sockets;
-    let transfers = sockets.transfers.into_iter().map(|socket| SharedSocket::new(socket).map(Rc::new));
+    let transfers = sockets
+        .transfers
+        .into_iter()
+        .map(|socket| SharedSocket::new(socket).map(Rc::new));
     let wake = Rc::new(Notify::new());
     let wire = Wire {
         this: Weak::new(),
@@ -195,10 +208,17 @@ fn start(shard: Shard, setup: Setup) -> io::Result<(Rc<RefCell<World>>, Rc<Notif
         wake: Rc::clone(&wake),
         losses: Losses::default(),
     };
-    let mut readers = vec![(Port::Dhcp, Rc::clone(&wire.dhcp)), (Port::Pnp, Rc::clone(&wire.pnp))];
+    let mut readers = vec![
+        (Port::Dhcp, Rc::clone(&wire.dhcp)),
+        (Port::Pnp, Rc::clone(&wire.pnp)),
+    ];
     let transfers = wire.transfers.iter().enumerate();
     readers.extend(transfers.map(|(index, socket)| (Port::Transfer(index), Rc::clone(socket))));
-    let world = World { shard, wire, asleep_until: Moment::ZERO };
+    let world = World {
+        shard,
+        wire,
+        asleep_until: Moment::ZERO,
+    };
     let world = Rc::new(RefCell::new(world));
     world.borrow_mut().wire.this = Rc::downgrade(&world);
     for (port, socket) in readers {
@@ -238,10 +258,7 @@ async fn read(world: Weak<RefCell<World>>, port: Port, socket: Rc<SharedSocket>)
 }
 
 /// Takes what arrives at the run's SIP port.
-async fn hear(
-    world: Weak<RefCell<World>>,
-    mut arrivals: mpsc::Receiver<(Received, Vec<u8>)>,
-) {
+async fn hear(world: Weak<RefCell<World>>, mut arrivals: mpsc::Receiver<(Received, Vec<u8>)>) {
     while let Some((received, mut bytes)) = arrivals.recv().await {
         let Some(world) = world.upgrade() else { return };
         world.borrow_mut().arrived(Port::Sip, received, &mut bytes);
@@ -262,13 +279,23 @@ impl World {
             Port::Transfer(index) => Channel::Fresh(self.wire.fresh_on(slot, index)),
         };
         let from = self.wire.subject.seen(received.from);
-        self.step(slot, Input::Datagram { channel, from, bytes });
+        self.step(
+            slot,
+            Input::Datagram {
+                channel,
+                from,
+                bytes,
+            },
+        );
     }
 
     fn step(&mut self, slot: u32, input: Input<'_>) {
         let now = self.wire.now();
         self.shard.step(now, slot, input, &mut self.wire);
-        let sooner = self.shard.deadline().is_some_and(|at| at < self.asleep_until);
+        let sooner = self
+            .shard
+            .deadline()
+            .is_some_and(|at| at < self.asleep_until);
         if sooner || self.shard.is_over() {
             self.wire.wake.notify_one();
         }
@@ -362,16 +389,27 @@ impl Network for Wire {
             return;
         };
         let tls = tls.map(|tls| {
-            let config = if tls.verify { &self.tls } else { &self.tls_trusting };
+            let config = if tls.verify {
+                &self.tls
+            } else {
+                &self.tls_trusting
+            };
             (Arc::clone(config), tls.name.to_owned())
         });
-        let call = Call { from: end.address, to, tls };
+        let call = Call {
+            from: end.address,
+            to,
+            tls,
+        };
         spawn_local(tcp::run(call, Arc::clone(&self.permits), commands, tell));
     }
 
     fn write(&mut self, _now: Moment, end: End, bytes: &[u8]) {
         // A phone has one request under way at a time, so the queue is never full.
-        let sent = self.connections.get(&end).map(|writes| writes.try_send(bytes.to_vec()));
+        let sent = self
+            .connections
+            .get(&end)
+            .map(|writes| writes.try_send(bytes.to_vec()));
         if matches!(sent, Some(Err(_))) {
             self.losses.dropped += 1;
         }

@@ -72,8 +72,17 @@ struct Flight {
 
 #[derive(Debug)]
 enum Cargo {
-    Up { to: Endpoint, from: SocketAddrV4, bytes: Vec<u8> },
-    Down { slot: u32, channel: Channel, from: SocketAddrV4, bytes: Vec<u8> },
+    Up {
+        to: Endpoint,
+        from: SocketAddrV4,
+        bytes: Vec<u8>,
+    },
+    Down {
+        slot: u32,
+        channel: Channel,
+        from: SocketAddrV4,
+        bytes: Vec<u8>,
+    },
     Opened(End),
     Refused(End),
     StreamUp(End, Vec<u8>),
@@ -117,7 +126,14 @@ impl Simulation {
             streams: FxHashMap::default(),
         };
         let (replies, scratch) = (Replies::default(), Vec::new());
-        Self { shard, wire, reference, replies, scratch, now: Moment::ZERO }
+        Self {
+            shard,
+            wire,
+            reference,
+            replies,
+            scratch,
+            now: Moment::ZERO,
+        }
     }
 
     /// Runs until every phone is at rest or `deadline` has come; the shard is over then.
@@ -133,13 +149,20 @@ impl Simulation {
                 }
             }
         }
-        Outcome { shard: self.shard, reference: self.reference, ended: self.now }
+        Outcome {
+            shard: self.shard,
+            reference: self.reference,
+            ended: self.now,
+        }
     }
 
     /// When anything happens next.
     fn next(&self) -> Option<Moment> {
         let flight = self.wire.queue.peek().map(|Reverse(flight)| flight.at);
-        [flight, self.reference.deadline(), self.shard.deadline()].into_iter().flatten().min()
+        [flight, self.reference.deadline(), self.shard.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Goes to a moment and does what is due then: arrivals, the server's timers, the phones'.
@@ -159,17 +182,28 @@ impl Simulation {
         let now = self.now;
         match cargo {
             Cargo::Up { to, from, bytes } => {
-                self.reference.datagram(now, to, from, &bytes, &mut self.replies);
+                self.reference
+                    .datagram(now, to, from, &bytes, &mut self.replies);
                 self.wire.spare.push(bytes);
                 self.answer();
             }
-            Cargo::Down { slot, channel, from, bytes } => {
-                let input = Input::Datagram { channel, from, bytes: &bytes };
+            Cargo::Down {
+                slot,
+                channel,
+                from,
+                bytes,
+            } => {
+                let input = Input::Datagram {
+                    channel,
+                    from,
+                    bytes: &bytes,
+                };
                 self.shard.step(now, slot, input, &mut self.wire);
                 self.wire.spare.push(bytes);
             }
             Cargo::Opened(end) => {
-                self.shard.step(now, end.slot, Input::Opened(end.connection), &mut self.wire);
+                self.shard
+                    .step(now, end.slot, Input::Opened(end.connection), &mut self.wire);
             }
             Cargo::Refused(end) => {
                 let input = Input::Failed(end.connection, ConnectionFault::Refused);
@@ -197,11 +231,15 @@ impl Simulation {
 
     /// The server takes bytes of a connection and answers.
     fn served(&mut self, end: End, bytes: &[u8]) {
-        let Some(stream) = self.wire.streams.get_mut(&end) else { return };
+        let Some(stream) = self.wire.streams.get_mut(&end) else {
+            return;
+        };
         let peer = SocketAddrV4::new(end.address, FIRST_TCP_PORT + end.connection.0 % 10_000);
         self.scratch.clear();
         let http = &self.reference.http;
-        let after = stream.server.receive(self.now, peer, http, bytes, &mut self.scratch);
+        let after = stream
+            .server
+            .receive(self.now, peer, http, bytes, &mut self.scratch);
         if !self.scratch.is_empty() {
             let answer = self.scratch.as_slice();
             self.wire.stream_down(self.now, end, Some(answer));
@@ -217,10 +255,10 @@ impl Simulation {
             let from = SocketAddrV4::new(self.wire.server, server_port(datagram.from));
             let target = match datagram.from {
                 Endpoint::Dhcp => dhcp_client(&self.shard, bytes),
-                _ => self.shard.with_address(*datagram.to.ip()).zip(channel_of(
-                    datagram.to.port(),
-                    self.wire.ports,
-                )),
+                _ => self
+                    .shard
+                    .with_address(*datagram.to.ip())
+                    .zip(channel_of(datagram.to.port(), self.wire.ports)),
             };
             if let Some((slot, channel)) = target {
                 self.wire.down(self.now, slot, channel, from, bytes);
@@ -277,13 +315,24 @@ impl Wire {
     }
 
     fn take_due(&mut self, now: Moment) -> Option<Cargo> {
-        let due = self.queue.peek().is_some_and(|Reverse(flight)| flight.at <= now);
-        if due { self.queue.pop().map(|Reverse(flight)| flight.cargo) } else { None }
+        let due = self
+            .queue
+            .peek()
+            .is_some_and(|Reverse(flight)| flight.at <= now);
+        if due {
+            self.queue.pop().map(|Reverse(flight)| flight.cargo)
+        } else {
+            None
+        }
     }
 
     fn launch(&mut self, at: Moment, cargo: Cargo) {
         self.sent += 1;
-        self.queue.push(Reverse(Flight { at, number: self.sent, cargo }));
+        self.queue.push(Reverse(Flight {
+            at,
+            number: self.sent,
+            cargo,
+        }));
     }
 
     fn copy(&mut self, bytes: &[u8]) -> Vec<u8> {
@@ -313,24 +362,27 @@ impl Wire {
         now + delay
     }
 
-    fn down(
-        &mut self,
-        now: Moment,
-        slot: u32,
-        channel: Channel,
-        from: SocketAddrV4,
-        bytes: &[u8],
-    ) {
+    fn down(&mut self, now: Moment, slot: u32, channel: Channel, from: SocketAddrV4, bytes: &[u8]) {
         for at in self.arrivals(now).into_iter().flatten() {
             let bytes = self.copy(bytes);
-            self.launch(at, Cargo::Down { slot, channel, from, bytes });
+            self.launch(
+                at,
+                Cargo::Down {
+                    slot,
+                    channel,
+                    from,
+                    bytes,
+                },
+            );
         }
     }
 
     /// The server writes (or, without bytes, closes).
     fn stream_down(&mut self, now: Moment, end: End, bytes: Option<&[u8]>) {
         let delay = self.link.delay;
-        let Some(stream) = self.streams.get_mut(&end) else { return };
+        let Some(stream) = self.streams.get_mut(&end) else {
+            return;
+        };
         stream.down = stream.down.max(now + delay);
         let at = stream.down;
         let cargo = match bytes {
@@ -343,11 +395,20 @@ impl Wire {
 
 impl Network for Wire {
     fn send(&mut self, now: Moment, from: Sender, to: SocketAddrV4, bytes: &[u8]) {
-        let Some(endpoint) = self.endpoint(to) else { return };
+        let Some(endpoint) = self.endpoint(to) else {
+            return;
+        };
         let peer = SocketAddrV4::new(from.address, port_of(from.channel, self.ports));
         for at in self.arrivals(now).into_iter().flatten() {
             let bytes = self.copy(bytes);
-            self.launch(at, Cargo::Up { to: endpoint, from: peer, bytes });
+            self.launch(
+                at,
+                Cargo::Up {
+                    to: endpoint,
+                    from: peer,
+                    bytes,
+                },
+            );
         }
     }
 
@@ -365,7 +426,9 @@ impl Network for Wire {
 
     fn write(&mut self, now: Moment, end: End, bytes: &[u8]) {
         let delay = self.link.delay;
-        let Some(stream) = self.streams.get_mut(&end) else { return };
+        let Some(stream) = self.streams.get_mut(&end) else {
+            return;
+        };
         stream.up = stream.up.max(now + delay);
         let at = stream.up;
         let bytes = self.copy(bytes);

@@ -52,7 +52,13 @@ impl SipPort {
         let (senders, heard) = (0..shards)
             .map(|_| {
                 let (sender, arrivals) = mpsc::channel(QUEUE);
-                (sender, Heard { socket: Arc::clone(&socket), arrivals })
+                (
+                    sender,
+                    Heard {
+                        socket: Arc::clone(&socket),
+                        arrivals,
+                    },
+                )
             })
             .unzip();
         let (over, dropped) = (Arc::default(), Arc::default());
@@ -62,8 +68,18 @@ impl SipPort {
             over: Arc::clone(&over),
             dropped: Arc::clone(&dropped),
         };
-        let thread = std::thread::Builder::new().name("sip".to_owned()).spawn(|| reader.run())?;
-        Ok((Self { port, over, dropped, thread: Some(thread) }, heard))
+        let thread = std::thread::Builder::new()
+            .name("sip".to_owned())
+            .spawn(|| reader.run())?;
+        Ok((
+            Self {
+                port,
+                over,
+                dropped,
+                thread: Some(thread),
+            },
+            heard,
+        ))
     }
 
     /// The port number.
@@ -105,7 +121,9 @@ impl Reader {
     fn run(self) {
         let mut buffer = vec![0; DATAGRAM_BYTES];
         while !self.over.load(Ordering::Relaxed) {
-            let Ok(received) = udp::receive(&self.socket, &mut buffer) else { continue };
+            let Ok(received) = udp::receive(&self.socket, &mut buffer) else {
+                continue;
+            };
             let bytes = buffer.get(..received.length).unwrap_or_default();
             for shard in &self.shards {
                 if shard.try_send((received, bytes.to_vec())).is_err() {

@@ -47,7 +47,10 @@ fn check_scenario(name: &str, text: &str, profiles: &ProfileSet) -> Result<(), S
             .map(drop)
             .map_err(|fault| format!("{name}: {fault}")),
         Err(faults) => {
-            let lines: Vec<_> = faults.iter().map(|fault| format!("{name}: {fault}")).collect();
+            let lines: Vec<_> = faults
+                .iter()
+                .map(|fault| format!("{name}: {fault}"))
+                .collect();
             Err(lines.join("\n"))
         }
     }
@@ -58,7 +61,9 @@ fn check_profile(path: &Path, text: &str) -> Result<(), String> {
     let failed = |trouble: Trouble| trouble.to_string();
     let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new("."));
-    let vendor = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+    let vendor = directory
+        .canonicalize()
+        .unwrap_or_else(|_| directory.to_owned());
     let root = vendor.parent().unwrap_or(&vendor).to_owned();
     let mut files = Vec::new();
     load::collect(&root, &vendor, &mut files).map_err(failed)?;

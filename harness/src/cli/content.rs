@@ -22,7 +22,10 @@ pub(super) fn content(common: &Common, arguments: &ContentArguments) -> Result<E
     }
     if !common.quiet {
         let (count, out) = (files.len(), arguments.out.display());
-        print(&format!("{count} files, {bytes} bytes, for {} phones in {out}\n", plan.phones()));
+        print(&format!(
+            "{count} files, {bytes} bytes, for {} phones in {out}\n",
+            plan.phones()
+        ));
         for fleet in &plan.scenario.fleets {
             let (name, phones) = (&fleet.name, fleet.phones);
             let text = plan.discovery_text(fleet);
@@ -39,13 +42,16 @@ pub(super) fn content(common: &Common, arguments: &ContentArguments) -> Result<E
 
 fn write(root: &Path, path: &str, content: &[u8]) -> Result<(), Trouble> {
     let relative = Path::new(path);
-    let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
+    let plain = relative
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
     if !plain {
-        return Err(Trouble::usage(format!("the path {path} leads out of the directory")));
+        return Err(Trouble::usage(format!(
+            "the path {path} leads out of the directory"
+        )));
     }
     let target = root.join(relative);
     let made = target.parent().map_or(Ok(()), fs::create_dir_all);
-    made.and_then(|()| fs::write(&target, content)).map_err(|fault| {
-        Trouble::own(format!("failed to write {}: {fault}", target.display()))
-    })
+    made.and_then(|()| fs::write(&target, content))
+        .map_err(|fault| Trouble::own(format!("failed to write {}: {fault}", target.display())))
 }

@@ -1,6 +1,6 @@
 //! `bootstorm explain`
 
-use super::{Common, ExplainArguments, Exit, Trouble, load, print};
+use super::{Common, Exit, ExplainArguments, Trouble, load, print};
 use crate::explain;
 
 /// Prints a profile's flow.

@@ -1,5 +1,6 @@
 //! `bootstorm list`
 
+use bootstorm_scenarios::clause::Register;
 use bootstorm_scenarios::scenario;
 
 use super::{Common, Exit, Listed, Trouble, load, print};
@@ -22,22 +23,34 @@ pub(super) fn list(common: &Common, what: Listed) -> Result<Exit, Trouble> {
             let mut lines = String::new();
             for (name, text) in scenario::built_in() {
                 let read = scenario::read(name, text).map_err(Trouble::Faults)?;
-                let phones: u64 = read.fleets.iter().map(|fleet| u64::from(fleet.phones)).sum();
+                let phones: u64 = read
+                    .fleets
+                    .iter()
+                    .map(|fleet| u64::from(fleet.phones))
+                    .sum();
                 let fleets = read.fleets.len();
                 lines.push_str(&format!("{name:<20} {fleets} fleets, {phones} phones\n"));
             }
             lines
         }
-        Listed::Clauses => clauses(),
-        Listed::Attachments => "loopback   the kernel's loopback: each phone its own 127.x.y.z, no \
+        Listed::Clauses => clauses()?,
+        Listed::Attachments => {
+            "loopback   the kernel's loopback: each phone its own 127.x.y.z, no \
                                 privilege needed\nmemory     a simulated network in virtual time, \
                                 repeatable from its seed\n"
-            .to_owned(),
+                .to_owned()
+        }
     };
     print(&lines);
     Ok(Exit::Met)
 }
 
-fn clauses() -> String {
-    String::new()
+/// Every clause with its strength and what it says.
+fn clauses() -> Result<String, Trouble> {
+    let register = Register::built_in().map_err(Trouble::Faults)?;
+    let lines = register.clauses().map(|clause| {
+        let strength = clause.strength.word();
+        format!("{:<9}{strength:<8}{}\n", clause.id.to_string(), clause.says)
+    });
+    Ok(lines.collect())
 }

@@ -38,7 +38,9 @@ pub(super) fn columns() -> u16 {
 /// When the operating system lets no signal be caught.
 pub(super) fn catch_interrupt(stop: Arc<AtomicBool>) -> Result<(), Trouble> {
     let failed = |fault| Trouble::own(format!("failed to catch Ctrl-C: {fault}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(failed)?;
     let watch = move || {
         runtime.block_on(async {
@@ -46,11 +48,16 @@ pub(super) fn catch_interrupt(stop: Arc<AtomicBool>) -> Result<(), Trouble> {
                 if stop.swap(true, Ordering::Relaxed) {
                     std::process::exit(Exit::Interrupted as i32);
                 }
-                eprintln!("bootstorm: ending the run (Ctrl-C again ends at once, without a report)");
+                eprintln!(
+                    "bootstorm: ending the run (Ctrl-C again ends at once, without a report)"
+                );
             }
         });
     };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(watch).map_err(failed)?;
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(watch)
+        .map_err(failed)?;
     Ok(())
 }
 
@@ -70,7 +77,10 @@ impl Live {
             }
         };
         // A run without a view is still a run.
-        let thread = std::thread::Builder::new().name("view".to_owned()).spawn(draw).ok();
+        let thread = std::thread::Builder::new()
+            .name("view".to_owned())
+            .spawn(draw)
+            .ok();
         Self { over, thread }
     }
 
@@ -97,7 +107,11 @@ impl Drop for Live {
 fn bar(over: &AtomicBool, progress: &Progress, planned: u32) {
     let bar = ProgressBar::new(u64::from(planned));
     let style = ProgressStyle::with_template("{elapsed:>4} [{bar:30}] {msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+    bar.set_style(
+        style
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("=> "),
+    );
     while !over.load(Ordering::Relaxed) {
         let reading = progress.read();
         bar.set_position(u64::from(reading.settled));
@@ -121,6 +135,11 @@ fn lines(over: &AtomicBool, progress: &Progress, planned: u32) {
 }
 
 fn told(reading: Reading, planned: u32) -> String {
-    let Reading { started, settled, provisioned, files } = reading;
+    let Reading {
+        started,
+        settled,
+        provisioned,
+        files,
+    } = reading;
     format!("{started}/{planned} on, {settled} settled, {provisioned} provisioned, {files} files")
 }

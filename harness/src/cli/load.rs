@@ -38,7 +38,11 @@ pub(super) fn collect(
         if path.is_dir() {
             collect(root, &path, files)?;
         } else if path.extension().is_some_and(|suffix| suffix == "toml") {
-            let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+            let name = path
+                .strip_prefix(root)
+                .unwrap_or(&path)
+                .display()
+                .to_string();
             files.push((name, read(&path)?));
         }
     }
@@ -54,7 +58,9 @@ pub(super) fn read(path: &Path) -> Result<String, Trouble> {
 /// A scenario by file, or by the name of one that comes with the program.
 pub(super) fn scenario(common: &Common, name: &str) -> Result<Scenario, Trouble> {
     let path = Path::new(name);
-    let built_in = scenario::built_in().iter().find(|(known, _)| *known == name);
+    let built_in = scenario::built_in()
+        .iter()
+        .find(|(known, _)| *known == name);
     let (label, text) = match built_in {
         Some((known, text)) => (format!("{known}.toml"), (*text).to_owned()),
         None if path.exists() => (name.to_owned(), read(path)?),

@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_emulator::url::{Scheme, Url};
-use bootstorm_reports::text::{self, Style};
 use bootstorm_reports::json;
 use bootstorm_reports::report::Report;
+use bootstorm_reports::text::{self, Style};
 use bootstorm_reports::verdict::Class;
 use bootstorm_scenarios::plan::Plan;
 
@@ -20,11 +20,11 @@ use super::live::{Live, catch_interrupt};
 use super::{Attachment, Common, Exit, RunArguments, SubjectUrl, TftpServer, Trouble, load, print};
 use crate::fleet::progress::Progress;
 use crate::provision::{self, LOOPBACK_POOL, SIMULATED_POOL, SIMULATED_SERVER};
+use crate::reference::Reference;
 use crate::reference::adapter::{Adapter, Bind, Running};
 use crate::reference::certificate::Authority;
 use crate::reference::content::Source;
 use crate::reference::independent::Independent;
-use crate::reference::Reference;
 use crate::run::{self, Ended, Orders};
 use crate::subject::Subject;
 
@@ -34,7 +34,9 @@ pub(super) fn run(common: &Common, arguments: &RunArguments) -> Result<Exit, Tro
     let plan = plan(common, arguments, &profiles)?;
     if arguments.phone.is_some_and(|index| index >= plan.phones()) {
         let last = plan.phones().saturating_sub(1);
-        return Err(Trouble::usage(format!("--phone takes an index from 0 to {last}")));
+        return Err(Trouble::usage(format!(
+            "--phone takes an index from 0 to {last}"
+        )));
     }
     writable(&arguments.out)?;
     let orders = orders(common, arguments, &plan);
@@ -78,14 +80,22 @@ fn plan(
 }
 
 fn planned(arguments: &RunArguments, plan: &Plan) -> u32 {
-    if arguments.phone.is_some() { 1 } else { plan.phones() }
+    if arguments.phone.is_some() {
+        1
+    } else {
+        plan.phones()
+    }
 }
 
 fn orders(common: &Common, arguments: &RunArguments, plan: &Plan) -> Orders {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let started_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+    let started_at = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |it| it.as_secs());
     Orders {
-        shards: arguments.shards.unwrap_or_else(|| u32::try_from(cores).unwrap_or(1).min(16)),
+        shards: arguments
+            .shards
+            .unwrap_or_else(|| u32::try_from(cores).unwrap_or(1).min(16)),
         only: arguments.phone,
         transcript: arguments.events.is_some(),
         keep_secrets: arguments.keep_secrets,
@@ -103,7 +113,10 @@ fn repeat(common: &Common, arguments: &RunArguments, plan: &Plan) -> String {
         words.push("--attach memory".to_owned());
     }
     if let Some(directory) = &common.profiles {
-        words.push(format!("--profiles {}", quoted(&directory.display().to_string())));
+        words.push(format!(
+            "--profiles {}",
+            quoted(&directory.display().to_string())
+        ));
     }
     for subject in &arguments.subject {
         words.push(format!("--subject {}", quoted(subject)));
@@ -115,12 +128,18 @@ fn repeat(common: &Common, arguments: &RunArguments, plan: &Plan) -> String {
         words.push(format!("--time-scale {scale}"));
     }
     if let Some(content) = &arguments.content {
-        words.push(format!("--content {}", quoted(&content.display().to_string())));
+        words.push(format!(
+            "--content {}",
+            quoted(&content.display().to_string())
+        ));
     }
     if arguments.tftp_server == TftpServer::AsyncTftp {
         words.push("--tftp-server async-tftp".to_owned());
     }
-    words.push(format!("--seed {} --phone {{phone}} --events /dev/stdout", plan.scenario.seed));
+    words.push(format!(
+        "--seed {} --phone {{phone}} --events /dev/stdout",
+        plan.scenario.seed
+    ));
     words.join(" ")
 }
 
@@ -160,11 +179,7 @@ fn announce(common: &Common, arguments: &RunArguments, plan: &Plan) {
     );
 }
 
-fn simulate(
-    arguments: &RunArguments,
-    plan: &Arc<Plan>,
-    orders: &Orders,
-) -> Result<Ended, Trouble> {
+fn simulate(arguments: &RunArguments, plan: &Arc<Plan>, orders: &Orders) -> Result<Ended, Trouble> {
     if !arguments.subject.is_empty() {
         let advice = "a simulated network reaches no real server (leave --subject or --attach out)";
         return Err(Trouble::usage(advice));
@@ -193,7 +208,11 @@ fn on_loopback(
     plan: &Arc<Plan>,
     orders: &Orders,
 ) -> Result<Ended, Trouble> {
-    let given: Vec<_> = arguments.subject.iter().map(|text| parse(text)).collect::<Result<_, _>>()?;
+    let given: Vec<_> = arguments
+        .subject
+        .iter()
+        .map(|text| parse(text))
+        .collect::<Result<_, _>>()?;
     let (built_in, mut subject) = start(arguments, plan)?;
     for endpoint in given {
         match endpoint.scheme {
@@ -209,7 +228,9 @@ fn on_loopback(
     }
     let ended = run::loopback(plan, &subject, &trusted, orders).map_err(Trouble::own)?;
     if built_in.running.stop().is_err() {
-        return Err(Trouble::own("the built-in server's thread died during the run"));
+        return Err(Trouble::own(
+            "the built-in server's thread died during the run",
+        ));
     }
     Ok(ended)
 }
@@ -221,8 +242,16 @@ fn start(arguments: &RunArguments, plan: &Arc<Plan>) -> Result<(BuiltIn, Subject
     let mut names = vec![plan.server.to_string()];
     names.extend(plan.scenario.hosts.keys().cloned());
     let tls = authority.server(&names).map_err(Trouble::own)?;
-    let mut bind = Bind::loopback();
-    bind.https = Some((0, tls));
+    let bind = Bind {
+        dhcp_port: Some(0),
+        tftp_port: Some(0),
+        http_port: Some(0),
+        https: Some((0, tls)),
+        sip_port: Some(0),
+        sip_group: Some(plan.server),
+        pnp_port: Some(0),
+        ..Bind::loopback()
+    };
     let independent = match arguments.tftp_server {
         TftpServer::Own => None,
         TftpServer::AsyncTftp => {
@@ -235,34 +264,56 @@ fn start(arguments: &RunArguments, plan: &Arc<Plan>) -> Result<(BuiltIn, Subject
     let endpoints = *running.endpoints();
     let subject = Subject {
         dhcp: endpoints.dhcp,
-        tftp: independent.as_ref().map(Independent::address).or(endpoints.tftp),
+        tftp: independent
+            .as_ref()
+            .map(Independent::address)
+            .or(endpoints.tftp),
         http: endpoints.http,
         https: endpoints.https,
         pnp_port: endpoints.sip.map(|sip| sip.port()),
         ..Subject::at(plan.server)
     };
     let authority_pem = authority.pem();
-    Ok((BuiltIn { running, _independent: independent, authority_pem }, subject))
+    Ok((
+        BuiltIn {
+            running,
+            _independent: independent,
+            authority_pem,
+        },
+        subject,
+    ))
 }
 
 /// Reads an endpoint of `--subject`.
 fn parse(text: &str) -> Result<SubjectUrl, Trouble> {
     let wrong = |why: &str| Trouble::usage(format!("--subject {text}: {why}"));
     if !text.contains("://") {
-        return Err(wrong("expected tftp://, http:// or https:// with address and port"));
+        return Err(wrong(
+            "expected tftp://, http:// or https:// with address and port",
+        ));
     }
     let url = Url::parse(text, Scheme::Tftp).map_err(|fault| wrong(&fault.to_string()))?;
-    let host = if url.host == "localhost" { "127.0.0.1" } else { &url.host };
-    let address: Ipv4Addr =
-        host.parse().map_err(|_| wrong("expected an IPv4 address, for example 127.0.0.1"))?;
+    let host = if url.host == "localhost" {
+        "127.0.0.1"
+    } else {
+        &url.host
+    };
+    let address: Ipv4Addr = host
+        .parse()
+        .map_err(|_| wrong("expected an IPv4 address, for example 127.0.0.1"))?;
     if !address.is_loopback() {
         return Err(wrong("the loopback attachment reaches only 127.0.0.0/8"));
     }
     if url.path != "/" {
-        return Err(wrong("expected no path: directories belong to a fleet's root"));
+        return Err(wrong(
+            "expected no path: directories belong to a fleet's root",
+        ));
     }
     let port = url.port.unwrap_or(url.scheme.port());
-    Ok(SubjectUrl { scheme: url.scheme, address: SocketAddrV4::new(address, port) })
+    Ok(SubjectUrl {
+        scheme: url.scheme,
+        address: SocketAddrV4::new(address, port),
+    })
 }
 
 /// Writes the report where it was asked for, prints it, and says how the run ended.
@@ -306,7 +357,11 @@ fn show(common: &Common, report: &Report) {
     }
     let out = std::io::stdout();
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
-    let style = Style { columns: super::live::columns(), colour, ..Style::default() };
+    let style = Style {
+        columns: super::live::columns(),
+        colour,
+        ..Style::default()
+    };
     let mut lock = out.lock();
     // A reader that has gone away is not an error.
     let _ = text::write(report, style, &mut lock);

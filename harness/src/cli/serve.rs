@@ -52,6 +52,7 @@ pub(super) fn serve(common: &Common, arguments: &ServeArguments) -> Result<Exit,
         https: Some((arguments.https_port, tls)),
         sip_port: Some(arguments.sip_port),
         sip_group: Some(arguments.address),
+        pnp_port: Some(0),
         ..Bind::loopback()
     };
     let stop = Arc::new(AtomicBool::new(false));
@@ -60,14 +61,20 @@ pub(super) fn serve(common: &Common, arguments: &ServeArguments) -> Result<Exit,
     let running = Adapter::start(Reference::new(config), &bind).map_err(Trouble::own)?;
     if !common.quiet {
         let mut endpoints = *running.endpoints();
-        endpoints.tftp = independent.as_ref().map(Independent::address).or(endpoints.tftp);
+        endpoints.tftp = independent
+            .as_ref()
+            .map(Independent::address)
+            .or(endpoints.tftp);
         print(&told(&endpoints, &plan.scenario.name, plan.phones()));
     }
     while !stop.load(Ordering::Relaxed) && running.is_alive() {
         std::thread::sleep(NAP);
     }
-    let counted: String =
-        running.counters().entries().map(|(name, count)| format!("  {name:<28}{count}\n")).collect();
+    let counted: String = running
+        .counters()
+        .entries()
+        .map(|(name, count)| format!("  {name:<28}{count}\n"))
+        .collect();
     if running.stop().is_err() {
         return Err(Trouble::own("the server's thread died"));
     }
@@ -92,7 +99,9 @@ fn told(endpoints: &Endpoints, scenario: &str, phones: u32) -> String {
         ("sip", endpoints.sip),
         ("pnp answers", endpoints.pnp),
     ];
-    let lines = all.into_iter().filter_map(|(name, at)| Some(format!("  {name:<12}{}\n", at?)));
+    let lines = all
+        .into_iter()
+        .filter_map(|(name, at)| Some(format!("  {name:<12}{}\n", at?)));
     let lines: String = lines.collect();
     format!("serving {scenario} ({phones} phones); Ctrl-C ends it\n{lines}")
 }

@@ -57,12 +57,17 @@ pub fn tls_client(trusted_pem: &[u8], verify: bool) -> io::Result<Arc<ClientConf
     let mut config = if verify {
         let mut roots = RootCertStore::empty();
         for certificate in rustls::pki_types::CertificateDer::pem_slice_iter(trusted_pem) {
-            roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
+            roots
+                .add(certificate.map_err(io::Error::other)?)
+                .map_err(io::Error::other)?;
         }
         builder.with_root_certificates(roots).with_no_client_auth()
     } else {
         let trusting = Arc::new(trusting::Trusting(provider));
-        builder.dangerous().with_custom_certificate_verifier(trusting).with_no_client_auth()
+        builder
+            .dangerous()
+            .with_custom_certificate_verifier(trusting)
+            .with_no_client_auth()
     };
     config.resumption = rustls::client::Resumption::disabled();
     Ok(Arc::new(config))
@@ -76,7 +81,9 @@ pub async fn run(
     mut writes: mpsc::Receiver<Vec<u8>>,
     tell: impl Fn(Told<'_>),
 ) {
-    let Ok(_permit) = permits.acquire().await else { return };
+    let Ok(_permit) = permits.acquire().await else {
+        return;
+    };
     let connected = tokio::time::timeout(CONNECT_MAX, connect(&call));
     let result = tokio::select! {
         result = connected => result.unwrap_or(Err(ConnectionFault::TimedOut)),
@@ -102,13 +109,18 @@ async fn hung_up(writes: &mut mpsc::Receiver<Vec<u8>>) {
 
 async fn connect(call: &Call) -> Result<Connected, ConnectionFault> {
     let stream = open(call).await.map_err(|error| fault_of(&error))?;
-    let Some((config, name)) = &call.tls else { return Ok(Connected::Plain(stream)) };
+    let Some((config, name)) = &call.tls else {
+        return Ok(Connected::Plain(stream));
+    };
     let name = ServerName::try_from(name.clone()).map_err(|_| ConnectionFault::Tls)?;
     let connector = TlsConnector::from(Arc::clone(config));
-    let stream = connector.connect(name, stream).await.map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => ConnectionFault::Tls,
-        _ => fault_of(&error),
-    })?;
+    let stream = connector
+        .connect(name, stream)
+        .await
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => ConnectionFault::Tls,
+            _ => fault_of(&error),
+        })?;
     Ok(Connected::Tls(Box::new(stream)))
 }
 

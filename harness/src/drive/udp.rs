@@ -63,7 +63,10 @@ impl SharedSocket {
     pub fn new(socket: Socket) -> io::Result<Self> {
         let address = socket.local_addr()?;
         let port = address.as_socket_ipv4().map_or(0, |address| address.port());
-        Ok(Self { socket: UdpSocket::from_std(socket.into())?, port })
+        Ok(Self {
+            socket: UdpSocket::from_std(socket.into())?,
+            port,
+        })
     }
 
     /// The port that it is bound to.
@@ -122,13 +125,21 @@ pub fn send(
 ) -> io::Result<()> {
     let source = libc::in_pktinfo {
         ipi_ifindex: 0,
-        ipi_spec_dst: libc::in_addr { s_addr: u32::from(from).to_be() },
+        ipi_spec_dst: libc::in_addr {
+            s_addr: u32::from(from).to_be(),
+        },
         ipi_addr: libc::in_addr { s_addr: 0 },
     };
     let control = [ControlMessage::Ipv4PacketInfo(&source)];
     let parts = [IoSlice::new(bytes)];
     let to = SockaddrIn::from(to);
-    sendmsg(socket.as_raw_fd(), &parts, &control, MsgFlags::empty(), Some(&to))?;
+    sendmsg(
+        socket.as_raw_fd(),
+        &parts,
+        &control,
+        MsgFlags::empty(),
+        Some(&to),
+    )?;
     Ok(())
 }
 
@@ -157,7 +168,12 @@ pub fn receive(socket: &impl AsRawFd, buffer: &mut [u8]) -> io::Result<Received>
         }
     }
     let from = message.address.ok_or(io::ErrorKind::InvalidData)?;
-    Ok(Received { from: from.into(), to, length: message.bytes, dropped })
+    Ok(Received {
+        from: from.into(),
+        to,
+        length: message.bytes,
+        dropped,
+    })
 }
 
 #[cfg(test)]
@@ -167,10 +183,17 @@ mod tests {
     #[test]
     fn speaks_from_the_address_it_is_told_and_hears_for_whom() {
         let phones = open(0).unwrap();
-        let port = phones.local_addr().unwrap().as_socket_ipv4().unwrap().port();
+        let port = phones
+            .local_addr()
+            .unwrap()
+            .as_socket_ipv4()
+            .unwrap()
+            .port();
         let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let phone = Ipv4Addr::new(127, 9, 8, 7);
-        let std::net::SocketAddr::V4(to) = server.local_addr().unwrap() else { panic!("v4") };
+        let std::net::SocketAddr::V4(to) = server.local_addr().unwrap() else {
+            panic!("v4")
+        };
         send(&phones, phone, to, b"hello").unwrap();
         let mut buffer = [0; 64];
         let (length, from) = server.recv_from(&mut buffer).unwrap();
@@ -179,7 +202,10 @@ mod tests {
         server.send_to(b"answer", from).unwrap();
         phones.set_nonblocking(false).unwrap();
         let received = receive(&phones, &mut buffer).unwrap();
-        assert_eq!((received.to, received.from, received.dropped), (phone, to, 0));
+        assert_eq!(
+            (received.to, received.from, received.dropped),
+            (phone, to, 0)
+        );
         assert_eq!(&buffer[..received.length], b"answer");
     }
 }

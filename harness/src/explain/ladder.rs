@@ -14,8 +14,12 @@ const CLAUSES_SHOWN: usize = 4;
 pub(super) fn text(out: &mut String, plan: &Plan, result: &ShardResult) {
     let _ = writeln!(out, "  {:>9}  phone {:-<34} server", "", "");
     for logged in &result.log {
-        let Some(planned) = plan.phone(logged.phone) else { continue };
-        let Some(rung) = rung(plan, &planned, result, logged) else { continue };
+        let Some(planned) = plan.phone(logged.phone) else {
+            continue;
+        };
+        let Some(rung) = rung(plan, &planned, result, logged) else {
+            continue;
+        };
         let at = seconds(logged.event.at);
         let _ = match rung {
             Rung::Request(step, text) => {
@@ -33,8 +37,12 @@ pub(super) fn mermaid(plan: &Plan, result: &ShardResult) -> String {
     let mut out = String::from("sequenceDiagram\n    participant P as phone\n");
     out.push_str("    participant S as server\n");
     for logged in &result.log {
-        let Some(planned) = plan.phone(logged.phone) else { continue };
-        let Some(rung) = rung(plan, &planned, result, logged) else { continue };
+        let Some(planned) = plan.phone(logged.phone) else {
+            continue;
+        };
+        let Some(rung) = rung(plan, &planned, result, logged) else {
+            continue;
+        };
         let at = seconds(logged.event.at);
         let _ = match rung {
             Rung::Request(step, text) => {
@@ -46,7 +54,11 @@ pub(super) fn mermaid(plan: &Plan, result: &ShardResult) -> String {
                 writeln!(out, "    S-->>P: {}", plain(&format!("{at:.3} s {text}")))
             }
             Rung::Note(text) => {
-                writeln!(out, "    Note over P: {}", plain(&format!("{at:.3} s {text}")))
+                writeln!(
+                    out,
+                    "    Note over P: {}",
+                    plain(&format!("{at:.3} s {text}"))
+                )
             }
         };
     }

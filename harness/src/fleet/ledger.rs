@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bootstorm_emulator::event::{Event, EventKind};
+use bootstorm_emulator::event::{Event, EventKind, RunResult};
 use bootstorm_emulator::phone::Phone;
 use bootstorm_emulator::shelf::Shelf;
 use bootstorm_emulator::time::Moment;
@@ -52,6 +52,8 @@ struct Entry {
     started: bool,
     ever_settled: bool,
     fetched: bool,
+    /// The last run had everything it asked for: what is wrong then is what the files said.
+    complete: bool,
     boots: u16,
     soft_reboots: u16,
 }
@@ -77,12 +79,23 @@ impl Ledger {
         with_log: bool,
     ) -> Self {
         let mut measures = Measures::default();
-        let lanes = plan.profiles.iter().map(|profile| measures.lane(&profile.name, &profile.steps));
+        let lanes = plan
+            .profiles
+            .iter()
+            .map(|profile| measures.lane(&profile.name, &profile.steps));
         let lanes = lanes.collect();
         let entries = starts.map(Entry::new).collect();
         let log = with_log.then(Vec::new);
         let checker = Checker::default();
-        Self { measures, lanes, checker, entries, progress, log, settled: 0 }
+        Self {
+            measures,
+            lanes,
+            checker,
+            entries,
+            progress,
+            log,
+            settled: 0,
+        }
     }
 
     /// Notes that a phone was switched on.
@@ -101,15 +114,24 @@ impl Ledger {
         shelf: &mut Shelf,
         events: &[Event],
     ) {
-        let Some(lane) = self.lanes.get(usize::from(subject.planned.profile)).copied() else {
+        let Some(lane) = self
+            .lanes
+            .get(usize::from(subject.planned.profile))
+            .copied()
+        else {
             return;
         };
         for event in events {
             self.measures.record(lane, event);
             if let Some(log) = &mut self.log {
-                log.push(Logged { phone: subject.planned.identity.index, event: *event });
+                log.push(Logged {
+                    phone: subject.planned.identity.index,
+                    event: *event,
+                });
             }
-            let Some(entry) = self.entries.get_mut(subject.slot) else { return };
+            let Some(entry) = self.entries.get_mut(subject.slot) else {
+                return;
+            };
             entry.trail.record(&event.kind);
             match event.kind {
                 EventKind::Booting(_) => entry.boots = entry.boots.saturating_add(1),
@@ -125,6 +147,7 @@ impl Ledger {
                         self.settled -= 1;
                     }
                 }
+                EventKind::RunEnded(result) => entry.complete = result == RunResult::Complete,
                 EventKind::Settled => self.settle(plan, subject, shelf, event.at),
                 _ => {}
             }
@@ -133,8 +156,12 @@ impl Ledger {
 
     /// The phone came to rest: is it what it was meant to be?
     fn settle(&mut self, plan: &Plan, subject: Subject<'_>, shelf: &mut Shelf, at: Moment) {
-        let difference = self.checker.difference(plan, subject.planned, subject.phone, shelf);
-        let Some(entry) = self.entries.get_mut(subject.slot) else { return };
+        let difference = self
+            .checker
+            .difference(plan, subject.planned, subject.phone, shelf);
+        let Some(entry) = self.entries.get_mut(subject.slot) else {
+            return;
+        };
         let provisioned = difference.is_none();
         if entry.settled.replace((at, provisioned)).is_none() {
             self.settled += 1;
@@ -176,7 +203,9 @@ impl Ledger {
         let entry = self.entries.get(subject.slot).copied();
         let entry = entry.unwrap_or_else(|| Entry::new(Moment::ZERO));
         let difference = match entry.started {
-            true => self.checker.difference(plan, subject.planned, subject.phone, shelf),
+            true => self
+                .checker
+                .difference(plan, subject.planned, subject.phone, shelf),
             false => None,
         };
         let outcome = entry.outcome(stopped);
@@ -185,11 +214,16 @@ impl Ledger {
         let provisioned = outcome == Outcome::Provisioned;
         let profile = plan.profile(subject.planned);
         let steps = profile.map_or(&[][..], |profile| &profile.steps);
-        let wrong = entry.trail.first_wrong(steps).or_else(|| {
-            let text = difference.as_ref().map(describe)?;
-            Some(FirstWrong { step: COMPARISON.to_owned(), text })
+        let compared = difference.as_ref().map(|difference| FirstWrong {
+            step: COMPARISON.to_owned(),
+            text: describe(difference).to_owned(),
         });
-        let wrong = wrong.or_else(|| entry.unsettled());
+        let traced = entry.trail.first_wrong(steps);
+        let wrong = match (entry.settled, entry.complete) {
+            (Some(_), true) => compared.or(traced),
+            (Some(_), false) => traced.or(compared),
+            (None, _) => traced.or_else(|| entry.unsettled()),
+        };
         PhoneResult {
             index: subject.planned.identity.index,
             mac: subject.planned.identity.mac,
@@ -200,7 +234,11 @@ impl Ledger {
             provisioned_after: settled_after.filter(|_| provisioned),
             reboots: u32::from(entry.boots.saturating_sub(1)),
             soft_reboots: u32::from(entry.soft_reboots),
-            limit: entry.trail.limit().filter(|_| !provisioned).map(|l| words::limit(l).into()),
+            limit: entry
+                .trail
+                .limit()
+                .filter(|_| !provisioned)
+                .map(|l| words::limit(l).into()),
             first_wrong: wrong.filter(|_| !provisioned && entry.started),
             difference: difference
                 .filter(|_| !provisioned)
@@ -218,6 +256,7 @@ impl Entry {
             started: false,
             ever_settled: false,
             fetched: false,
+            complete: false,
             boots: 0,
             soft_reboots: 0,
         }
@@ -235,16 +274,19 @@ impl Entry {
 
     fn unsettled(&self) -> Option<FirstWrong> {
         let text = "not settled at the deadline".to_owned();
-        self.settled.is_none().then(|| FirstWrong { step: "settled".to_owned(), text })
+        self.settled.is_none().then(|| FirstWrong {
+            step: "settled".to_owned(),
+            text,
+        })
     }
 }
 
-fn describe(difference: &Difference) -> String {
+fn describe(difference: &Difference) -> &'static str {
     match difference {
-        Difference::Setting { held: None, .. } => "an intended setting is not held".to_owned(),
-        Difference::Setting { .. } => "a setting differs from its intended value".to_owned(),
-        Difference::Extra { .. } => "a setting is held that nobody intended".to_owned(),
-        Difference::Firmware { .. } => "another firmware runs than intended".to_owned(),
+        Difference::Setting { held: None, .. } => "an intended setting is not held",
+        Difference::Setting { .. } => "a setting differs from its intended value",
+        Difference::Extra { .. } => "a setting is held that nobody intended",
+        Difference::Firmware { .. } => "another firmware runs than intended",
     }
 }
 
@@ -254,15 +296,39 @@ fn placed(
     shelf: &Shelf,
     difference: Difference,
 ) -> ReportDifference {
-    let place = |file, line| format!("{}:{line}", transcript::file_name(plan, planned, &shelf.urls, file));
+    let place = |file, line| {
+        format!(
+            "{}:{line}",
+            transcript::file_name(plan, planned, &shelf.urls, file)
+        )
+    };
     match difference {
-        Difference::Setting { key, expected, held: Some((held, file, line)) } => {
-            ReportDifference { key, expected, held: Some(held), source: place(file, line) }
-        }
-        Difference::Setting { key, expected, held: None } => {
-            ReportDifference { key, expected, held: None, source: String::new() }
-        }
-        Difference::Extra { key, held, file, line } => ReportDifference {
+        Difference::Setting {
+            key,
+            expected,
+            held: Some((held, file, line)),
+        } => ReportDifference {
+            key,
+            expected,
+            held: Some(held),
+            source: place(file, line),
+        },
+        Difference::Setting {
+            key,
+            expected,
+            held: None,
+        } => ReportDifference {
+            key,
+            expected,
+            held: None,
+            source: String::new(),
+        },
+        Difference::Extra {
+            key,
+            held,
+            file,
+            line,
+        } => ReportDifference {
             key,
             expected: String::new(),
             held: Some(held),

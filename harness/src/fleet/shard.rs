@@ -132,11 +132,21 @@ impl Shard {
         let starts = planned.iter().map(|phone| Moment::ZERO + phone.start);
         let ledger = Ledger::new(&plan, starts, progress, with_log);
         let slots = 0_u32..;
-        let by_mac = planned.iter().map(|phone| phone.identity.mac).zip(slots.clone()).collect();
-        let mut to_start: Vec<_> =
-            planned.iter().map(|phone| Moment::ZERO + phone.start).zip(slots).collect();
+        let by_mac = planned
+            .iter()
+            .map(|phone| phone.identity.mac)
+            .zip(slots.clone())
+            .collect();
+        let mut to_start: Vec<_> = planned
+            .iter()
+            .map(|phone| Moment::ZERO + phone.start)
+            .zip(slots)
+            .collect();
         to_start.sort_unstable_by_key(|start| Reverse(*start));
-        let phones: Vec<_> = planned.iter().map(|phone| new_phone(&plan, phone)).collect();
+        let phones: Vec<_> = planned
+            .iter()
+            .map(|phone| new_phone(&plan, phone))
+            .collect();
         Self {
             armed: vec![NEVER; phones.len()],
             addresses: vec![Ipv4Addr::UNSPECIFIED; phones.len()],
@@ -177,7 +187,9 @@ impl Shard {
     /// Switches on and ticks the phones that are due, at most `most` of them.
     pub fn tick(&mut self, now: Moment, most: usize, network: &mut impl Network) {
         for _ in 0..most {
-            let Some(slot) = self.next_due(now) else { return };
+            let Some(slot) = self.next_due(now) else {
+                return;
+            };
             match slot {
                 Due::Start(at, slot) => {
                     self.lag.note(now.since(at));
@@ -250,13 +262,20 @@ impl Shard {
     /// Hands one input to a phone and performs what it asks for.
     pub fn step(&mut self, now: Moment, slot: u32, input: Input<'_>, network: &mut impl Network) {
         let place = slot as usize;
-        let Some(phone) = self.phones.get_mut(place) else { return };
+        let Some(phone) = self.phones.get_mut(place) else {
+            return;
+        };
         self.out.clear();
         phone.step(now, input, &mut self.shelf, &mut self.out);
         let phone = &self.phones[place];
         if !self.out.events.is_empty() {
-            let subject = Subject { slot: place, planned: &self.planned[place], phone };
-            self.ledger.record(&self.plan, subject, &mut self.shelf, &self.out.events);
+            let subject = Subject {
+                slot: place,
+                planned: &self.planned[place],
+                phone,
+            };
+            self.ledger
+                .record(&self.plan, subject, &mut self.shelf, &self.out.events);
         }
         let deadline = phone.deadline();
         self.perform(now, slot, network);
@@ -272,23 +291,49 @@ impl Shard {
         for effect in &effects {
             match effect {
                 Effect::Send { channel, to, bytes } => {
-                    let from = Sender { slot, channel: *channel, address };
+                    let from = Sender {
+                        slot,
+                        channel: *channel,
+                        address,
+                    };
                     network.send(now, from, *to, self.out.slice(bytes));
                 }
-                Effect::Open { connection, to, tls } => {
-                    let end = End { slot, connection: *connection, address };
+                Effect::Open {
+                    connection,
+                    to,
+                    tls,
+                } => {
+                    let end = End {
+                        slot,
+                        connection: *connection,
+                        address,
+                    };
                     let name = tls.as_ref().map(|name| self.out.slice(name));
                     let name = name.and_then(|name| std::str::from_utf8(name).ok());
-                    let profile = self.shelf.profiles.get(usize::from(self.planned[place].profile));
+                    let profile = self
+                        .shelf
+                        .profiles
+                        .get(usize::from(self.planned[place].profile));
                     let verify = profile.is_none_or(|profile| profile.http.verify_certificate);
                     network.open(now, end, *to, name.map(|name| Tls { name, verify }));
                 }
                 Effect::Write { connection, bytes } => {
-                    let end = End { slot, connection: *connection, address };
+                    let end = End {
+                        slot,
+                        connection: *connection,
+                        address,
+                    };
                     network.write(now, end, self.out.slice(bytes));
                 }
                 Effect::Close(connection) => {
-                    network.close(now, End { slot, connection: *connection, address });
+                    network.close(
+                        now,
+                        End {
+                            slot,
+                            connection: *connection,
+                            address,
+                        },
+                    );
                 }
                 Effect::Address(given) => {
                     if self.by_address.get(&address) == Some(&slot) {
@@ -318,8 +363,15 @@ impl Shard {
         let mut held = 0;
         for (slot, (planned, phone)) in self.planned.iter().zip(&self.phones).enumerate() {
             held += size_of::<Phone>() + phone.flash().heap_bytes();
-            let subject = Subject { slot, planned, phone };
-            phones.push(self.ledger.result(&self.plan, subject, &mut self.shelf, stopped));
+            let subject = Subject {
+                slot,
+                planned,
+                phone,
+            };
+            phones.push(
+                self.ledger
+                    .result(&self.plan, subject, &mut self.shelf, stopped),
+            );
         }
         let bytes_per_phone = held.checked_div(phones.len()).unwrap_or(0);
         ShardResult {

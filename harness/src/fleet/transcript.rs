@@ -4,47 +4,60 @@
 use std::io::Write as _;
 
 use bootstorm_emulator::event::{Event, EventKind, File};
-use bootstorm_emulator::profile::{Profile, SourceId, StepId};
 use bootstorm_emulator::names::Names;
+use bootstorm_emulator::profile::{Profile, SourceId, StepId};
 use bootstorm_reports::words;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 
 /// Appends the line of one event.
-pub fn write(
-    lines: &mut Vec<u8>,
-    plan: &Plan,
-    planned: &PhonePlan,
-    urls: &Names,
-    event: &Event,
-) {
+pub fn write(lines: &mut Vec<u8>, plan: &Plan, planned: &PhonePlan, urls: &Names, event: &Event) {
     let nanos = event.at.nanos();
     let (seconds, micros) = (nanos / 1_000_000_000, nanos / 1_000 % 1_000_000);
     let profile = plan.profile(planned);
     let name = profile.map_or("", |profile| profile.name.as_str());
     let text = profile.map_or_else(String::new, |profile| {
-        Teller { planned, profile, urls }.tell(&event.kind)
+        Teller {
+            planned,
+            profile,
+            urls,
+        }
+        .tell(&event.kind)
     });
     // Writing into a vector cannot fail.
-    let _ = writeln!(lines, "{seconds}.{micros:06} {} {name} {text}", planned.identity.mac);
+    let _ = writeln!(
+        lines,
+        "{seconds}.{micros:06} {} {name} {text}",
+        planned.identity.mac
+    );
 }
 
 /// The text of one event, as the log and the ladder print it.
 #[must_use]
 pub fn tell(plan: &Plan, planned: &PhonePlan, urls: &Names, kind: &EventKind) -> String {
     plan.profile(planned).map_or_else(String::new, |profile| {
-        Teller { planned, profile, urls }.tell(kind)
+        Teller {
+            planned,
+            profile,
+            urls,
+        }
+        .tell(kind)
     })
 }
 
 /// The name of a file, as the phone requested it.
 #[must_use]
 pub fn file_name(plan: &Plan, planned: &PhonePlan, urls: &Names, file: File) -> String {
-    plan.profile(planned)
-        .map_or_else(String::new, |profile| Teller { planned, profile, urls }.file(file))
+    plan.profile(planned).map_or_else(String::new, |profile| {
+        Teller {
+            planned,
+            profile,
+            urls,
+        }
+        .file(file)
+    })
 }
 
 struct Teller<'a> {
-
     planned: &'a PhonePlan,
     profile: &'a Profile,
     urls: &'a Names,
@@ -95,7 +108,11 @@ impl Teller<'_> {
                 format!("sent {} again, attempt {attempt}", self.step(step))
             }
             EventKind::Answered { step, after } => {
-                format!("answered {} after {} us", self.step(step), after.as_micros())
+                format!(
+                    "answered {} after {} us",
+                    self.step(step),
+                    after.as_micros()
+                )
             }
             EventKind::Missing { step, file } => {
                 format!("missing {} ({})", self.step(step), self.file(file))
@@ -109,9 +126,15 @@ impl Teller<'_> {
             }
             EventKind::Challenged { step } => format!("challenged at {}", self.step(step)),
             EventKind::Redirected { step, url } => {
-                format!("redirected at {} to {}", self.step(step), self.urls.text(url))
+                format!(
+                    "redirected at {} to {}",
+                    self.step(step),
+                    self.urls.text(url)
+                )
             }
-            EventKind::Fetched { file, bytes, md5, .. } => {
+            EventKind::Fetched {
+                file, bytes, md5, ..
+            } => {
                 let md5: String = md5.iter().map(|byte| format!("{byte:02x}")).collect();
                 format!("fetched {} ({bytes} bytes, md5 {md5})", self.file(file))
             }
@@ -121,7 +144,11 @@ impl Teller<'_> {
 
     fn tell_discovery(&self, kind: &EventKind) -> String {
         match *kind {
-            EventKind::Leased { address, seconds, renewed } => {
+            EventKind::Leased {
+                address,
+                seconds,
+                renewed,
+            } => {
                 let verb = if renewed { "renewed" } else { "leased" };
                 format!("{verb} {address} for {seconds} s")
             }
@@ -129,7 +156,11 @@ impl Teller<'_> {
             EventKind::LeaseLost => "lease lost".to_owned(),
             EventKind::LeaseReleased => "lease released".to_owned(),
             EventKind::Candidate { source, url } => {
-                format!("candidate from {}: {}", self.source(source), self.urls.text(url))
+                format!(
+                    "candidate from {}: {}",
+                    self.source(source),
+                    self.urls.text(url)
+                )
             }
             EventKind::NoCandidate { source } => {
                 format!("no candidate from {}", self.source(source))
@@ -141,10 +172,22 @@ impl Teller<'_> {
     fn tell_document(&self, kind: &EventKind) -> String {
         match *kind {
             EventKind::Unchanged { file } => format!("unchanged {}", self.file(file)),
-            EventKind::Applied { file, settings, changed } => {
-                format!("applied {}: {settings} settings, {changed} changed", self.file(file))
+            EventKind::Applied {
+                file,
+                settings,
+                changed,
+            } => {
+                format!(
+                    "applied {}: {settings} settings, {changed} changed",
+                    self.file(file)
+                )
             }
-            EventKind::LinesIgnored { file, reason, count, first_line } => {
+            EventKind::LinesIgnored {
+                file,
+                reason,
+                count,
+                first_line,
+            } => {
                 let place = format!("{}:{first_line}", self.file(file));
                 format!("ignored {count} lines from {place} on: {reason:?}")
             }
@@ -152,7 +195,10 @@ impl Teller<'_> {
                 format!("stored {} ({bytes} bytes)", self.file(file))
             }
             EventKind::FirmwareInstalling { version, bytes } => {
-                format!("installing firmware {} ({bytes} bytes)", self.urls.text(version))
+                format!(
+                    "installing firmware {} ({bytes} bytes)",
+                    self.urls.text(version)
+                )
             }
             EventKind::FirmwareInstalled { version } => {
                 format!("runs firmware {}", self.urls.text(version))
@@ -166,18 +212,26 @@ impl Teller<'_> {
     }
 
     fn step(&self, step: StepId) -> &str {
-        self.profile.steps.get(usize::from(step.0)).map_or("?", |step| step.label.as_str())
+        self.profile
+            .steps
+            .get(usize::from(step.0))
+            .map_or("?", |step| step.label.as_str())
     }
 
     fn source(&self, source: SourceId) -> &str {
-        self.profile.sources.get(usize::from(source.0)).map_or("?", |source| source.id.as_str())
+        self.profile
+            .sources
+            .get(usize::from(source.0))
+            .map_or("?", |source| source.id.as_str())
     }
 
     fn file(&self, file: File) -> String {
         match file {
             File::Named(name) => self.urls.text(name).to_owned(),
             File::Step(step) => {
-                let fetch = step.fetch_index().and_then(|index| self.profile.fetches.get(index));
+                let fetch = step
+                    .fetch_index()
+                    .and_then(|index| self.profile.fetches.get(index));
                 let mac = self.planned.identity.mac.to_string();
                 match fetch {
                     Some(fetch) => fetch.label.replace("<mac>", &mac),

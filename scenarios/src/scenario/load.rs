@@ -15,10 +15,16 @@ use crate::plan::PHONES_MAX;
 /// Scenarios that come with the program: name and text, found by directory.
 const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/fleets.rs"));
 
-const SOURCES: [(Discovery, &str); 3] =
-    [(Discovery::Dhcp, "dhcp"), (Discovery::Pnp, "pnp"), (Discovery::Fixed, "fixed")];
-const TRANSPORTS: [(Transport, &str); 3] =
-    [(Transport::Tftp, "tftp"), (Transport::Http, "http"), (Transport::Https, "https")];
+const SOURCES: [(Discovery, &str); 3] = [
+    (Discovery::Dhcp, "dhcp"),
+    (Discovery::Pnp, "pnp"),
+    (Discovery::Fixed, "fixed"),
+];
+const TRANSPORTS: [(Transport, &str); 3] = [
+    (Transport::Tftp, "tftp"),
+    (Transport::Http, "http"),
+    (Transport::Https, "https"),
+];
 const DEADLINE: Duration = Duration::from_secs(120);
 const IMAGE_BYTES: usize = 64 << 10;
 const WEIGHT_MAX: u32 = 1_000;
@@ -40,7 +46,11 @@ pub fn read(name: &str, text: &str) -> Result<Scenario, Faults> {
     let scenario = scenario(&root);
     drop(root);
     let faults = log.into_faults();
-    if faults.is_empty() { Ok(scenario) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(scenario)
+    } else {
+        Err(faults)
+    }
 }
 
 fn scenario(root: &Reader<'_>) -> Scenario {
@@ -51,10 +61,22 @@ fn scenario(root: &Reader<'_>) -> Scenario {
         seed: root.may("seed").number(0..=i64::MAX as u64).unwrap_or(1),
         time_scale: root.may("time_scale").real(0.0..=1_000.0).unwrap_or(1.0),
         deadline: root.may("deadline_s").duration().unwrap_or(DEADLINE),
-        load: root.may("load").table().map_or(LoadShape::Storm, |table| load_shape(&table)),
-        link: root.may("link").table().map_or_else(Link::default, |table| link(&table)),
-        hosts: root.may("hosts").table().map_or_else(BTreeMap::new, |table| hosts(&table)),
-        fleets: tables.iter().map(|table| fleet(table, &mut names)).collect(),
+        load: root
+            .may("load")
+            .table()
+            .map_or(LoadShape::Storm, |table| load_shape(&table)),
+        link: root
+            .may("link")
+            .table()
+            .map_or_else(Link::default, |table| link(&table)),
+        hosts: root
+            .may("hosts")
+            .table()
+            .map_or_else(BTreeMap::new, |table| hosts(&table)),
+        fleets: tables
+            .iter()
+            .map(|table| fleet(table, &mut names))
+            .collect(),
     }
 }
 
@@ -62,9 +84,14 @@ fn load_shape(table: &Reader<'_>) -> LoadShape {
     let shape = table.need("shape");
     let per_s = |key| table.need(key).real(0.001..=1_000_000.0).unwrap_or(1.0);
     match shape.word(&[("storm", "storm"), ("rate", "rate"), ("ramp", "ramp")]) {
-        Some("rate") => LoadShape::Rate { per_s: per_s("per_s") },
+        Some("rate") => LoadShape::Rate {
+            per_s: per_s("per_s"),
+        },
         Some("ramp") => LoadShape::Ramp {
-            from_per_s: table.need("from_per_s").real(0.0..=1_000_000.0).unwrap_or(0.0),
+            from_per_s: table
+                .need("from_per_s")
+                .real(0.0..=1_000_000.0)
+                .unwrap_or(0.0),
             to_per_s: per_s("to_per_s"),
             over: over(table),
         },
@@ -114,9 +141,18 @@ fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>) -> Fleet {
     Fleet {
         name: text,
         phones: table.need("phones").number(1..=PHONES_MAX).unwrap_or(1),
-        profiles: table.need("profiles").table().map_or_else(Vec::new, |table| weights(&table)),
-        source: table.need("source").word(&SOURCES).unwrap_or(Discovery::Dhcp),
-        transport: table.need("transport").word(&TRANSPORTS).unwrap_or(Transport::Tftp),
+        profiles: table
+            .need("profiles")
+            .table()
+            .map_or_else(Vec::new, |table| weights(&table)),
+        source: table
+            .need("source")
+            .word(&SOURCES)
+            .unwrap_or(Discovery::Dhcp),
+        transport: table
+            .need("transport")
+            .word(&TRANSPORTS)
+            .unwrap_or(Transport::Tftp),
         root: directory(table),
         layout: table.need("layout").text().unwrap_or_default().to_owned(),
         firmware: table.may("firmware").text().map(str::to_owned),
@@ -124,15 +160,30 @@ fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>) -> Fleet {
             .may("firmware_bytes")
             .number(16..=(64_usize << 20))
             .unwrap_or(IMAGE_BYTES),
-        common: table.may("common").table().map_or_else(Vec::new, |table| settings(&table)),
-        common_for: table.may("common_for").table().map_or_else(BTreeMap::new, |table| {
-            let entries = table.entries().filter_map(|(entry, slot)| {
-                Some((entry.key.clone(), slot.table().map(|table| settings(&table))?))
-            });
-            entries.collect()
-        }),
-        own: table.may("own").table().map_or_else(Vec::new, |table| settings(&table)),
-        web: table.may("web").table().map_or_else(Vec::new, |table| web(&table)),
+        common: table
+            .may("common")
+            .table()
+            .map_or_else(Vec::new, |table| settings(&table)),
+        common_for: table
+            .may("common_for")
+            .table()
+            .map_or_else(BTreeMap::new, |table| {
+                let entries = table.entries().filter_map(|(entry, slot)| {
+                    Some((
+                        entry.key.clone(),
+                        slot.table().map(|table| settings(&table))?,
+                    ))
+                });
+                entries.collect()
+            }),
+        own: table
+            .may("own")
+            .table()
+            .map_or_else(Vec::new, |table| settings(&table)),
+        web: table
+            .may("web")
+            .table()
+            .map_or_else(Vec::new, |table| web(&table)),
     }
 }
 
@@ -147,9 +198,9 @@ fn directory(table: &Reader<'_>) -> String {
 
 /// `"vendor/model" = weight`
 fn weights(table: &Reader<'_>) -> Vec<(String, u32)> {
-    let entries = table.entries().filter_map(|(entry, slot)| {
-        Some((entry.key.clone(), slot.number(1..=WEIGHT_MAX)?))
-    });
+    let entries = table
+        .entries()
+        .filter_map(|(entry, slot)| Some((entry.key.clone(), slot.number(1..=WEIGHT_MAX)?)));
     let weights: Vec<_> = entries.collect();
     if weights.is_empty() {
         table.fault("no profile (expected \"vendor/model\" = weight)");
