@@ -1,6 +1,6 @@
 //! `bootstorm list`
 
-use bootstorm_scenarios::clause::Register;
+use bootstorm_scenarios::clause::{Register, Strength};
 use bootstorm_scenarios::scenario;
 
 use super::{Common, Exit, Listed, Trouble, load, print};
@@ -49,7 +49,11 @@ pub(super) fn list(common: &Common, what: Listed) -> Result<Exit, Trouble> {
 fn clauses() -> Result<String, Trouble> {
     let register = Register::built_in().map_err(Trouble::Faults)?;
     let lines = register.clauses().map(|clause| {
-        let strength = clause.strength.word();
+        let strength = match clause.strength {
+            Strength::Must => "MUST",
+            Strength::Should => "SHOULD",
+            Strength::Gap => "GAP",
+        };
         format!("{:<9}{strength:<8}{}\n", clause.id.to_string(), clause.says)
     });
     Ok(lines.collect())
