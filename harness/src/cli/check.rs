@@ -7,11 +7,11 @@ use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::scenario;
 
-use super::{Common, Exit, Trouble, load, print};
+use super::{Exit, Shared, Trouble, load, print};
 
 /// Checks every file; prints all faults of all of them.
-pub(super) fn check(common: &Common, files: &[PathBuf]) -> Result<Exit, Trouble> {
-    let profiles = load::profiles(common)?;
+pub(super) fn check(shared: &Shared, files: &[PathBuf]) -> Result<Exit, Trouble> {
+    let profiles = load::profiles(shared)?;
     let mut faulty = 0;
     for path in files {
         let text = load::read(path)?;
@@ -22,7 +22,7 @@ pub(super) fn check(common: &Common, files: &[PathBuf]) -> Result<Exit, Trouble>
             check_profile(path, &text)
         };
         match found {
-            Ok(()) if common.quiet => {}
+            Ok(()) if shared.quiet => {}
             Ok(()) => print(&format!("{name}: no fault\n")),
             Err(message) => {
                 faulty += 1;

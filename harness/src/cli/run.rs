@@ -17,7 +17,7 @@ use bootstorm_reports::verdict::Class;
 use bootstorm_scenarios::plan::Plan;
 
 use super::live::{Live, catch_interrupt};
-use super::{Attachment, Common, Exit, RunArguments, SubjectUrl, TftpServer, Trouble, load, print};
+use super::{Attachment, Exit, RunArguments, Shared, SubjectUrl, TftpServer, Trouble, load, print};
 use crate::fleet::progress::Progress;
 use crate::provision::{self, LOOPBACK_POOL, SIMULATED_POOL, SIMULATED_SERVER};
 use crate::reference::Reference;
@@ -29,9 +29,9 @@ use crate::run::{self, Ended, Orders};
 use crate::subject::Subject;
 
 /// Boots a fleet and reports.
-pub(super) fn run(common: &Common, arguments: &RunArguments) -> Result<Exit, Trouble> {
-    let profiles = load::profiles(common)?;
-    let plan = plan(common, arguments, &profiles)?;
+pub(super) fn run(shared: &Shared, arguments: &RunArguments) -> Result<Exit, Trouble> {
+    let profiles = load::profiles(shared)?;
+    let plan = plan(shared, arguments, &profiles)?;
     if arguments.phone.is_some_and(|index| index >= plan.phones()) {
         let last = plan.phones().saturating_sub(1);
         return Err(Trouble::usage(format!(
@@ -39,25 +39,25 @@ pub(super) fn run(common: &Common, arguments: &RunArguments) -> Result<Exit, Tro
         )));
     }
     writable(&arguments.out)?;
-    let orders = orders(common, arguments, &plan);
+    let orders = orders(shared, arguments, &plan);
     catch_interrupt(Arc::clone(&orders.stop))?;
-    announce(common, arguments, &plan);
-    let live = Live::start(&orders, planned(arguments, &plan), common.quiet);
+    announce(shared, arguments, &plan);
+    let live = Live::start(&orders, planned(arguments, &plan), shared.quiet);
     let ended = match arguments.attach {
         Attachment::Memory => simulate(arguments, &plan, &orders),
         Attachment::Loopback => on_loopback(arguments, &plan, &orders),
     };
     live.end();
     let ended = ended?;
-    deliver(common, arguments, &ended)
+    deliver(shared, arguments, &ended)
 }
 
 fn plan(
-    common: &Common,
+    shared: &Shared,
     arguments: &RunArguments,
     profiles: &ProfileSet,
 ) -> Result<Arc<Plan>, Trouble> {
-    let mut scenario = load::scenario(common, &arguments.scenario)?;
+    let mut scenario = load::scenario(shared, &arguments.scenario)?;
     if let Some(scale) = arguments.time_scale {
         if !(0.0..=1_000.0).contains(&scale) {
             return Err(Trouble::usage("--time-scale takes a number from 0 to 1000"));
@@ -87,7 +87,7 @@ fn planned(arguments: &RunArguments, plan: &Plan) -> u32 {
     }
 }
 
-fn orders(common: &Common, arguments: &RunArguments, plan: &Plan) -> Orders {
+fn orders(shared: &Shared, arguments: &RunArguments, plan: &Plan) -> Orders {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let started_at = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -101,18 +101,18 @@ fn orders(common: &Common, arguments: &RunArguments, plan: &Plan) -> Orders {
         keep_secrets: arguments.keep_secrets,
         stop: Arc::new(AtomicBool::new(false)),
         progress: Arc::new(Progress::default()),
-        repeat: repeat(common, arguments, plan),
+        repeat: repeat(shared, arguments, plan),
         started_at,
     }
 }
 
 /// The command that repeats one phone of this run.
-fn repeat(common: &Common, arguments: &RunArguments, plan: &Plan) -> String {
+fn repeat(shared: &Shared, arguments: &RunArguments, plan: &Plan) -> String {
     let mut words = vec!["bootstorm run".to_owned(), quoted(&arguments.scenario)];
     if arguments.attach == Attachment::Memory {
         words.push("--attach memory".to_owned());
     }
-    if let Some(directory) = &common.profiles {
+    if let Some(directory) = &shared.profiles {
         words.push(format!(
             "--profiles {}",
             quoted(&directory.display().to_string())
@@ -165,8 +165,8 @@ fn writable(directory: &Path) -> Result<(), Trouble> {
     })
 }
 
-fn announce(common: &Common, arguments: &RunArguments, plan: &Plan) {
-    if common.quiet {
+fn announce(shared: &Shared, arguments: &RunArguments, plan: &Plan) {
+    if shared.quiet {
         return;
     }
     let scale = plan.scenario.time_scale;
@@ -317,7 +317,7 @@ fn parse(text: &str) -> Result<SubjectUrl, Trouble> {
 }
 
 /// Writes the report where it was asked for, prints it, and says how the run ended.
-fn deliver(common: &Common, arguments: &RunArguments, ended: &Ended) -> Result<Exit, Trouble> {
+fn deliver(shared: &Shared, arguments: &RunArguments, ended: &Ended) -> Result<Exit, Trouble> {
     let mut text = Vec::new();
     json::write(&ended.report, &mut text).map_err(Trouble::own)?;
     let path = arguments.out.join("report.json");
@@ -330,10 +330,10 @@ fn deliver(common: &Common, arguments: &RunArguments, ended: &Ended) -> Result<E
         print(&String::from_utf8_lossy(&text));
         print("\n");
     } else {
-        show(common, &ended.report);
+        show(shared, &ended.report);
     }
     match written {
-        Ok(()) if !common.quiet && !arguments.json => {
+        Ok(()) if !shared.quiet && !arguments.json => {
             print(&format!("report: {}\n", path.display()));
         }
         Ok(()) => {}
@@ -350,8 +350,8 @@ fn deliver(common: &Common, arguments: &RunArguments, ended: &Ended) -> Result<E
     })
 }
 
-fn show(common: &Common, report: &Report) {
-    if common.quiet {
+fn show(shared: &Shared, report: &Report) {
+    if shared.quiet {
         print(&format!("{}\n", report.verdict().sentence));
         return;
     }
