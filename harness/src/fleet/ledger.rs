@@ -143,9 +143,7 @@ impl Ledger {
                     self.progress.files.fetch_add(1, Ordering::Relaxed);
                 }
                 EventKind::RunStarted(_) | EventKind::PowerCut => {
-                    if entry.settled.take().is_some() {
-                        self.settled -= 1;
-                    }
+                    self.settled -= u32::from(entry.settled.take().is_some());
                 }
                 EventKind::RunEnded(result) => entry.complete = result == RunResult::Complete,
                 EventKind::Settled => self.settle(plan, subject, shelf, event.at),
