@@ -22,7 +22,7 @@ pub(super) fn profiles(shared: &Shared) -> Result<ProfileSet, Trouble> {
 }
 
 /// Every TOML file below a directory, by its path from there.
-pub(super) fn collect(
+fn collect(
     root: &Path,
     directory: &Path,
     files: &mut Vec<(String, String)>,

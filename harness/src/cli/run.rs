@@ -38,14 +38,19 @@ pub(super) fn run(shared: &Shared, arguments: &RunArguments) -> Result<Exit, Tro
             "--phone takes an index from 0 to {last}"
         )));
     }
-    writable(&arguments.out)?;
+    let given = subjects(arguments)?;
     let orders = orders(shared, arguments, &plan);
     catch_interrupt(Arc::clone(&orders.stop))?;
+    writable(&arguments.out)?;
+    if let Some(file) = &arguments.events {
+        let opened = fs::OpenOptions::new().create(true).append(true).open(file);
+        opened.map_err(|fault| unwritten(file, &fault))?;
+    }
     announce(shared, arguments, &plan);
     let live = Live::start(&orders, planned(arguments, &plan), shared.quiet);
     let ended = match arguments.attach {
         Attachment::Memory => simulate(arguments, &plan, &orders),
-        Attachment::Loopback => on_loopback(arguments, &plan, &orders),
+        Attachment::Loopback => on_loopback(arguments, &given, &plan, &orders),
     };
     live.end();
     let ended = ended?;
@@ -133,6 +138,12 @@ fn repeat(shared: &Shared, arguments: &RunArguments, plan: &Plan) -> String {
             quoted(&content.display().to_string())
         ));
     }
+    if let Some(file) = &arguments.ca {
+        words.push(format!("--ca {}", quoted(&file.display().to_string())));
+    }
+    if let Some(seconds) = arguments.deadline {
+        words.push(format!("--deadline {seconds}"));
+    }
     if arguments.tftp_server == TftpServer::AsyncTftp {
         words.push("--tftp-server async-tftp".to_owned());
     }
@@ -171,19 +182,25 @@ fn announce(shared: &Shared, arguments: &RunArguments, plan: &Plan) {
     }
     let scale = plan.scenario.time_scale;
     let phones = planned(arguments, plan);
+    let noun = if phones == 1 { "phone" } else { "phones" };
     eprintln!(
-        "{}: {phones} phones, seed {}, vendor policy times x {scale} (1 is faithful), deadline {} s",
+        "{}: {phones} {noun}, seed {}, vendor policy times x {scale} (1 is faithful), deadline {} s",
         plan.scenario.name,
         plan.scenario.seed,
         plan.scenario.deadline.as_secs_f64()
     );
 }
 
-fn simulate(arguments: &RunArguments, plan: &Arc<Plan>, orders: &Orders) -> Result<Ended, Trouble> {
-    if !arguments.subject.is_empty() {
+/// The endpoints that were given, before anything is begun with them.
+fn subjects(arguments: &RunArguments) -> Result<Vec<SubjectUrl>, Trouble> {
+    if arguments.attach == Attachment::Memory && !arguments.subject.is_empty() {
         let advice = "a simulated network reaches no real server (leave --subject or --attach out)";
         return Err(Trouble::usage(advice));
     }
+    arguments.subject.iter().map(|text| parse(text)).collect()
+}
+
+fn simulate(arguments: &RunArguments, plan: &Arc<Plan>, orders: &Orders) -> Result<Ended, Trouble> {
     let source = source(arguments, plan)?;
     let config = provision::reference(plan, source, SIMULATED_POOL);
     run::simulate(plan, Reference::new(config), orders).map_err(Trouble::own)
@@ -205,21 +222,18 @@ struct BuiltIn {
 
 fn on_loopback(
     arguments: &RunArguments,
+    given: &[SubjectUrl],
     plan: &Arc<Plan>,
     orders: &Orders,
 ) -> Result<Ended, Trouble> {
-    let given: Vec<_> = arguments
-        .subject
-        .iter()
-        .map(|text| parse(text))
-        .collect::<Result<_, _>>()?;
     let (built_in, mut subject) = start(arguments, plan)?;
     for endpoint in given {
         match endpoint.scheme {
             Scheme::Tftp => subject.tftp = Some(endpoint.address),
             Scheme::Http => subject.http = Some(endpoint.address),
             Scheme::Https => subject.https = Some(endpoint.address),
-            Scheme::Ftp => return Err(Trouble::usage("no phone of this release speaks ftp yet")),
+            // Refused when it was read.
+            Scheme::Ftp => {}
         }
     }
     let mut trusted = built_in.authority_pem.clone().into_bytes();
@@ -309,6 +323,14 @@ fn parse(text: &str) -> Result<SubjectUrl, Trouble> {
             "expected no path: directories belong to a fleet's root",
         ));
     }
+    if url.scheme == Scheme::Ftp {
+        return Err(wrong("no phone of this release speaks ftp yet"));
+    }
+    if url.scheme == Scheme::Tftp && address != Ipv4Addr::LOCALHOST {
+        // Each transfer is answered from another port, and a phone takes answers only from the
+        // address that it asked (RFC 1350 §4).
+        return Err(wrong("a TFTP server must be at 127.0.0.1"));
+    }
     let port = url.port.unwrap_or(url.scheme.port());
     Ok(SubjectUrl {
         scheme: url.scheme,
@@ -323,8 +345,12 @@ fn deliver(shared: &Shared, arguments: &RunArguments, ended: &Ended) -> Result<E
     let path = arguments.out.join("report.json");
     let written = fs::write(&path, &text);
     if let Some(file) = &arguments.events {
-        let failed = |fault| Trouble::own(format!("failed to write {}: {fault}", file.display()));
-        fs::write(file, &ended.transcript).map_err(failed)?;
+        if file == Path::new("/dev/stdout") {
+            // Opened a second time, a redirected file would be written over by what follows.
+            print(&String::from_utf8_lossy(&ended.transcript));
+        } else {
+            fs::write(file, &ended.transcript).map_err(|fault| unwritten(file, &fault))?;
+        }
     }
     if arguments.json {
         print(&String::from_utf8_lossy(&text));
@@ -337,10 +363,7 @@ fn deliver(shared: &Shared, arguments: &RunArguments, ended: &Ended) -> Result<E
             print(&format!("report: {}\n", path.display()));
         }
         Ok(()) => {}
-        Err(fault) => {
-            let path = path.display();
-            return Err(Trouble::own(format!("failed to write {path}: {fault}")));
-        }
+        Err(fault) => return Err(unwritten(&path, &fault)),
     }
     Ok(match ended.report.verdict().class {
         Class::Met => Exit::Met,
@@ -348,6 +371,10 @@ fn deliver(shared: &Shared, arguments: &RunArguments, ended: &Ended) -> Result<E
         Class::Void => Exit::Void,
         Class::Interrupted => Exit::Interrupted,
     })
+}
+
+fn unwritten(file: &Path, fault: &std::io::Error) -> Trouble {
+    Trouble::own(format!("failed to write {}: {fault}", file.display()))
 }
 
 fn show(shared: &Shared, report: &Report) {
