@@ -450,8 +450,8 @@ impl Life {
             RunEnd::Over(result) => self.finished(turn, result),
             RunEnd::UpgradeFailed(result) => {
                 let wait = params::number(turn, &self.flash, Param::UpgradeErrorRetryS);
-                self.finished(turn, result);
                 self.retry_in(turn, wait, Trigger::UpgradeRetry);
+                self.finished(turn, result);
             }
             RunEnd::Reboot => {
                 if !self.reboot(turn, BootCause::Settings) {
@@ -488,9 +488,11 @@ impl Life {
         self.idle(turn);
     }
 
+    /// Of two retries the earlier one counts; it serves both.
     fn retry_in(&mut self, turn: &Turn<'_>, seconds: u64, trigger: Trigger) {
-        if seconds > 0 && self.schedule.retry.is_none() {
-            let at = turn.after_policy(Duration::from_secs(seconds));
+        let at = turn.after_policy(Duration::from_secs(seconds));
+        let earlier = self.schedule.retry.is_none_or(|(held, _)| at < held);
+        if seconds > 0 && earlier {
             self.schedule.retry = Some((at, trigger));
         }
     }
