@@ -261,6 +261,10 @@ impl World {
         let mask = Ipv4Addr::new(255, 0, 0, 0);
         let mut config = DhcpConfig::new(self.server_address, self.address, self.address, mask);
         config.lease = self.lease;
+        for pool in &mut config.pools {
+            pool.routers = vec![self.server_address];
+            pool.name_servers = vec![self.server_address];
+        }
         if !self.options.is_empty() {
             config.rules.push(Rule {
                 when: Match::Any,
