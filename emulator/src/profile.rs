@@ -468,16 +468,16 @@ pub struct ContentFile {
 }
 
 impl ContentFile {
-    /// True when one such file says everything that a phone must know.
+    /// True when one such file says everything that a phone must know, and a URL of it is not
+    /// taken for a directory's: its name has a suffix (FLY-78).
     #[must_use]
-    pub fn holds_everything(&self) -> bool {
-        matches!(
-            self.holds,
-            ContentKind::Settings {
-                scope: Scope::All,
-                ..
-            }
-        )
+    pub fn is_whole_file(&self) -> bool {
+        let name = self.path.source().rsplit('/').next().unwrap_or_default();
+        let everything = match self.holds {
+            ContentKind::Settings { scope, .. } => scope == Scope::All,
+            _ => false,
+        };
+        everything && name.contains('.')
     }
 }
 

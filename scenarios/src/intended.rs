@@ -114,7 +114,7 @@ impl Checker {
 impl Group {
     fn new(plan: &Plan, planned: &PhonePlan, shelf: &mut Shelf) -> Self {
         let mut expected = BTreeMap::new();
-        let common = plan.common_settings(planned, true);
+        let common = plan.fleet_settings(planned, true);
         let same = common
             .into_iter()
             .map(|(key, value)| (key, Expected::Same(value)));

@@ -242,7 +242,7 @@ impl Plan {
         let whole = profile
             .content
             .iter()
-            .find(|file| file.layout == fleet.layout && file.holds_everything());
+            .find(|file| file.layout == fleet.layout && file.is_whole_file());
         Some(match whole {
             Some(file) => format!("{directory}{}", file.path.text(&self.vars(phone))),
             None => directory,
@@ -292,7 +292,7 @@ impl Plan {
     #[must_use]
     pub fn intended(&self, phone: &PhonePlan) -> Intended {
         let mut settings = BTreeMap::new();
-        settings.extend(self.common_settings(phone, true));
+        settings.extend(self.fleet_settings(phone, true));
         settings.extend(self.own_settings(phone));
         let firmware = self.fleet(phone).and_then(|fleet| fleet.firmware.clone());
         Intended {
@@ -304,7 +304,7 @@ impl Plan {
     /// The settings of a fleet's common file; with `only_taken` those that the phone's model
     /// takes of it.
     #[must_use]
-    pub fn common_settings(&self, phone: &PhonePlan, only_taken: bool) -> Vec<(String, String)> {
+    pub fn fleet_settings(&self, phone: &PhonePlan, only_taken: bool) -> Vec<(String, String)> {
         let (Some(fleet), Some(profile)) = (self.fleet(phone), self.profile(phone)) else {
             return Vec::new();
         };

@@ -1,9 +1,9 @@
 //! The DHCP client: DISCOVER to ACK, renewal, rebinding, release (RFC 2131).
 //!
 //! ```text
-//! start → Discovering ─offer→ (Choosing ─window→) Requesting ─ACK→ Bound ─T1→ Renewing ─T2→ Rebinding
+//! start → Discovering ─offer→ (Choosing ─window→) Requesting ─ACK→ Bound ─T1→ Renewing ─T2→ …
 //!             ↑  └─silence→ Paused ←silence, NAK─────┘               ↑────ACK───┴──────────────┤
-//!             └───────────────┘                                                expiry, NAK: lost, again
+//!             └───────────────┘                                       … Rebinding ─expiry, NAK→ start
 //! ```
 //!
 //! What a message looks like and how patient the client is comes from the profile (`DhcpSpec`).

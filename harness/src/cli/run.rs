@@ -172,7 +172,7 @@ fn announce(common: &Common, arguments: &RunArguments, plan: &Plan) {
     let scale = plan.scenario.time_scale;
     let phones = planned(arguments, plan);
     eprintln!(
-        "{}: {phones} phones, seed {}, vendor policy times x {scale} (1 is faithful), deadline {} s",
+        "{}: {phones} phones, seed {}, vendor policy times x {scale} (1 is faithful), at most {} s",
         plan.scenario.name,
         plan.scenario.seed,
         plan.scenario.deadline.as_secs_f64()

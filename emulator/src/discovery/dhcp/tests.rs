@@ -1218,7 +1218,11 @@ proptest! {
     /// Whatever comes: no panic, an address is held exactly while there is a lease, and every
     /// tick moves the deadline on, so that no driver spins.
     #[test]
-    fn survives_any_course(acts in prop::collection::vec(acts(), 0..60), constant_xid: bool, window: bool) {
+    fn survives_any_course(
+        acts in prop::collection::vec(acts(), 0..60),
+        constant_xid: bool,
+        window: bool,
+    ) {
         let offer_window = if window { seconds(5) } else { Duration::ZERO };
         let mut stand = Stand::started(DhcpSpec { constant_xid, offer_window, ..udhcp() });
         let mut addressed = false;
