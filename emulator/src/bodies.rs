@@ -23,7 +23,7 @@ use crate::profile::Profile;
 use crate::profile::keys::{KeyRules, Verdicts};
 use crate::settings::Vetted;
 use kept::{Content, Kept};
-use stream::{Growth, HEAD_BYTES, State, Stream, head_of};
+use stream::{Growth, HEAD_BYTES, InFlight, State, Stream, head_of};
 
 /// Bytes in all bodies of a shard that are on their way and not the same as a stored one.
 pub const IN_FLIGHT_BYTES_MAX: usize = 1 << 30;
@@ -58,7 +58,7 @@ pub struct OverLimit(pub usize);
 #[derive(Debug)]
 pub struct Bodies {
     kept: Kept,
-    in_flight: Rc<Cell<usize>>,
+    in_flight: Rc<InFlight>,
     spares: Vec<Vec<u8>>,
     scratch: Scratch,
     /// By profile index.
@@ -138,7 +138,10 @@ impl Bodies {
     pub fn new(cache_bytes: usize) -> Self {
         Self {
             kept: Kept::new(cache_bytes),
-            in_flight: Rc::default(),
+            in_flight: Rc::new(InFlight {
+                bytes: Cell::new(0),
+                bytes_max: IN_FLIGHT_BYTES_MAX,
+            }),
             spares: Vec::new(),
             scratch: Scratch::default(),
             verdicts: Vec::new(),
@@ -167,7 +170,7 @@ impl Bodies {
             return Err(over);
         }
         if !self.follow(writer, chunk) {
-            if self.in_flight.get().saturating_add(length) > IN_FLIGHT_BYTES_MAX {
+            if !self.in_flight.has_room(length) {
                 return Err(over);
             }
             self.diverge(writer, chunk);
@@ -277,7 +280,7 @@ impl Bodies {
     /// Bytes of bodies on their way in, each counted once however many phones fetch it.
     #[must_use]
     pub fn in_flight_bytes(&self) -> usize {
-        self.in_flight.get()
+        self.in_flight.bytes.get()
     }
 }
 
@@ -451,3 +454,6 @@ impl Parsed {
         known.map(|(_, _, vetted)| Rc::clone(vetted))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -322,3 +322,6 @@ pub fn write(format: Format, options: FormatOptions, draft: &Draft<'_>) -> Vec<u
         Format::Opaque => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

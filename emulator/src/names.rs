@@ -24,6 +24,8 @@ pub struct Names {
     text: String,
     ends: Vec<u32>,
     index: HashTable<u32>,
+    /// Some name could not stand before a `=` in a line.
+    irregular: bool,
 }
 
 /// What a look-up in the index found.
@@ -51,6 +53,7 @@ impl Names {
             return None;
         }
         let end = u32::try_from(end).ok()?;
+        self.irregular |= !is_regular(text);
         self.text.push_str(text);
         self.ends.push(end);
         let (buffer, ends) = (&self.text, &self.ends);
@@ -67,6 +70,14 @@ impl Names {
             Some((name, known)) if known == text => Some(name),
             _ => self.intern(text),
         }
+    }
+
+    /// As `following`, when no name of the table holds a `=`, begins with `#`, or begins or ends
+    /// with a blank, so that a line that begins with it and goes on with `=` has it as its key.
+    pub(crate) fn following_key(&self, previous: Option<Name>) -> Option<(Name, &str)> {
+        (!self.irregular)
+            .then(|| self.following(previous))
+            .flatten()
     }
 
     /// The name numbered after `previous` (the first one after `None`) with its text.
@@ -116,6 +127,10 @@ impl Names {
             None => Looked::Absent,
         }
     }
+}
+
+fn is_regular(text: &str) -> bool {
+    !text.contains('=') && !text.starts_with('#') && text.trim_ascii().len() == text.len()
 }
 
 fn part<'a>(text: &'a str, ends: &[u32], at: u32) -> &'a str {

@@ -520,3 +520,6 @@ fn is_hidden(layer: &Layer, above: &[Layer]) -> bool {
 fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use bootstorm_emulator::profile::{Fetch, Next, Profile, SourceKind, StepId};
 use bootstorm_emulator::time::Moment;
 use bootstorm_scenarios::load_shape::LoadShape;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
-use bootstorm_scenarios::scenario::{Discovery, Fleet, Link, Scenario, Transport};
+use bootstorm_scenarios::scenario::{self, Discovery, Fleet, Link, Scenario, Transport};
 
 use crate::fleet::ledger::Logged;
 use crate::fleet::progress::Progress;
@@ -95,7 +95,7 @@ fn boots(profile: &Profile) -> Vec<Boot> {
         .any(|source| source.kind == SourceKind::Pnp);
     let whole = |layout: &str| {
         let mut files = profile.content.iter();
-        files.any(|file| file.layout == layout && file.holds_everything())
+        files.any(|file| file.layout == layout && file.is_whole_file())
     };
     let scheme = profile
         .params
@@ -132,11 +132,8 @@ fn boot_once(
         root: String::new(),
         layout: boot.layout.clone(),
         firmware: None,
-        firmware_bytes: 1_024,
-        common: Vec::new(),
-        common_for: BTreeMap::new(),
-        own: Vec::new(),
         web: Vec::new(),
+        ..sample(profile)?
     };
     let scenario = Scenario {
         name: "explain".to_owned(),
@@ -173,6 +170,43 @@ fn boot_once(
     };
     let (result, _) = simulate_shard(&plan, reference, &orders);
     Ok((plan, result))
+}
+
+/// A fleet with settings that this profile (or its vendor) takes, out of the scenarios that come
+/// with the program.
+fn sample(profile: &Profile) -> Result<Fleet, String> {
+    let vendor = profile.name.split('/').next().unwrap_or_default();
+    let mut fleets = Vec::new();
+    for (name, text) in scenario::built_in() {
+        let read = scenario::read(name, text).map_err(|faults| faults.to_string())?;
+        fleets.extend(read.fleets);
+    }
+    let of_model = |fleet: &&Fleet| fleet.profiles.iter().any(|(name, _)| *name == profile.name);
+    let of_vendor = |fleet: &&Fleet| {
+        fleet
+            .profiles
+            .iter()
+            .any(|(name, _)| name.split('/').next() == Some(vendor))
+    };
+    let found = fleets
+        .iter()
+        .find(of_model)
+        .or_else(|| fleets.iter().find(of_vendor));
+    Ok(found.cloned().unwrap_or_else(|| Fleet {
+        name: String::new(),
+        phones: 1,
+        profiles: Vec::new(),
+        source: Discovery::Dhcp,
+        transport: Transport::Tftp,
+        root: String::new(),
+        layout: String::new(),
+        firmware: None,
+        firmware_bytes: 1_024,
+        common: Vec::new(),
+        common_for: BTreeMap::new(),
+        own: Vec::new(),
+        web: Vec::new(),
+    }))
 }
 
 fn head(text: &mut String, profile: &Profile) {
@@ -216,7 +250,7 @@ fn sources(text: &mut String, profile: &Profile) {
         let clauses = source.clauses.join(" ");
         let _ = writeln!(
             text,
-            "  {:>2}  {:<14}{what:<50} {clauses}",
+            "  {:>2}  {:<16}{what:<50} {clauses}",
             place + 1,
             source.id
         );
@@ -281,6 +315,13 @@ fn rung(plan: &Plan, planned: &PhonePlan, result: &ShardResult, logged: &Logged)
         EventKind::Retried { step, attempt } => {
             let name = label(plan, planned, step);
             Rung::Request(step, format!("{name}, attempt {attempt}"))
+        }
+        EventKind::Fetched {
+            step, file, bytes, ..
+        } if step < StepId::fetch(0) => {
+            let name = transcript::file_name(plan, planned, &result.urls, file);
+            let name = name.rsplit('/').next().unwrap_or_default();
+            Rung::Answer(format!("{name}: {bytes} bytes"))
         }
         EventKind::Fetched { bytes, .. } => Rung::Answer(format!("{bytes} bytes")),
         EventKind::Missing { .. } => Rung::Answer("not there".to_owned()),

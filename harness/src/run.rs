@@ -3,7 +3,8 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bootstorm_emulator::shelf::{Ports, Shelf};
@@ -11,7 +12,7 @@ use bootstorm_emulator::time::Moment;
 use bootstorm_reports::measure::Ladder;
 use bootstorm_reports::redact::Redactor;
 use bootstorm_reports::report::{Report, ReportFault};
-use bootstorm_reports::run::{Endpoint, GeneratorHealth, PhoneResult, RunFacts};
+use bootstorm_reports::run::{Endpoint, PhoneResult, RunFacts};
 use bootstorm_scenarios::plan::Plan;
 
 use crate::attach::loopback::{self, CONNECTIONS_MAX, Losses, Setup, Sockets, TRANSFER_SOCKETS};
@@ -26,6 +27,8 @@ use crate::subject::Subject;
 
 /// Lag beyond which a verdict about load would judge the generator instead of the subject.
 const LAG_MAX: Duration = Duration::from_millis(500);
+/// Shards of one run: each has a relay address of its own.
+const SHARDS_MAX: u32 = 250;
 /// The first of the relay addresses, one for each shard.
 const RELAYS: Ipv4Addr = Ipv4Addr::new(127, 1, 0, 1);
 
@@ -131,62 +134,93 @@ pub fn loopback(
     trusted_pem: &[u8],
     orders: &Orders,
 ) -> Result<Ended, RunFault> {
-    let count = orders.shards.clamp(1, 250);
+    let count = orders.shards.clamp(1, SHARDS_MAX);
+    let (sip, setups) = setups(plan, subject, trusted_pem, orders, count)?;
+    let began = setups
+        .first()
+        .map_or_else(Instant::now, |setup| setup.began);
+    let mut threads = Vec::new();
+    for (number, setup) in (0_u32..).zip(setups) {
+        threads.push(drive(plan, orders, number, count, setup)?);
+    }
+    let mut results = Vec::new();
+    let mut losses = Losses::default();
+    for thread in threads {
+        let died = |_| Err(io::Error::other("a shard's thread died"));
+        let result = thread.join().unwrap_or_else(died);
+        let (result, lost) = result.map_err(system("drive a shard"))?;
+        losses.dropped += lost.dropped;
+        losses.unreachable += lost.unreachable;
+        results.push(result);
+    }
+    losses.dropped += sip.close();
+    let mut facts = facts(plan, orders, "loopback", began.elapsed());
+    tell_loopback(&mut facts, subject, losses, count);
+    close(plan, orders, facts, results)
+}
+
+/// What each shard needs; sockets first, so that a refusal is told before a phone starts.
+fn setups(
+    plan: &Plan,
+    subject: &Subject,
+    trusted_pem: &[u8],
+    orders: &Orders,
+    count: u32,
+) -> Result<(SipPort, Vec<Setup>), RunFault> {
     let opened: io::Result<Vec<_>> = (0..count).map(|_| Sockets::open()).collect();
     let opened = opened.map_err(system("open the sockets of a shard"))?;
     let (sip, heard) = SipPort::open(0, opened.len()).map_err(system("open the SIP port"))?;
     let tls = tls_client(trusted_pem, true).map_err(system("read the trusted certificates"))?;
-    let trusting = tls_client(&[], false).map_err(system("set TLS up"))?;
+    let tls_trusting = tls_client(&[], false).map_err(system("set TLS up"))?;
     let began = Instant::now();
-    let mut threads = Vec::new();
-    for ((number, sockets), sip_end) in (0_u32..).zip(opened).zip(heard) {
-        let pnp = sockets.pnp_port().map_err(system("look at a socket"))?;
+    let shards = opened.into_iter().zip(heard).zip(0_u32..);
+    let setups = shards.map(|((sockets, sip_end), number)| Setup {
+        sockets,
+        subject: *subject,
+        relay: Ipv4Addr::from(u32::from(RELAYS) + number),
+        began,
+        deadline: plan.scenario.deadline,
+        stop: Arc::clone(&orders.stop),
+        tls: Arc::clone(&tls),
+        tls_trusting: Arc::clone(&tls_trusting),
+        sip: sip_end,
+    });
+    Ok((sip, setups.collect()))
+}
+
+/// Starts the thread of one shard.
+fn drive(
+    plan: &Arc<Plan>,
+    orders: &Orders,
+    number: u32,
+    count: u32,
+    setup: Setup,
+) -> Result<JoinHandle<io::Result<(ShardResult, Losses)>>, RunFault> {
+    let (plan, orders) = (Arc::clone(plan), orders.clone());
+    let work = move || {
         let ports = Ports {
-            sip: sip.port(),
-            pnp,
+            sip: setup.sip.port()?,
+            pnp: setup.sockets.pnp_port()?,
         };
-        let setup = Setup {
-            sockets,
-            subject: *subject,
-            relay: Ipv4Addr::from(u32::from(RELAYS) + number),
-            began,
-            deadline: plan.scenario.deadline,
-            stop: Arc::clone(&orders.stop),
-            tls: Arc::clone(&tls),
-            tls_trusting: Arc::clone(&trusting),
-            sip: sip_end,
-        };
-        let (plan, orders) = (Arc::clone(plan), orders.clone());
-        let drive = move || {
-            let shard = shard(&plan, number, count, ports, &orders);
-            let (shard, losses) = loopback::run(shard, setup)?;
-            let stopped = orders.stop.load(std::sync::atomic::Ordering::Relaxed);
-            Ok((shard.finish(stopped), losses))
-        };
-        let name = format!("shard-{number}");
-        let thread = std::thread::Builder::new().name(name).spawn(drive);
-        threads.push(thread.map_err(system("start a shard's thread"))?);
-    }
-    let mut results = Vec::new();
-    let mut health = GeneratorHealth::default();
-    let mut unreachable = 0;
-    for thread in threads {
-        let result: io::Result<(ShardResult, Losses)> = thread
-            .join()
-            .unwrap_or_else(|_| Err(io::Error::other("a shard's thread died")));
-        let (result, losses) = result.map_err(system("drive a shard"))?;
-        health.dropped_datagrams += losses.dropped;
-        unreachable += losses.unreachable;
-        results.push(result);
-    }
-    health.dropped_datagrams += sip.close();
-    let mut facts = facts(plan, orders, "loopback", began.elapsed());
+        let shard = shard(&plan, number, count, ports, &orders);
+        let (shard, losses) = loopback::run(shard, setup)?;
+        let stopped = orders.stop.load(Ordering::Relaxed);
+        Ok((shard.finish(stopped), losses))
+    };
+    let name = format!("shard-{number}");
+    let thread = std::thread::Builder::new().name(name).spawn(work);
+    thread.map_err(system("start a shard's thread"))
+}
+
+/// Adds to the facts what only the loopback attachment knows.
+fn tell_loopback(facts: &mut RunFacts, subject: &Subject, losses: Losses, count: u32) {
     facts.shards = count;
-    facts.generator = health;
-    if unreachable > 0 {
+    facts.generator.dropped_datagrams = losses.dropped;
+    if losses.unreachable > 0 {
         facts.notes.insert(format!(
-            "{unreachable} requests were not sent: to a service that the subject does not have, or \
-             beyond the loopback network"
+            "{} requests were not sent: to a service that the subject does not have, or beyond the \
+             loopback network",
+            losses.unreachable
         ));
     }
     facts.subject.extend(
@@ -207,7 +241,6 @@ pub fn loopback(
         "TCP connections at once".to_owned(),
         shards * CONNECTIONS_MAX as u64,
     );
-    close(plan, orders, facts, results)
 }
 
 /// The phones of shard `number` of `count`: every `count`-th of the plan, so that each shard has

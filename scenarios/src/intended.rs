@@ -84,10 +84,10 @@ impl Checker {
         shelf: &mut Shelf,
     ) -> Option<Difference> {
         let place = (planned.fleet, planned.profile);
-        if !self.groups.contains_key(&place) {
-            self.groups.insert(place, Group::new(plan, planned, shelf));
-        }
-        let group = self.groups.get(&place)?;
+        let group = self
+            .groups
+            .entry(place)
+            .or_insert_with(|| Group::new(plan, planned, shelf));
         let vars = plan.vars(planned);
         for (key, expected) in &group.expected {
             let expected = match expected {

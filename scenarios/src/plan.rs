@@ -242,7 +242,7 @@ impl Plan {
         let whole = profile
             .content
             .iter()
-            .find(|file| file.layout == fleet.layout && file.holds_everything());
+            .find(|file| file.layout == fleet.layout && file.is_whole_file());
         Some(match whole {
             Some(file) => format!("{directory}{}", file.path.text(&self.vars(phone))),
             None => directory,

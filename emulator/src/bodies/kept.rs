@@ -86,6 +86,11 @@ impl Kept {
         self.bytes
     }
 
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
     /// A new entry for a stream, listed under its head.
     pub(super) fn add_stream(&mut self, growth: Growth, head: Option<u64>) -> Rc<Stream> {
         let slot = self.occupy();

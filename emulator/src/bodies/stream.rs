@@ -7,7 +7,7 @@ use std::rc::Rc;
 use md5::{Digest, Md5};
 use rustc_hash::FxBuildHasher;
 
-use super::{Body, IN_FLIGHT_BYTES_MAX};
+use super::Body;
 
 /// Bytes by which stored bodies are looked up. Enough that two phones' own files, which often begin
 /// alike, differ within them; a shorter body is found by its digest when it is complete.
@@ -36,7 +36,14 @@ pub(super) struct Growth {
     pub(super) bytes: Vec<u8>,
     md5: Md5,
     hashed: usize,
-    in_flight: Rc<Cell<usize>>,
+    in_flight: Rc<InFlight>,
+}
+
+/// Bytes of all streams of a store.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    pub(super) bytes: Cell<usize>,
+    pub(super) bytes_max: usize,
 }
 
 impl Stream {
@@ -64,7 +71,7 @@ impl State {
 
 impl Growth {
     /// Nothing so far, in a buffer that is empty; its bytes count towards `in_flight`.
-    pub(super) fn new(bytes: Vec<u8>, in_flight: Rc<Cell<usize>>) -> Self {
+    pub(super) fn new(bytes: Vec<u8>, in_flight: Rc<InFlight>) -> Self {
         Self {
             bytes,
             md5: Md5::new(),
@@ -75,7 +82,8 @@ impl Growth {
 
     /// Adds bytes at the end, without asking for room.
     pub(super) fn extend(&mut self, more: &[u8]) {
-        self.in_flight.set(self.in_flight.get() + more.len());
+        let bytes = &self.in_flight.bytes;
+        bytes.set(bytes.get().saturating_add(more.len()));
         self.bytes.extend_from_slice(more);
         let waiting = self.bytes.len() - self.hashed;
         if waiting >= HASHED_AT_ONCE {
@@ -115,7 +123,7 @@ impl Growth {
     }
 
     fn has_room(&self, more: usize) -> bool {
-        self.in_flight.get().saturating_add(more) <= IN_FLIGHT_BYTES_MAX
+        self.in_flight.has_room(more)
     }
 
     pub(super) fn digest(&mut self) -> [u8; 16] {
@@ -127,9 +135,15 @@ impl Growth {
     /// Gives the bytes away.
     pub(super) fn release(&mut self) -> Vec<u8> {
         let bytes = std::mem::take(&mut self.bytes);
-        let left = self.in_flight.get().saturating_sub(bytes.len());
-        self.in_flight.set(left);
+        let total = &self.in_flight.bytes;
+        total.set(total.get().saturating_sub(bytes.len()));
         bytes
+    }
+}
+
+impl InFlight {
+    pub(super) fn has_room(&self, more: usize) -> bool {
+        self.bytes.get().saturating_add(more) <= self.bytes_max
     }
 }
 

@@ -125,3 +125,6 @@ pub(super) fn append(text: &mut String, part: &str) -> Span {
         length: u32::try_from(part.len()).unwrap_or(0),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,3 +49,6 @@ fn hex(bytes: &[u8]) -> Option<[u8; 16]> {
     }
     Some(digest)
 }
+
+#[cfg(test)]
+mod tests;

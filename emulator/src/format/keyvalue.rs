@@ -77,3 +77,6 @@ pub(super) fn write(options: FormatOptions, draft: &Draft<'_>) -> Vec<u8> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,8 @@ pub(super) struct Line<'a> {
 pub(super) struct Source<'a> {
     bytes: &'a [u8],
     text: Option<&'a str>,
+    /// There is a carriage return somewhere.
+    returns: bool,
 }
 
 /// Settings on their way into a document.
@@ -61,7 +63,12 @@ impl<'a> Source<'a> {
             return None;
         }
         let text = std::str::from_utf8(bytes).ok();
-        Some(Self { bytes, text })
+        let returns = memchr(b'\r', bytes).is_some();
+        Some(Self {
+            bytes,
+            text,
+            returns,
+        })
     }
 
     /// A text as a source.
@@ -69,6 +76,7 @@ impl<'a> Source<'a> {
         Self {
             bytes: text.as_bytes(),
             text: Some(text),
+            returns: true,
         }
     }
 
@@ -111,16 +119,22 @@ impl<'a> Iterator for Lines<'a> {
             if rest.is_empty() {
                 return None;
             }
-            let length = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-            let crlf = rest
-                .get(length..)
-                .is_some_and(|end| end.starts_with(b"\r\n"));
+            let length = if self.source.returns {
+                memchr2(b'\n', b'\r', rest)
+            } else {
+                memchr(b'\n', rest)
+            };
+            let length = length.unwrap_or(rest.len());
+            let crlf = self.source.returns
+                && rest
+                    .get(length..)
+                    .is_some_and(|end| end.starts_with(b"\r\n"));
             let end = start + length;
             self.at = end + 1 + usize::from(crlf);
             self.number = self.number.saturating_add(1);
             let number = self.number;
             let beyond = number > LINES_MAX;
-            let text = self.source.slice(start, end).map(str::trim_ascii);
+            let text = self.source.slice(start, end).map(trimmed);
             let fault = match text {
                 Some("") => continue,
                 _ if beyond => Some(LineReason::OverLimit),
@@ -218,7 +232,24 @@ pub(super) fn split(line: &str) -> Option<(&str, &str)> {
     let at = memchr(b'=', line.as_bytes())?;
     let (key, value) = (line.get(..at)?, line.get(at + 1..)?);
     let key = key.trim_ascii_end();
-    (!key.is_empty()).then(|| (key, value.trim_ascii_start()))
+    (!key.is_empty()).then(|| (key, trimmed_start(value)))
+}
+
+/// As `trim_ascii`, sooner done where there is nothing to trim.
+#[inline]
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, .., last] if *first > b' ' && *last > b' ' => text,
+        _ => text.trim_ascii(),
+    }
+}
+
+#[inline]
+fn trimmed_start(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, ..] if *first > b' ' => text,
+        _ => text.trim_ascii_start(),
+    }
 }
 
 /// As `split`, with the key interned. Looks first for the key that followed `previous` in an
@@ -229,11 +260,11 @@ pub(super) fn split_interned<'a>(
     previous: Option<Name>,
     keys: &mut Names,
 ) -> Option<(Option<Name>, &'a str)> {
-    if let Some((name, known)) = keys.following(previous)
+    if let Some((name, known)) = keys.following_key(previous)
         && let Some(rest) = line.strip_prefix(known)
-        && let Some(value) = rest.trim_ascii_start().strip_prefix('=')
+        && let Some(value) = trimmed_start(rest).strip_prefix('=')
     {
-        return Some((Some(name), value.trim_ascii_start()));
+        return Some((Some(name), trimmed_start(value)));
     }
     let (key, value) = split(line)?;
     Some((keys.intern(key), value))

@@ -170,3 +170,6 @@ fn contains(text: &str, part: &str) -> bool {
         .windows(part.len())
         .any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -345,3 +345,6 @@ fn index(digits: &str) -> Option<u32> {
     let padded = digits.len() > 1 && digits.starts_with('0');
     (plain && !padded).then(|| digits.parse().ok()).flatten()
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,10 +28,20 @@ pub struct Heard {
     pub arrivals: mpsc::Receiver<(Received, Vec<u8>)>,
 }
 
+impl Heard {
+    /// The port number.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn port(&self) -> io::Result<u16> {
+        let address = self.socket.local_addr()?;
+        Ok(address.as_socket_ipv4().map_or(0, |address| address.port()))
+    }
+}
+
 /// The port and its thread.
 #[derive(Debug)]
 pub struct SipPort {
-    port: u16,
     over: Arc<AtomicBool>,
     dropped: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
@@ -46,8 +56,6 @@ impl SipPort {
         let socket = udp::open(port)?;
         socket.set_nonblocking(false)?;
         socket.set_read_timeout(Some(NAP))?;
-        let address = socket.local_addr()?;
-        let port = address.as_socket_ipv4().map_or(0, |address| address.port());
         let socket = Arc::new(socket);
         let (senders, heard) = (0..shards)
             .map(|_| {
@@ -73,19 +81,12 @@ impl SipPort {
             .spawn(|| reader.run())?;
         Ok((
             Self {
-                port,
                 over,
                 dropped,
                 thread: Some(thread),
             },
             heard,
         ))
-    }
-
-    /// The port number.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
     }
 
     /// Ends the thread; returns how many datagrams found a shard's queue full.

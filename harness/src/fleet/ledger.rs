@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bootstorm_emulator::event::{Event, EventKind, RunResult};
+use bootstorm_emulator::event::{Event, EventKind, RunResult, Trigger};
 use bootstorm_emulator::phone::Phone;
 use bootstorm_emulator::shelf::Shelf;
 use bootstorm_emulator::time::Moment;
@@ -46,11 +46,15 @@ pub struct Logged {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     trail: Trail,
+    /// The trail as it was when the phone last came to rest.
+    at_rest: Trail,
     scheduled: Moment,
-    /// The moment it settled last, and whether it was as intended then.
+    /// The moment since which it is at rest and (not) as intended; none while a run is due that no
+    /// timer started.
     settled: Option<(Moment, bool)>,
     started: bool,
     ever_settled: bool,
+    ever_provisioned: bool,
     fetched: bool,
     /// The last run had everything it asked for: what is wrong then is what the files said.
     complete: bool,
@@ -142,10 +146,13 @@ impl Ledger {
                     entry.fetched = true;
                     self.progress.files.fetch_add(1, Ordering::Relaxed);
                 }
+                // A timer that starts another run does not make a phone unsettled: a fleet with
+                // short periods would never be at rest together.
+                EventKind::RunStarted(
+                    Trigger::Period | Trigger::ErrorRetry | Trigger::UpgradeRetry,
+                ) => {}
                 EventKind::RunStarted(_) | EventKind::PowerCut => {
-                    if entry.settled.take().is_some() {
-                        self.settled -= 1;
-                    }
+                    self.settled -= u32::from(entry.settled.take().is_some());
                 }
                 EventKind::RunEnded(result) => entry.complete = result == RunResult::Complete,
                 EventKind::Settled => self.settle(plan, subject, shelf, event.at),
@@ -163,15 +170,21 @@ impl Ledger {
             return;
         };
         let provisioned = difference.is_none();
-        if entry.settled.replace((at, provisioned)).is_none() {
-            self.settled += 1;
+        entry.at_rest = entry.trail;
+        match entry.settled {
+            None => self.settled += 1,
+            // Still as it was when it first came to rest.
+            Some((_, before)) if before == provisioned => return,
+            Some(_) => {}
         }
+        entry.settled = Some((at, provisioned));
         if !entry.ever_settled {
             entry.ever_settled = true;
             self.progress.settled.fetch_add(1, Ordering::Relaxed);
-            if provisioned {
-                self.progress.provisioned.fetch_add(1, Ordering::Relaxed);
-            }
+        }
+        if provisioned && !entry.ever_provisioned {
+            entry.ever_provisioned = true;
+            self.progress.provisioned.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -218,7 +231,11 @@ impl Ledger {
             step: COMPARISON.to_owned(),
             text: describe(difference).to_owned(),
         });
-        let traced = entry.trail.first_wrong(steps);
+        let trail = match entry.settled {
+            Some(_) => entry.at_rest,
+            None => entry.trail,
+        };
+        let traced = trail.first_wrong(steps);
         let wrong = match (entry.settled, entry.complete) {
             (Some(_), true) => compared.or(traced),
             (Some(_), false) => traced.or(compared),
@@ -234,8 +251,7 @@ impl Ledger {
             provisioned_after: settled_after.filter(|_| provisioned),
             reboots: u32::from(entry.boots.saturating_sub(1)),
             soft_reboots: u32::from(entry.soft_reboots),
-            limit: entry
-                .trail
+            limit: trail
                 .limit()
                 .filter(|_| !provisioned)
                 .map(|l| words::limit(l).into()),
@@ -251,10 +267,12 @@ impl Entry {
     fn new(scheduled: Moment) -> Self {
         Self {
             trail: Trail::default(),
+            at_rest: Trail::default(),
             scheduled,
             settled: None,
             started: false,
             ever_settled: false,
+            ever_provisioned: false,
             fetched: false,
             complete: false,
             boots: 0,

@@ -1,0 +1,157 @@
+//! Firmware in the walk: what is offered, whether it is taken up, its parts (PND-16, FLY-116).
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::{Position, Walk};
+use crate::bodies::Body;
+use crate::event::{EventKind, Fault, File};
+use crate::firmware;
+use crate::format::{Format, Reading};
+use crate::phone::apply::{self, Collected};
+use crate::phone::fetching::Target;
+use crate::phone::params;
+use crate::phone::run::Holdings;
+use crate::phone::turn::Turn;
+use crate::profile::{Fetch, FirmwareVersion, Param, StepId};
+use crate::url::Url;
+
+/// A firmware offer and how far it got.
+#[derive(Debug, Default)]
+pub(super) struct Upgrade {
+    pub(super) version: Option<Arc<str>>,
+    /// Parts still to fetch, last one first.
+    parts: Vec<Url>,
+    bytes: u64,
+}
+
+impl Walk {
+    pub(super) fn firmware_target(&mut self, turn: &mut Turn<'_>) -> Option<Target> {
+        if let Some(url) = self.upgrade.parts.pop() {
+            let file = File::Named(turn.shelf.url(&url.to_string()));
+            let step = StepId::FIRMWARE;
+            return Some(Target {
+                step,
+                file,
+                format: Format::Opaque,
+                url,
+                image: true,
+            });
+        }
+        if let Some(version) = self.upgrade.version.take() {
+            let bytes = self.upgrade.bytes;
+            let name = turn.shelf.url(&version);
+            turn.event(EventKind::FirmwareInstalling {
+                version: name,
+                bytes,
+            });
+            self.end.install = Some(version);
+        }
+        self.at = Position::Done;
+        None
+    }
+
+    /// Decides by a version file whether an update is needed (PND-16, PND-26, PND-27).
+    pub(super) fn version_file(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        target: &Target,
+        fetch: &Fetch,
+        body: &Rc<Body>,
+    ) {
+        let shelf = &mut *turn.shelf;
+        let options = turn.profile.format;
+        let document = shelf
+            .bodies
+            .document(body, Format::Version, options, &mut shelf.keys);
+        let version = document.version.map(|span| document.text(span));
+        let Some(version) = version.filter(|_| document.reading == Reading::Whole) else {
+            self.readable(turn, target, Reading::Foreign);
+            self.not_had(turn, holdings, Fault::WrongFormat);
+            return;
+        };
+        apply::report_ignored(turn, target.file, &document.faults);
+        if turn.profile.firmware_rule.version == FirmwareVersion::VersionFile {
+            let links = document.links.iter().rev();
+            let parts = links.map(|link| target.url.join(document.text(link.url)));
+            let parts = parts.collect::<Result<Vec<_>, _>>().unwrap_or_default();
+            self.offer(turn, holdings, version, parts);
+        }
+        self.goto(fetch.found);
+    }
+
+    /// A firmware URL in the settings, or the upgrade rule (FLY-116).
+    pub(super) fn firmware_by_name(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        collected: &[Collected],
+    ) {
+        let mut text = apply::firmware_url(holdings.flash, collected).unwrap_or_default();
+        if text.is_empty() {
+            text = params::expanded(turn, holdings.flash, Param::UpgradeRule);
+        }
+        if text.is_empty() {
+            return;
+        }
+        let text = params::expand(turn, &text).into_owned();
+        let Ok(url) = self.base.join(&text) else {
+            turn.event(EventKind::FirmwareRefused {
+                fault: Fault::BadTarget,
+            });
+            self.end.upgrade_failed = true;
+            return;
+        };
+        let version = firmware::version_in_name(url.file_name()).unwrap_or(url.file_name());
+        let version = version.to_owned();
+        self.offer(turn, holdings, &version, vec![url]);
+    }
+
+    /// Takes a firmware offer up when its version is not the one that runs.
+    pub(super) fn offer(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        version: &str,
+        parts: Vec<Url>,
+    ) {
+        if !params::is_on(turn, holdings.flash, Param::UpgradeEnable) {
+            return;
+        }
+        if version == turn.firmware {
+            turn.event(EventKind::FirmwareCurrent);
+            return;
+        }
+        if parts.is_empty() {
+            turn.event(EventKind::FirmwareRefused {
+                fault: Fault::BadTarget,
+            });
+            self.end.upgrade_failed = true;
+            return;
+        }
+        self.upgrade = Upgrade {
+            version: Some(version.into()),
+            parts,
+            bytes: 0,
+        };
+    }
+
+    /// A part of the firmware is here.
+    pub(super) fn image(&mut self, turn: &mut Turn<'_>, body: &Rc<Body>) {
+        if firmware::is_image(body.bytes()) {
+            self.upgrade.bytes += body.bytes().len() as u64;
+            return;
+        }
+        turn.event(EventKind::FirmwareRefused {
+            fault: Fault::NotAnImage,
+        });
+        self.drop_upgrade();
+    }
+
+    pub(super) fn drop_upgrade(&mut self) {
+        self.upgrade = Upgrade::default();
+        self.end.upgrade_failed = true;
+        self.end.failed += 1;
+    }
+}

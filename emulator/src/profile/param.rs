@@ -1,0 +1,114 @@
+//! Engine parameters: the fields of a phone's provisioning page, under the names that profiles and
+//! scenarios use.
+
+use super::template::Template;
+
+/// A field of the phone's provisioning page (or an engine parameter a configuration can set).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Param {
+    /// Provisioning at all (FLY-108).
+    ProvisionEnable,
+    /// SIP PnP (FLY-42).
+    PnpEnable,
+    /// A run at power-on or reset (FLY-108).
+    ResyncOnReset,
+    /// Upper bound of the random delay at power-on, seconds (FLY-86, FLY-104).
+    RandomDelayS,
+    /// Period of repeated runs, seconds; 0 = never (FLY-97).
+    PeriodicS,
+    /// Wait after a run that fetched nothing, seconds; 0 = no further try (FLY-105).
+    ErrorRetryS,
+    /// How long a due run waits for a busy phone at most, seconds (FLY-106).
+    ForcedDelayS,
+    /// A run after a firmware upgrade (FLY-107).
+    ResyncAfterUpgrade,
+    /// A run on check-sync (FLY-99, FLY-103).
+    ResyncFromSip,
+    /// Use DHCP option 66 (FLY-60).
+    Option66Enable,
+    /// Use DHCP option 67 (FLY-61, FLY-80).
+    Option67Enable,
+    /// The file asked for first (FLY-69).
+    ConfigFileName,
+    /// HTTP User-Agent; empty = the built-in one (FLY-91).
+    UserAgent,
+    /// HTTP authentication: `digest`, `basic` or `none` (FLY-89).
+    AuthMethod,
+    /// HTTP user name.
+    Username,
+    /// HTTP password.
+    Password,
+    /// The static provisioning URL (FLY-82).
+    ServerUrl,
+    /// The second profile's User-Agent (FLY-87).
+    SecondUserAgent,
+    /// The second profile's HTTP authentication.
+    SecondAuthMethod,
+    /// The second profile's user name.
+    SecondUsername,
+    /// The second profile's password.
+    SecondPassword,
+    /// The second profile's URL.
+    SecondServerUrl,
+    /// Firmware upgrades at all (FLY-93).
+    UpgradeEnable,
+    /// Wait after an upgrade that failed, seconds (FLY-93).
+    UpgradeErrorRetryS,
+    /// Firmware URL (FLY-93, FLY-116).
+    UpgradeRule,
+    /// The scheme of a server address that is written without one: `tftp`, `http`, `https` or
+    /// `ftp` (FLY-66, AUE-38).
+    BareScheme,
+}
+
+impl Param {
+    /// Every parameter with the name that profiles and scenarios use, in the order of `Param`.
+    pub const ALL: [(Self, &'static str); 26] = [
+        (Self::ProvisionEnable, "provision_enable"),
+        (Self::PnpEnable, "pnp_enable"),
+        (Self::ResyncOnReset, "resync_on_reset"),
+        (Self::RandomDelayS, "random_delay_s"),
+        (Self::PeriodicS, "periodic_s"),
+        (Self::ErrorRetryS, "error_retry_s"),
+        (Self::ForcedDelayS, "forced_delay_s"),
+        (Self::ResyncAfterUpgrade, "resync_after_upgrade"),
+        (Self::ResyncFromSip, "resync_from_sip"),
+        (Self::Option66Enable, "option_66_enable"),
+        (Self::Option67Enable, "option_67_enable"),
+        (Self::ConfigFileName, "config_file_name"),
+        (Self::UserAgent, "user_agent"),
+        (Self::AuthMethod, "auth_method"),
+        (Self::Username, "username"),
+        (Self::Password, "password"),
+        (Self::ServerUrl, "server_url"),
+        (Self::SecondUserAgent, "second_user_agent"),
+        (Self::SecondAuthMethod, "second_auth_method"),
+        (Self::SecondUsername, "second_username"),
+        (Self::SecondPassword, "second_password"),
+        (Self::SecondServerUrl, "second_server_url"),
+        (Self::UpgradeEnable, "upgrade_enable"),
+        (Self::UpgradeErrorRetryS, "upgrade_error_retry_s"),
+        (Self::UpgradeRule, "upgrade_rule"),
+        (Self::BareScheme, "bare_scheme"),
+    ];
+
+    /// The parameter called `name`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(param, _)| *param)
+    }
+}
+
+/// A parameter's default and the setting keys that set it (an empty list: web page only).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ParamSpec {
+    /// The value out of the box. Switches are `1` and `0`, times are whole seconds.
+    pub default: Template,
+    /// Setting keys bound to it, any of them; the first that is set wins.
+    pub keys: Vec<String>,
+    /// Clause ids.
+    pub clauses: Vec<String>,
+}
