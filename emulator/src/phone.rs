@@ -489,17 +489,16 @@ impl Life {
     }
 
     fn retry_in(&mut self, turn: &Turn<'_>, seconds: u64, trigger: Trigger) {
-        if seconds > 0 && self.schedule.retry.is_none() {
-            let at = turn.after_policy(Duration::from_secs(seconds));
-            self.schedule.retry = Some((at, trigger));
+        if self.schedule.retry.is_none() {
+            self.schedule.retry = turn.run_after(seconds).map(|at| (at, trigger));
         }
     }
 
     fn idle(&mut self, turn: &mut Turn<'_>) {
         let period = params::number(turn, &self.flash, Param::PeriodicS);
         let enabled = params::is_on(turn, &self.flash, Param::ProvisionEnable);
-        if period > 0 && enabled {
-            self.schedule.period = Some(turn.after_policy(Duration::from_secs(period)));
+        if enabled && let Some(at) = turn.run_after(period) {
+            self.schedule.period = Some(at);
         }
         self.enter(Stage::Idle);
         match self.schedule.remembered.take() {
