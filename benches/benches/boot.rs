@@ -31,7 +31,9 @@ fn boot(plan: &Arc<Plan>, server: ReferenceConfig) -> usize {
 
 fn boots(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("boots on the simulated network");
-    group.sample_size(10).measurement_time(Duration::from_secs(12));
+    group
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(12));
     group.throughput(Throughput::Elements(u64::from(PHONES)));
     for (name, parts) in [("five files fetched", 3), ("three files fetched", 1)] {
         let load = Load {

@@ -284,7 +284,8 @@ impl Settings {
     pub fn effective(&self) -> impl Iterator<Item = (Name, Held<'_>)> {
         let mut cursors = cursors(&self.layers);
         std::iter::from_fn(move || {
-            let firsts = cursors.iter().filter_map(|rest| rest.first());
+            let used = cursors.iter().zip(&self.layers);
+            let firsts = used.filter_map(|(rest, _)| rest.first());
             let key = firsts.map(|setting| setting.key).min()?;
             let mut top = None;
             for (at, (rest, layer)) in cursors.iter_mut().zip(&self.layers).enumerate() {

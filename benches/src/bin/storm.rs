@@ -131,10 +131,18 @@ fn show(arguments: &Arguments, measured: &Measured) -> Result<(), Box<dyn Error>
     let health = &report.facts().generator;
     let cores = thread::available_parallelism()?;
     let mut out = std::io::stdout();
-    writeln!(out, "attachment            {:?}, {cores} cores", arguments.attach)?;
+    writeln!(
+        out,
+        "attachment            {:?}, {cores} cores",
+        arguments.attach
+    )?;
     writeln!(out, "phones                {}", arguments.phones)?;
     writeln!(out, "provisioned           {provisioned}")?;
-    writeln!(out, "wall_s                {:.3}", measured.wall.as_secs_f64())?;
+    writeln!(
+        out,
+        "wall_s                {:.3}",
+        measured.wall.as_secs_f64()
+    )?;
     writeln!(
         out,
         "boots_per_s           {:.0}",
