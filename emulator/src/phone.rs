@@ -490,9 +490,10 @@ impl Life {
 
     /// Of two retries the earlier one counts; it serves both.
     fn retry_in(&mut self, turn: &Turn<'_>, seconds: u64, trigger: Trigger) {
-        let at = turn.after_policy(Duration::from_secs(seconds));
-        let earlier = self.schedule.retry.is_none_or(|(held, _)| at < held);
-        if seconds > 0 && earlier {
+        let Some(at) = turn.run_after(seconds) else {
+            return;
+        };
+        if self.schedule.retry.is_none_or(|(held, _)| at < held) {
             self.schedule.retry = Some((at, trigger));
         }
     }
@@ -500,8 +501,8 @@ impl Life {
     fn idle(&mut self, turn: &mut Turn<'_>) {
         let period = params::number(turn, &self.flash, Param::PeriodicS);
         let enabled = params::is_on(turn, &self.flash, Param::ProvisionEnable);
-        if period > 0 && enabled {
-            self.schedule.period = Some(turn.after_policy(Duration::from_secs(period)));
+        if enabled && let Some(at) = turn.run_after(period) {
+            self.schedule.period = Some(at);
         }
         self.enter(Stage::Idle);
         match self.schedule.remembered.take() {

@@ -215,11 +215,12 @@ impl Ledger {
     ) -> PhoneResult {
         let entry = self.entries.get(subject.slot).copied();
         let entry = entry.unwrap_or_else(|| Entry::new(Moment::ZERO));
-        let difference = match entry.started {
-            true => self
+        // A provisioned phone was compared when it came to rest.
+        let difference = match (entry.started, entry.settled) {
+            (false, _) | (true, Some((_, true))) => None,
+            (true, _) => self
                 .checker
                 .difference(plan, subject.planned, subject.phone, shelf),
-            false => None,
         };
         let outcome = entry.outcome(stopped);
         let since = |(at, _): (Moment, bool)| at.since(entry.scheduled);
