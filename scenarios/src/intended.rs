@@ -75,6 +75,17 @@ enum Expected {
 }
 
 impl Checker {
+    /// Whether anything is intended for phones of this fleet: without it nobody can say that they
+    /// are provisioned.
+    #[must_use]
+    pub fn has_intentions(plan: &Plan, planned: &PhonePlan) -> bool {
+        let firmware = plan
+            .fleet(planned)
+            .and_then(|fleet| fleet.firmware.as_ref());
+        let settings = plan.fleet_templates(planned, true);
+        firmware.is_some() || !settings.is_empty() || !plan.own_templates(planned).is_empty()
+    }
+
     /// The first difference, or none: the phone is provisioned.
     pub fn difference(
         &mut self,
@@ -128,15 +139,14 @@ impl Checker {
 impl Group {
     fn new(plan: &Plan, planned: &PhonePlan, shelf: &mut Shelf) -> Self {
         let mut expected = BTreeMap::new();
-        let common = plan.fleet_settings(planned, true);
-        let same = common
-            .into_iter()
-            .map(|(key, value)| (key, Expected::Same(value)));
-        let own = plan.own_templates(planned);
-        let own = own
-            .into_iter()
-            .map(|(key, template)| (key, Expected::Own(template)));
-        for (key, value) in same.chain(own) {
+        let vars = plan.vars(planned);
+        let all = plan.fleet_templates(planned, true).into_iter();
+        let all = all.chain(plan.own_templates(planned));
+        for (key, template) in all {
+            let value = match template.is_constant() {
+                true => Expected::Same(template.text(&vars)),
+                false => Expected::Own(template),
+            };
             if let Some(key) = shelf.keys.intern(&key) {
                 expected.insert(key, value);
             }
