@@ -249,6 +249,10 @@ impl DhcpClient {
             _ => {
                 let (step, fault) = (self.step(), Fault::Silence);
                 turn.event(EventKind::GaveUp { step, fault });
+                turn.event(EventKind::LimitReached {
+                    limit: Limit::Attempts,
+                    value: attempts as u64,
+                });
                 self.pause(turn, step);
             }
         }

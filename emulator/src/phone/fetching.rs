@@ -7,7 +7,7 @@ use super::io::{Channel, Input};
 use super::params::HttpIdentity;
 use super::run::{Carried, server_of};
 use super::turn::Turn;
-use crate::event::{EventKind, Fault, File};
+use crate::event::{EventKind, Fault, File, Limit};
 use crate::format::Format;
 use crate::limits::{FILE_BYTES_MAX, FRESH_CHANNELS, IMAGE_BYTES_MAX};
 use crate::profile::StepId;
@@ -210,12 +210,13 @@ impl Fetching {
     }
 
     fn finish(&mut self, turn: &mut Turn<'_>, ending: Ending) -> Option<Finished> {
-        let (target, started) = match std::mem::replace(&mut self.active, Active::Nothing) {
+        let active = std::mem::replace(&mut self.active, Active::Nothing);
+        let (target, started, attempts) = match active {
             Active::Tftp(target, started, client) => {
                 self.last_ack = client.last_ack().or(self.last_ack);
-                (target, started)
+                (target, started, turn.profile.tftp.attempts)
             }
-            Active::Http(target, started) => (target, started),
+            Active::Http(target, started) => (target, started, turn.profile.http.attempts),
             Active::Nothing | Active::Waiting(_) => return None,
         };
         let (step, file) = (target.step, target.file);
@@ -235,10 +236,15 @@ impl Fetching {
                 turn.event(EventKind::Answered { step, after });
                 turn.event(EventKind::Missing { step, file });
             }
-            Ending::Failed(fault) => turn.event(EventKind::GaveUp {
-                step,
-                fault: *fault,
-            }),
+            Ending::Failed(fault) => {
+                let fault = *fault;
+                turn.event(EventKind::GaveUp { step, fault });
+                if fault == Fault::Silence {
+                    let limit = Limit::Attempts;
+                    let value = u64::from(attempts);
+                    turn.event(EventKind::LimitReached { limit, value });
+                }
+            }
         }
         Some((target, ending))
     }

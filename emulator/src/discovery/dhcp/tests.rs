@@ -597,6 +597,7 @@ fn repeats_discover_gives_up_pauses_and_begins_again() {
         "Discover → 255.255.255.255:67",
         "retried DISCOVER 3",
         "gave up DISCOVER Silence",
+        "LimitReached { limit: Attempts, value: 3 }",
         "Discover → 255.255.255.255:67",
         "sent DISCOVER 548",
         "Discover → 255.255.255.255:67",
@@ -674,6 +675,7 @@ fn gives_up_a_request_that_nobody_answers() {
         "Request → 255.255.255.255:67",
         "retried REQUEST 3",
         "gave up REQUEST Silence",
+        "LimitReached { limit: Attempts, value: 3 }",
         "Discover → 255.255.255.255:67",
         "sent DISCOVER 548",
     ]);
