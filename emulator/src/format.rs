@@ -272,8 +272,8 @@ impl Document {
 }
 
 /// Reads bytes as a format. Never fails: what is not usable is said in `reading` and `faults`.
-/// At most `LINES_MAX` lines (or XML elements) and `DOCUMENT_LINKS_MAX` links are taken over, values
-/// of at most `VALUE_BYTES_MAX`; what is beyond is counted as `OverLimit`.
+/// At most `LINES_MAX` lines (or XML elements) and `DOCUMENT_LINKS_MAX` links are taken over,
+/// values of at most `VALUE_BYTES_MAX`; what is beyond is counted as `OverLimit`.
 #[must_use]
 pub fn read(format: Format, options: FormatOptions, bytes: &[u8], keys: &mut Names) -> Document {
     read_with(&mut Scratch::default(), format, options, bytes, keys)

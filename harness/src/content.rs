@@ -18,8 +18,9 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 pub enum ContentFault {
     /// Two fleets put different bytes at one path.
     #[error(
-        "fleet \"{fleet}\" needs another file at {path} than an earlier fleet: give it a root of \
-         its own (root = \"…\")"
+        "fleet \"{fleet}\" needs two different files at {path}, or another one than an earlier fleet: \
+         give the fleet a root of its own (root = \"…\"), or where models or phones of one fleet share \
+         the file, put what differs under common_for or own"
     )]
     Clash {
         /// The fleet that came second.
@@ -126,7 +127,7 @@ impl Writer<'_> {
     fn settings(&self, profile: &Profile, scope: Scope, format: Format) -> Vec<u8> {
         let mut settings = Vec::new();
         if matches!(scope, Scope::Common | Scope::All) {
-            settings.extend(self.plan.common_settings(self.phone, false));
+            settings.extend(self.plan.fleet_settings(self.phone, false));
         }
         if matches!(scope, Scope::Own | Scope::All) {
             settings.extend(self.plan.own_settings(self.phone));

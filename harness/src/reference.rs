@@ -9,7 +9,8 @@
 //! | `content` | what is served: a tree in memory, or a directory of the user's |
 //! | `dhcp` | DHCP with pools, sticky leases and option rules |
 //! | `tftp` | TFTP transfers with option negotiation and retransmission |
-//! | `http` | GET and HEAD with validators, redirects, Basic and Digest; `http/connection` for raw bytes |
+//! | `http` | GET and HEAD with validators, redirects, Basic and Digest |
+//! | `http/connection` | the same for raw bytes, without hyper |
 //! | `pnp` | SIP PnP: SUBSCRIBE → 200 OK and NOTIFY with a URL |
 //! | `server` | all of them as one `Reference` |
 //! | `counters` | what was asked, answered, refused and dropped |

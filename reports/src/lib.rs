@@ -18,7 +18,7 @@
 //! | `measure`, `latency`, `trail` | counting events: ladder rows, histograms, first wrong steps |
 //! | `words` | faults and limits in words |
 //! | `redact` | secrets out, comparable stand-ins in |
-//! | `report`, `merge`, `verdict` | the checked whole, its sums, two halves of one run, one sentence |
+//! | `report`, `merge`, `verdict` | the checked whole, its sums, two halves, one sentence |
 //! | `text`, `json` | writers, one a file |
 //!
 //! # Example

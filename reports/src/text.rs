@@ -194,6 +194,7 @@ fn failure(group: &Group, page: &mut Page<'_>) -> io::Result<()> {
     page.paragraph(Paint::Red, 6, &text)?;
     if let Some(difference) = &group.difference {
         let held = match &difference.held {
+            Some(held) if difference.source.is_empty() => format!("held \"{held}\""),
             Some(held) => format!("held \"{held}\" from {}", difference.source),
             None => "not held".to_owned(),
         };

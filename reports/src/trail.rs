@@ -67,7 +67,7 @@ impl Trail {
         match *event {
             EventKind::Booting(_) | EventKind::SoftRebooting | EventKind::RunStarted(_) => {
                 *self = Self {
-                    limit: self.limit,
+                    limit: self.lasting_limit(),
                     ..Self::default()
                 };
             }
@@ -98,8 +98,8 @@ impl Trail {
             {
                 self.held = Held::NoSource;
             }
-            EventKind::LimitReached { limit, .. } if limit != Limit::Attempts => {
-                self.limit = self.limit.or(Some(limit));
+            EventKind::LimitReached { limit, .. } => {
+                self.limit = self.lasting_limit().or(Some(limit));
             }
             _ => {}
         }
@@ -130,16 +130,21 @@ impl Trail {
         Some(FirstWrong { step, text })
     }
 
-    /// The first limit reached in the phone's life. The number of attempts at one exchange is not
-    /// among them: silence says the same, and better.
+    /// The first limit reached in the phone's life; without one, the number of attempts at one
+    /// exchange, if they were spent in the run now going (or last ended).
     #[must_use]
     pub fn limit(&self) -> Option<Limit> {
         self.limit
     }
 
+    fn lasting_limit(&self) -> Option<Limit> {
+        self.limit.filter(|limit| *limit != Limit::Attempts)
+    }
+
     fn sent(&mut self, step: StepId) {
         if step >= StepId::GIVEN && self.is_search() {
             self.held = Held::Nothing;
+            self.limit = self.lasting_limit();
         }
         if self.held == Held::Tentative && self.step == step.0 {
             self.held = Held::Firm;
@@ -390,6 +395,30 @@ mod tests {
         }
         assert_eq!(trail.first_wrong(&steps()), None);
         assert_eq!(trail.limit(), Some(Limit::Reboots));
+    }
+
+    #[test]
+    fn spent_attempts_are_the_limit_of_their_run_only() {
+        let limit = |limit| EventKind::LimitReached { limit, value: 3 };
+        let spent = [RUN, gave_up(CFG, Fault::Silence), limit(Limit::Attempts)];
+        let mut trail = Trail::default();
+        spent.iter().for_each(|event| trail.record(event));
+        assert_eq!(trail.limit(), Some(Limit::Attempts));
+        let mut other = trail;
+        other.record(&limit(Limit::Reboots));
+        other.record(&limit(Limit::Attempts));
+        assert_eq!(other.limit(), Some(Limit::Reboots));
+        trail.record(&RUN);
+        assert_eq!(trail.limit(), None);
+        // A search that found nobody is forgotten when another source gave a URL.
+        for event in [
+            gave_up(StepId::NOTIFY, Fault::Silence),
+            limit(Limit::Attempts),
+            sent(CFG),
+        ] {
+            trail.record(&event);
+        }
+        assert_eq!(trail.limit(), None);
     }
 
     #[test]

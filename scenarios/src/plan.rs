@@ -292,7 +292,7 @@ impl Plan {
     #[must_use]
     pub fn intended(&self, phone: &PhonePlan) -> Intended {
         let mut settings = BTreeMap::new();
-        settings.extend(self.common_settings(phone, true));
+        settings.extend(self.fleet_settings(phone, true));
         settings.extend(self.own_settings(phone));
         let firmware = self.fleet(phone).and_then(|fleet| fleet.firmware.clone());
         Intended {
@@ -304,18 +304,25 @@ impl Plan {
     /// The settings of a fleet's common file; with `only_taken` those that the phone's model
     /// takes of it.
     #[must_use]
-    pub fn common_settings(&self, phone: &PhonePlan, only_taken: bool) -> Vec<(String, String)> {
+    pub fn fleet_settings(&self, phone: &PhonePlan, only_taken: bool) -> Vec<(String, String)> {
+        let vars = self.vars(phone);
+        let settings = self.fleet_templates(phone, only_taken).into_iter();
+        settings
+            .map(|(key, value)| (key, value.text(&vars)))
+            .collect()
+    }
+
+    /// The same with their holes still open.
+    #[must_use]
+    pub fn fleet_templates(&self, phone: &PhonePlan, only_taken: bool) -> Vec<(String, Template)> {
         let (Some(fleet), Some(profile)) = (self.fleet(phone), self.profile(phone)) else {
             return Vec::new();
         };
-        let vars = self.vars(phone);
         let special = fleet.common_for.iter();
         let taken = special.filter(|(name, _)| !only_taken || **name == profile.name);
-        let all = fleet
-            .common
-            .iter()
-            .chain(taken.flat_map(|(_, settings)| settings));
-        all.map(|(key, value)| (key.clone(), value.text(&vars)))
+        let all = fleet.common.iter();
+        all.chain(taken.flat_map(|(_, settings)| settings))
+            .cloned()
             .collect()
     }
 

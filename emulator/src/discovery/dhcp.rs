@@ -1,9 +1,9 @@
 //! The DHCP client: DISCOVER to ACK, renewal, rebinding, release (RFC 2131).
 //!
 //! ```text
-//! start → Discovering ─offer→ (Choosing ─window→) Requesting ─ACK→ Bound ─T1→ Renewing ─T2→ Rebinding
+//! start → Discovering ─offer→ (Choosing ─window→) Requesting ─ACK→ Bound ─T1→ Renewing ─T2→ …
 //!             ↑  └─silence→ Paused ←silence, NAK─────┘               ↑────ACK───┴──────────────┤
-//!             └───────────────┘                                                expiry, NAK: lost, again
+//!             └───────────────┘                                       … Rebinding ─expiry, NAK→ start
 //! ```
 //!
 //! What a message looks like and how patient the client is comes from the profile (`DhcpSpec`).
@@ -31,7 +31,7 @@ use outgoing::Outgoing;
 
 /// The first wait of RFC 2131 §4.1, for a profile that lists none.
 const RETRY_DEFAULT: Duration = Duration::from_secs(4);
-/// The shortest pause before a new DISCOVER, whatever profile and time scale say: a server that
+/// The shortest pause before a new DISCOVER, whatever the profile says: a server that
 /// refuses everything must not hold a simulated clock still.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The shortest wait between repeats in renewal and rebinding (RFC 2131 §4.4.5).
@@ -249,6 +249,10 @@ impl DhcpClient {
             _ => {
                 let (step, fault) = (self.step(), Fault::Silence);
                 turn.event(EventKind::GaveUp { step, fault });
+                turn.event(EventKind::LimitReached {
+                    limit: Limit::Attempts,
+                    value: attempts as u64,
+                });
                 self.pause(turn, step);
             }
         }
@@ -268,7 +272,7 @@ impl DhcpClient {
 
     fn pause(&mut self, turn: &Turn<'_>, step: StepId) {
         self.state = State::Paused(step);
-        let pause = turn.after_policy(turn.profile.dhcp.pause);
+        let pause = turn.now + turn.profile.dhcp.pause;
         self.due = Some(pause.max(turn.now + PAUSE_MIN));
     }
 

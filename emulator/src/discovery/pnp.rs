@@ -190,6 +190,12 @@ impl PnpClient {
                     step: StepId::NOTIFY,
                     fault: self.cause,
                 });
+                if self.cause == Fault::Silence {
+                    turn.event(EventKind::LimitReached {
+                        limit: Limit::Attempts,
+                        value: u64::from(spec.attempts),
+                    });
+                }
                 Some(PnpResult::Nothing)
             }
             Phase::Collecting { .. } => Some(self.result()),

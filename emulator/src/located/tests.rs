@@ -223,7 +223,9 @@ fn finds_the_nearest_word() {
 
 proptest! {
     #[test]
-    fn never_panics_and_places_every_fault_inside_the_text(text in "[ab\\[\\]{}=\"'\\\\.\n#é0-9, ]{0,60}") {
+    fn never_panics_and_places_every_fault_inside_the_text(
+        text in "[ab\\[\\]{}=\"'\\\\.\n#é0-9, ]{0,60}",
+    ) {
         let log = Log::default();
         let tree = Node::parse("a.toml", &text, &log);
         let reader = Reader::new(&tree, &log);
@@ -252,7 +254,8 @@ proptest! {
         expected.extend(child.clone());
         prop_assert_eq!(merged.entries().len(), expected.len());
         for (key, value) in expected {
-            prop_assert!(matches!(merged.get(&key).unwrap().value, Value::Whole(held) if held == value));
+            let held = &merged.get(&key).unwrap().value;
+            prop_assert!(matches!(held, Value::Whole(held) if *held == value));
         }
     }
 }

@@ -7,7 +7,7 @@ use super::io::{Channel, Input};
 use super::params::HttpIdentity;
 use super::run::{Carried, server_of};
 use super::turn::Turn;
-use crate::event::{EventKind, Fault, File};
+use crate::event::{EventKind, Fault, File, Limit};
 use crate::format::Format;
 use crate::limits::{FILE_BYTES_MAX, FRESH_CHANNELS, IMAGE_BYTES_MAX};
 use crate::profile::StepId;
@@ -114,30 +114,42 @@ impl Fetching {
             (Active::Tftp(_, _, client), Input::Tick) if client.deadline() <= turn.now => {
                 client.tick(turn)
             }
-            (
-                Active::Tftp(target, _, client),
-                Input::Datagram {
-                    channel,
-                    from,
-                    bytes,
-                },
-            ) => {
-                if *channel == client.channel() {
-                    client.datagram(turn, *from, bytes)
-                } else {
-                    let step = target.step;
-                    turn.event(EventKind::Late { step });
-                    None
-                }
-            }
             (Active::Http(..), Input::Tick) => {
                 let due = self.http.deadline().is_some_and(|at| at <= turn.now);
                 if due { self.http.tick(turn) } else { None }
             }
-            (Active::Nothing | Active::Http(..), input) => self.http.input(turn, input),
+            (_, Input::Datagram { .. }) => self.datagram(turn, input),
+            // Whatever happens to a connection concerns it even while no request is under way.
+            (_, Input::Opened(_) | Input::Bytes(..) | Input::Closed(_) | Input::Failed(..)) => {
+                self.http.input(turn, input)
+            }
             _ => None,
         };
         ending.and_then(|ending| self.finish(turn, ending))
+    }
+
+    /// A datagram for the transfer under way, or the last block of the one before once more: the
+    /// server missed the last ACK (RFC 1350 §6).
+    fn datagram(&mut self, turn: &mut Turn<'_>, input: &Input<'_>) -> Option<Ending> {
+        let Input::Datagram {
+            channel,
+            from,
+            bytes,
+        } = *input
+        else {
+            return None;
+        };
+        match &mut self.active {
+            Active::Tftp(_, _, client) if channel == client.channel() => {
+                client.datagram(turn, from, bytes)
+            }
+            _ => {
+                if let Some(last) = &mut self.last_ack {
+                    last.answer(turn, channel, from, bytes);
+                }
+                None
+            }
+        }
     }
 
     /// Closes the connection and forgets what is under way.
@@ -198,12 +210,13 @@ impl Fetching {
     }
 
     fn finish(&mut self, turn: &mut Turn<'_>, ending: Ending) -> Option<Finished> {
-        let (target, started) = match std::mem::replace(&mut self.active, Active::Nothing) {
+        let active = std::mem::replace(&mut self.active, Active::Nothing);
+        let (target, started, attempts) = match active {
             Active::Tftp(target, started, client) => {
                 self.last_ack = client.last_ack().or(self.last_ack);
-                (target, started)
+                (target, started, turn.profile.tftp.attempts)
             }
-            Active::Http(target, started) => (target, started),
+            Active::Http(target, started) => (target, started, turn.profile.http.attempts),
             Active::Nothing | Active::Waiting(_) => return None,
         };
         let (step, file) = (target.step, target.file);
@@ -223,10 +236,15 @@ impl Fetching {
                 turn.event(EventKind::Answered { step, after });
                 turn.event(EventKind::Missing { step, file });
             }
-            Ending::Failed(fault) => turn.event(EventKind::GaveUp {
-                step,
-                fault: *fault,
-            }),
+            Ending::Failed(fault) => {
+                let fault = *fault;
+                turn.event(EventKind::GaveUp { step, fault });
+                if fault == Fault::Silence {
+                    let limit = Limit::Attempts;
+                    let value = u64::from(attempts);
+                    turn.event(EventKind::LimitReached { limit, value });
+                }
+            }
         }
         Some((target, ending))
     }

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `{mac}` | twelve hex digits, lower case; `:upper`, `:colon`, `:colon-upper`, `:dash` |
 //! | `{mac[0:4]}` | digits 0 to 3 of the bare form; also `{mac[0:4]:upper}`, `{mac[8:]}` |
-//! | `{model}` `{vendor}` `{oem}` `{firmware}` `{host}` `{user_agent}` `{authorization}` `{config_file_name}` `{version}` | text; `:lower`, `:upper` (ASCII) |
+//! | `{model}` `{vendor}` `{oem}` `{firmware}` `{host}` | text; `:lower`, `:upper` (ASCII) |
+//! | `{user_agent}` `{authorization}` `{config_file_name}` `{version}` | the same |
 //! | `{ip}` | the phone's address |
 //! | `{port}` `{cseq}` `{index}` | a number; `{index:05}` pads with zeros |
 //! | `{branch}` `{call_id}` | 16 hex digits |

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! The client records `Sent` for each request that is not a repetition (a redirect and the answer
-//! to a challenge make new ones), `Retried`, `Challenged`, `Redirected`, `LimitReached`, and `Wrong`
-//! for what it goes on after; a fault that ends the transfer is in its ending only.
+//! to a challenge make new ones), `Retried`, `Challenged`, `Redirected`, `LimitReached`, and
+//! `Wrong` for what it goes on after; a fault that ends the transfer is in its ending only.
 
 mod auth;
 mod exchange;

@@ -5,6 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bootstorm_emulator::phone::io::{Channel, ConnectionFault, Input};
@@ -16,7 +17,7 @@ use bootstorm_scenarios::scenario::Link;
 use rustc_hash::FxHashMap;
 
 use super::{channel_of, port_of};
-use crate::fleet::shard::{End, Network, Sender, Shard, Tls};
+use crate::fleet::shard::{End, Network, Opening, Sender, Shard};
 use crate::reference::http::connection::{After, Connection};
 use crate::reference::{Endpoint, Reference, Replies};
 
@@ -44,7 +45,9 @@ pub struct Simulation {
 #[derive(Debug)]
 struct Wire {
     link: Link,
-    rng: Rng,
+    /// One generator for each phone's link: what happens to a phone's packets does not depend on
+    /// the other phones, so that it can be repeated alone.
+    rngs: Vec<Rng>,
     server: Ipv4Addr,
     ports: Ports,
     queue: BinaryHeap<Reverse<Flight>>,
@@ -54,8 +57,9 @@ struct Wire {
 }
 
 /// A TCP connection as the network sees it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Stream {
+    from: Ipv4Addr,
     server: Connection,
     /// Nothing on it arrives before this: TCP keeps its order.
     up: Moment,
@@ -115,9 +119,14 @@ impl Simulation {
     #[must_use]
     pub fn new(shard: Shard, reference: Reference) -> Self {
         let scenario = &shard.plan.scenario;
+        let seed = scenario.seed ^ 0x006c_696e_6b00;
+        let phones = (0_u32..).map_while(|slot| shard.phone(slot));
+        let rngs = phones
+            .map(|phone| Rng::for_phone(seed, phone.identity().index))
+            .collect();
         let wire = Wire {
             link: scenario.link,
-            rng: Rng::new(scenario.seed ^ 0x006c_696e_6b00),
+            rngs,
             server: shard.plan.server,
             ports: shard.shelf.ports,
             queue: BinaryHeap::new(),
@@ -136,11 +145,12 @@ impl Simulation {
         }
     }
 
-    /// Runs until every phone is at rest or `deadline` has come; the shard is over then.
+    /// Runs until every phone is at rest, `deadline` has come or `stop` is raised; the shard is
+    /// over then.
     #[must_use]
-    pub fn run(mut self, deadline: Duration) -> Outcome {
+    pub fn run(mut self, deadline: Duration, stop: &AtomicBool) -> Outcome {
         let end = Moment::ZERO + deadline;
-        while !self.shard.is_over() {
+        while !self.shard.is_over() && !stop.load(Ordering::Relaxed) {
             match self.next() {
                 Some(next) if next <= end => self.advance(next),
                 _ => {
@@ -234,7 +244,7 @@ impl Simulation {
         let Some(stream) = self.wire.streams.get_mut(&end) else {
             return;
         };
-        let peer = SocketAddrV4::new(end.address, FIRST_TCP_PORT + end.connection.0 % 10_000);
+        let peer = SocketAddrV4::new(stream.from, FIRST_TCP_PORT + end.connection.0 % 10_000);
         self.scratch.clear();
         let http = &self.reference.http;
         let after = stream
@@ -342,28 +352,23 @@ impl Wire {
         copy
     }
 
-    /// How often and when a datagram arrives.
-    fn arrivals(&mut self, now: Moment) -> [Option<Moment>; 2] {
-        if self.rng.chance(self.link.loss_per_mille) {
+    /// How often and when a datagram on a phone's link arrives.
+    fn arrivals(&mut self, now: Moment, slot: u32) -> [Option<Moment>; 2] {
+        let link = self.link;
+        let Some(rng) = self.rngs.get_mut(slot as usize) else {
+            return [None, None];
+        };
+        if rng.chance(link.loss_per_mille) {
             return [None, None];
         }
-        let first = self.arrival(now);
-        let twice = self.rng.chance(self.link.duplicate_per_mille);
-        let second = twice.then(|| self.arrival(now));
+        let first = arrival(&link, rng, now);
+        let twice = rng.chance(link.duplicate_per_mille);
+        let second = twice.then(|| arrival(&link, rng, now));
         [Some(first), second]
     }
 
-    fn arrival(&mut self, now: Moment) -> Moment {
-        let jitter = u64::try_from(self.link.jitter.as_nanos()).unwrap_or(u64::MAX);
-        let mut delay = self.link.delay + Duration::from_nanos(self.rng.up_to(jitter));
-        if self.rng.chance(self.link.reorder_per_mille) {
-            delay = delay * 2 + self.link.jitter + Duration::from_millis(1);
-        }
-        now + delay
-    }
-
     fn down(&mut self, now: Moment, slot: u32, channel: Channel, from: SocketAddrV4, bytes: &[u8]) {
-        for at in self.arrivals(now).into_iter().flatten() {
+        for at in self.arrivals(now, slot).into_iter().flatten() {
             let bytes = self.copy(bytes);
             self.launch(
                 at,
@@ -393,13 +398,23 @@ impl Wire {
     }
 }
 
+/// When a datagram that is not lost arrives.
+fn arrival(link: &Link, rng: &mut Rng, now: Moment) -> Moment {
+    let jitter = u64::try_from(link.jitter.as_nanos()).unwrap_or(u64::MAX);
+    let mut delay = link.delay + Duration::from_nanos(rng.up_to(jitter));
+    if rng.chance(link.reorder_per_mille) {
+        delay = delay * 2 + link.jitter + Duration::from_millis(1);
+    }
+    now + delay
+}
+
 impl Network for Wire {
     fn send(&mut self, now: Moment, from: Sender, to: SocketAddrV4, bytes: &[u8]) {
         let Some(endpoint) = self.endpoint(to) else {
             return;
         };
         let peer = SocketAddrV4::new(from.address, port_of(from.channel, self.ports));
-        for at in self.arrivals(now).into_iter().flatten() {
+        for at in self.arrivals(now, from.slot).into_iter().flatten() {
             let bytes = self.copy(bytes);
             self.launch(
                 at,
@@ -412,12 +427,19 @@ impl Network for Wire {
         }
     }
 
-    fn open(&mut self, now: Moment, end: End, to: SocketAddrV4, tls: Option<Tls<'_>>) {
+    fn open(&mut self, now: Moment, opening: Opening<'_>) {
+        let Opening { end, from, to, tls } = opening;
         let known = *to.ip() == self.server && to.port() == if tls.is_some() { 443 } else { 80 };
         // A handshake: there and back, TLS once more.
         let round = self.link.delay * if tls.is_some() { 4 } else { 2 };
         if known {
-            self.streams.insert(end, Stream::default());
+            let stream = Stream {
+                from,
+                server: Connection::default(),
+                up: now,
+                down: now,
+            };
+            self.streams.insert(end, stream);
             self.launch(now + round, Cargo::Opened(end));
         } else {
             self.launch(now + round, Cargo::Refused(end));

@@ -184,7 +184,7 @@ fn announce(shared: &Shared, arguments: &RunArguments, plan: &Plan) {
     let phones = planned(arguments, plan);
     let noun = if phones == 1 { "phone" } else { "phones" };
     eprintln!(
-        "{}: {phones} {noun}, seed {}, vendor policy times x {scale} (1 is faithful), deadline {} s",
+        "{}: {phones} {noun}, seed {}, policy times x {scale} (1 is faithful), deadline {} s",
         plan.scenario.name,
         plan.scenario.seed,
         plan.scenario.deadline.as_secs_f64()

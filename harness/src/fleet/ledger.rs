@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bootstorm_emulator::event::{Event, EventKind, RunResult};
+use bootstorm_emulator::event::{Event, EventKind, Fault, RunResult, Trigger};
 use bootstorm_emulator::phone::Phone;
 use bootstorm_emulator::shelf::Shelf;
 use bootstorm_emulator::time::Moment;
@@ -31,6 +31,7 @@ pub struct Ledger {
     progress: Arc<Progress>,
     log: Option<Vec<Logged>>,
     settled: u32,
+    own_faults: u64,
 }
 
 /// An event and whose it is.
@@ -46,11 +47,15 @@ pub struct Logged {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     trail: Trail,
+    /// The trail as it was when the phone last came to rest.
+    at_rest: Trail,
     scheduled: Moment,
-    /// The moment it settled last, and whether it was as intended then.
+    /// The moment since which it is at rest and (not) as intended; none while a run is due that no
+    /// timer started.
     settled: Option<(Moment, bool)>,
     started: bool,
     ever_settled: bool,
+    ever_provisioned: bool,
     fetched: bool,
     /// The last run had everything it asked for: what is wrong then is what the files said.
     complete: bool,
@@ -95,6 +100,7 @@ impl Ledger {
             progress,
             log,
             settled: 0,
+            own_faults: 0,
         }
     }
 
@@ -142,9 +148,22 @@ impl Ledger {
                     entry.fetched = true;
                     self.progress.files.fetch_add(1, Ordering::Relaxed);
                 }
+                // A timer that starts another run does not make a phone unsettled: a fleet with
+                // short periods would never be at rest together.
+                EventKind::RunStarted(
+                    Trigger::Period | Trigger::ErrorRetry | Trigger::UpgradeRetry,
+                ) => {}
                 EventKind::RunStarted(_) | EventKind::PowerCut => {
                     self.settled -= u32::from(entry.settled.take().is_some());
                 }
+                EventKind::GaveUp {
+                    fault: Fault::Local,
+                    ..
+                }
+                | EventKind::Wrong {
+                    fault: Fault::Local,
+                    ..
+                } => self.own_faults += 1,
                 EventKind::RunEnded(result) => entry.complete = result == RunResult::Complete,
                 EventKind::Settled => self.settle(plan, subject, shelf, event.at),
                 _ => {}
@@ -161,15 +180,21 @@ impl Ledger {
             return;
         };
         let provisioned = difference.is_none();
-        if entry.settled.replace((at, provisioned)).is_none() {
-            self.settled += 1;
+        entry.at_rest = entry.trail;
+        match entry.settled {
+            None => self.settled += 1,
+            // Still as it was when it first came to rest.
+            Some((_, before)) if before == provisioned => return,
+            Some(_) => {}
         }
+        entry.settled = Some((at, provisioned));
         if !entry.ever_settled {
             entry.ever_settled = true;
             self.progress.settled.fetch_add(1, Ordering::Relaxed);
-            if provisioned {
-                self.progress.provisioned.fetch_add(1, Ordering::Relaxed);
-            }
+        }
+        if provisioned && !entry.ever_provisioned {
+            entry.ever_provisioned = true;
+            self.progress.provisioned.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -177,6 +202,12 @@ impl Ledger {
     #[must_use]
     pub fn all_settled(&self) -> bool {
         self.settled as usize == self.entries.len()
+    }
+
+    /// Transfers that failed for want of descriptors or addresses on our own side.
+    #[must_use]
+    pub fn own_faults(&self) -> u64 {
+        self.own_faults
     }
 
     /// The counts by ladder step.
@@ -200,13 +231,15 @@ impl Ledger {
     ) -> PhoneResult {
         let entry = self.entries.get(subject.slot).copied();
         let entry = entry.unwrap_or_else(|| Entry::new(Moment::ZERO));
-        let difference = match entry.started {
-            true => self
+        // A provisioned phone was compared when it came to rest.
+        let difference = match (entry.started, entry.settled) {
+            (false, _) | (true, Some((_, true))) => None,
+            (true, _) => self
                 .checker
                 .difference(plan, subject.planned, subject.phone, shelf),
-            false => None,
         };
-        let outcome = entry.outcome(stopped);
+        let intended = Checker::has_intentions(plan, subject.planned);
+        let outcome = entry.outcome(stopped, intended);
         let since = |(at, _): (Moment, bool)| at.since(entry.scheduled);
         let settled_after: Option<Duration> = entry.settled.map(since);
         let provisioned = outcome == Outcome::Provisioned;
@@ -216,7 +249,11 @@ impl Ledger {
             step: COMPARISON.to_owned(),
             text: describe(difference).to_owned(),
         });
-        let traced = entry.trail.first_wrong(steps);
+        let trail = match entry.settled {
+            Some(_) => entry.at_rest,
+            None => entry.trail,
+        };
+        let traced = trail.first_wrong(steps);
         let wrong = match (entry.settled, entry.complete) {
             (Some(_), true) => compared.or(traced),
             (Some(_), false) => traced.or(compared),
@@ -232,8 +269,7 @@ impl Ledger {
             provisioned_after: settled_after.filter(|_| provisioned),
             reboots: u32::from(entry.boots.saturating_sub(1)),
             soft_reboots: u32::from(entry.soft_reboots),
-            limit: entry
-                .trail
+            limit: trail
                 .limit()
                 .filter(|_| !provisioned)
                 .map(|l| words::limit(l).into()),
@@ -249,10 +285,12 @@ impl Entry {
     fn new(scheduled: Moment) -> Self {
         Self {
             trail: Trail::default(),
+            at_rest: Trail::default(),
             scheduled,
             settled: None,
             started: false,
             ever_settled: false,
+            ever_provisioned: false,
             fetched: false,
             complete: false,
             boots: 0,
@@ -260,10 +298,11 @@ impl Entry {
         }
     }
 
-    fn outcome(&self, stopped: bool) -> Outcome {
+    fn outcome(&self, stopped: bool, intended: bool) -> Outcome {
         match (self.started, self.settled) {
             (false, _) => Outcome::NotStarted,
-            (true, Some((_, true))) => Outcome::Provisioned,
+            (true, Some((_, true))) if intended => Outcome::Provisioned,
+            (true, Some(_)) if !intended && self.fetched && self.complete => Outcome::Unverified,
             (true, None) if stopped => Outcome::Interrupted,
             (true, Some(_)) if self.fetched => Outcome::Partial,
             (true, _) => Outcome::Failed,

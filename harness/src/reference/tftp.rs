@@ -93,7 +93,7 @@ impl Default for TftpConfig {
             timeout: true,
             block_bytes_max: wire::BLOCK_BYTES_MAX,
             retransmit_after: Duration::from_secs(1),
-            attempts: 5,
+            attempts: 20,
             channels: 32,
             transfers_max: 65_536,
         }

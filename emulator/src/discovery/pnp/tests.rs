@@ -166,7 +166,11 @@ fn repeats_the_same_subscribe_then_listens_then_gives_up() {
         step: StepId::NOTIFY,
         fault: Fault::Silence,
     };
-    assert_eq!(events, [(8_000, gave_up)]);
+    let spent = EventKind::LimitReached {
+        limit: Limit::Attempts,
+        value: 3,
+    };
+    assert_eq!(events, [(8_000, gave_up), (8_000, spent)]);
     assert_eq!(result, PnpResult::Nothing);
     assert_eq!(client.deadline(), Moment::from_nanos(u64::MAX));
     assert_eq!(rig.step(|turn| client.tick(turn)), None);
@@ -179,7 +183,7 @@ fn scales_the_vendor_s_waits_but_not_the_repeats() {
     let (mut client, _) = rig.search();
     let (events, _) = run_out(&mut rig, &mut client);
     let times: Vec<u64> = events.iter().map(|(at, _)| *at).collect();
-    assert_eq!(times, [2_000, 3_000, 3_050]);
+    assert_eq!(times, [2_000, 3_000, 3_050, 3_050]);
 
     let (mut client, subscribe) = rig.search();
     give(&mut rig, &mut client, &notify(&subscribe));
@@ -229,7 +233,7 @@ fn an_accepted_subscribe_is_not_repeated_and_ends_no_earlier() {
     give(&mut rig, &mut client, &response(&subscribe, 200));
     assert_eq!(rig.events(), [], "counted once");
     let (events, result) = run_out(&mut rig, &mut client);
-    assert_eq!(events.len(), 1);
+    assert_eq!(events.len(), 2);
     assert_eq!(events[0].0, 8_000);
     assert_eq!(result, PnpResult::Nothing);
 }
@@ -380,7 +384,8 @@ fn refuses_a_notify_of_somebody_else() {
     let (events, _) = run_out(&mut rig, &mut client);
     let step = StepId::NOTIFY;
     let fault = Fault::Silence;
-    assert_eq!(events.last().unwrap().1, EventKind::GaveUp { step, fault });
+    let gave_up = EventKind::GaveUp { step, fault };
+    assert!(events.iter().any(|(_, kind)| *kind == gave_up));
 }
 
 #[test]

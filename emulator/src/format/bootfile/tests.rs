@@ -119,7 +119,10 @@ fn tells_an_empty_boot_file_from_another_kind_of_file() {
 proptest! {
     #[test]
     fn reads_what_it_wrote(
-        urls in prop::collection::vec("(http://[a-z.]{1,9}/)?[a-zA-Z0-9 /_.-]{0,20}[a-z]\\.cfg", 0..9),
+        urls in prop::collection::vec(
+            "(http://[a-z.]{1,9}/)?[a-zA-Z0-9 /_.-]{0,20}[a-z]\\.cfg",
+            0..9,
+        ),
         title in "[ -~]{0,20}",
     ) {
         let urls: Vec<&str> = urls.iter().map(|url| url.trim()).collect();

@@ -391,7 +391,11 @@ proptest! {
     /// Cutting, doubling and replacing pieces of a real file gives a profile or faults, each with
     /// a place, and never anything worse.
     #[test]
-    fn survives_damaged_files(at in 0_usize..18_000, length in 0_usize..40, with in "[\\[\\]{}=\"'.\n0a-]{0,6}") {
+    fn survives_damaged_files(
+        at in 0_usize..18_000,
+        length in 0_usize..40,
+        with in "[\\[\\]{}=\"'.\n0a-]{0,6}",
+    ) {
         let vendor = include_str!("../../../profiles/flyingvoice/vendor.toml");
         let cut = |at: usize| {
             let mut at = at.min(vendor.len());

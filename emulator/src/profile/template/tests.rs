@@ -219,7 +219,10 @@ proptest! {
     }
 
     #[test]
-    fn gives_back_a_literal_and_never_panics(text in ".{0,64}", holes in "[{}mac\\[\\]:0-9+é]{0,24}") {
+    fn gives_back_a_literal_and_never_panics(
+        text in ".{0,64}",
+        holes in "[{}mac\\[\\]:0-9+é]{0,24}",
+    ) {
         prop_assert_eq!(Template::literal(&text).text(&vars()), text);
         match Template::parse(&holes) {
             Ok(template) => drop(template.text(&vars())),

@@ -374,7 +374,10 @@ proptest! {
 
     #[test]
     fn takes_a_message_cut_anywhere_without_panic(
-        options in prop::collection::vec((any::<u8>(), prop::collection::vec(any::<u8>(), 0..40)), 0..9),
+        options in prop::collection::vec(
+            (any::<u8>(), prop::collection::vec(any::<u8>(), 0..40)),
+            0..9,
+        ),
         overload in 0_u8..4, cut: prop::sample::Index, flip: prop::sample::Index, bits: u8,
     ) {
         let mut packet = Vec::new();

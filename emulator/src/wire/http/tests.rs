@@ -395,7 +395,10 @@ fn responses() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn cuts_make_no_difference(bytes in responses(), cuts in proptest::collection::vec(any::<usize>(), 0..12)) {
+    fn cuts_make_no_difference(
+        bytes in responses(),
+        cuts in proptest::collection::vec(any::<usize>(), 0..12),
+    ) {
         prop_assert_eq!(read(&bytes, &cuts), read(&bytes, &[]));
         let every: Vec<usize> = (0..bytes.len()).collect();
         prop_assert_eq!(read(&bytes, &every), read(&bytes, &[]));

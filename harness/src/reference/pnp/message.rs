@@ -78,8 +78,8 @@ impl<'a> Message<'a> {
         None
     }
 
-    /// Whether a SUBSCRIBE is for the `ua-profile` event (RFC 6080) and begins a dialog: none that we
-    /// begin lasts longer than its NOTIFY.
+    /// Whether a SUBSCRIBE is for the `ua-profile` event (RFC 6080) and begins a dialog: none that
+    /// we begin lasts longer than its NOTIFY.
     pub(super) fn is_for_profiles(&self) -> bool {
         let goes_on = |to: &str| to.to_ascii_lowercase().contains(";tag=");
         if self.header("To").is_some_and(goes_on) {

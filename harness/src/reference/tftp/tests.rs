@@ -455,7 +455,8 @@ proptest! {
             1..60,
         ),
     ) {
-        let mut site = Site::new(TftpConfig { transfers_max: 3, channels: 2, ..Default::default() });
+        let config = TftpConfig { transfers_max: 3, channels: 2, ..Default::default() };
+        let mut site = Site::new(config);
         for (port, at, noise, kind, wait) in packets {
             let client = SocketAddrV4::new(*PHONE.ip(), 1_000 + port);
             let block = noise.first().copied().unwrap_or(0);
