@@ -53,7 +53,12 @@ impl Trouble {
     }
 
     fn own(message: impl std::fmt::Display) -> Self {
-        Self::Own(message.to_string())
+        let mut message = message.to_string();
+        // EMFILE, whoever met it.
+        if message.contains("os error 24)") {
+            message.push_str(" (raise the limit with ulimit -n, or use fewer --shards)");
+        }
+        Self::Own(message)
     }
 
     fn exit(&self) -> Exit {

@@ -68,10 +68,7 @@ pub struct Ended {
 #[derive(Debug, thiserror::Error)]
 pub enum RunFault {
     /// The operating system refused something.
-    #[error(
-        "failed to {what}: {fault} (for \"too many open files\" raise the limit with ulimit -n, or \
-         use fewer shards)"
-    )]
+    #[error("failed to {what}: {fault}")]
     System {
         /// What was tried.
         what: &'static str,

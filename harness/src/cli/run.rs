@@ -38,7 +38,7 @@ pub(super) fn run(shared: &Shared, arguments: &RunArguments) -> Result<Exit, Tro
             "--phone takes an index from 0 to {last}"
         )));
     }
-    let given = subjects(arguments)?;
+    let given = Given::read(arguments, &plan)?;
     let orders = orders(shared, arguments, &plan);
     catch_interrupt(Arc::clone(&orders.stop))?;
     writable(&arguments.out)?;
@@ -49,8 +49,8 @@ pub(super) fn run(shared: &Shared, arguments: &RunArguments) -> Result<Exit, Tro
     announce(shared, arguments, &plan);
     let live = Live::start(&orders, planned(arguments, &plan), shared.quiet);
     let ended = match arguments.attach {
-        Attachment::Memory => simulate(arguments, &plan, &orders),
-        Attachment::Loopback => on_loopback(arguments, &given, &plan, &orders),
+        Attachment::Memory => simulate(given, &plan, &orders),
+        Attachment::Loopback => on_loopback(arguments, given, &plan, &orders),
     };
     live.end();
     let ended = ended?;
@@ -191,18 +191,34 @@ fn announce(shared: &Shared, arguments: &RunArguments, plan: &Plan) {
     );
 }
 
-/// The endpoints that were given, before anything is begun with them.
-fn subjects(arguments: &RunArguments) -> Result<Vec<SubjectUrl>, Trouble> {
-    if arguments.attach == Attachment::Memory && !arguments.subject.is_empty() {
-        let advice = "a simulated network reaches no real server (leave --subject or --attach out)";
-        return Err(Trouble::usage(advice));
-    }
-    arguments.subject.iter().map(|text| parse(text)).collect()
+/// What was given to a run, read before anything is begun with it.
+struct Given {
+    subjects: Vec<SubjectUrl>,
+    source: Source,
+    authorities: Vec<u8>,
 }
 
-fn simulate(arguments: &RunArguments, plan: &Arc<Plan>, orders: &Orders) -> Result<Ended, Trouble> {
-    let source = source(arguments, plan)?;
-    let config = provision::reference(plan, source, SIMULATED_POOL);
+impl Given {
+    fn read(arguments: &RunArguments, plan: &Plan) -> Result<Self, Trouble> {
+        if arguments.attach == Attachment::Memory && !arguments.subject.is_empty() {
+            return Err(Trouble::usage(
+                "a simulated network reaches no real server (leave --subject or --attach out)",
+            ));
+        }
+        let subjects = arguments.subject.iter().map(|text| parse(text));
+        Ok(Self {
+            subjects: subjects.collect::<Result<_, _>>()?,
+            source: source(arguments, plan)?,
+            authorities: match &arguments.ca {
+                Some(path) => load::read(path)?.into_bytes(),
+                None => Vec::new(),
+            },
+        })
+    }
+}
+
+fn simulate(given: Given, plan: &Arc<Plan>, orders: &Orders) -> Result<Ended, Trouble> {
+    let config = provision::reference(plan, given.source, SIMULATED_POOL);
     run::simulate(plan, Reference::new(config), orders).map_err(Trouble::own)
 }
 
@@ -222,12 +238,12 @@ struct BuiltIn {
 
 fn on_loopback(
     arguments: &RunArguments,
-    given: &[SubjectUrl],
+    given: Given,
     plan: &Arc<Plan>,
     orders: &Orders,
 ) -> Result<Ended, Trouble> {
-    let (built_in, mut subject) = start(arguments, plan)?;
-    for endpoint in given {
+    let (built_in, mut subject) = start(arguments, given.source, plan)?;
+    for endpoint in given.subjects {
         match endpoint.scheme {
             Scheme::Tftp => subject.tftp = Some(endpoint.address),
             Scheme::Http => subject.http = Some(endpoint.address),
@@ -237,9 +253,7 @@ fn on_loopback(
         }
     }
     let mut trusted = built_in.authority_pem.clone().into_bytes();
-    if let Some(path) = &arguments.ca {
-        trusted.extend(load::read(path)?.into_bytes());
-    }
+    trusted.extend(given.authorities);
     let ended = run::loopback(plan, &subject, &trusted, orders).map_err(Trouble::own)?;
     if built_in.running.stop().is_err() {
         return Err(Trouble::own(
@@ -250,8 +264,11 @@ fn on_loopback(
 }
 
 /// Starts the built-in server on free ports.
-fn start(arguments: &RunArguments, plan: &Arc<Plan>) -> Result<(BuiltIn, Subject), Trouble> {
-    let source = source(arguments, plan)?;
+fn start(
+    arguments: &RunArguments,
+    source: Source,
+    plan: &Arc<Plan>,
+) -> Result<(BuiltIn, Subject), Trouble> {
     let authority = Authority::new().map_err(Trouble::own)?;
     let mut names = vec![plan.server.to_string()];
     names.extend(plan.scenario.hosts.keys().cloned());

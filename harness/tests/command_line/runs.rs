@@ -109,7 +109,8 @@ fn one_phone_boots_with_one_outcome() {
 fn the_command_that_repeats_a_phone_repeats_it() {
     let directory = directory();
     let files = ["content", "--out", "files", "--phones", "40"];
-    run(directory.path(), &files).expect(0);
+    let simulated = ["--server", "10.0.0.2"];
+    run(directory.path(), &[&files[..], &simulated].concat()).expect(0);
     fs::remove_file(directory.path().join("files/0021f2000003.cfg")).expect("written");
     let further = ["--content", "files"];
     let said = run(directory.path(), &[&MEMORY[..], &further].concat()).expect(1);

@@ -1,0 +1,276 @@
+//! What phones and the reference server say, read by a decoder that nobody here wrote: a boot of
+//! every way in memory, written as a capture, must be sound to tshark and mean what was meant.
+
+#[path = "second_decoder/capture.rs"]
+mod capture;
+#[path = "second_decoder/tap.rs"]
+mod tap;
+#[path = "support/tool.rs"]
+mod tool;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use bootstorm::provision::SIMULATED_SERVER;
+use bootstorm_emulator::profile::set::ProfileSet;
+use bootstorm_scenarios::plan::Plan;
+use bootstorm_scenarios::scenario;
+use tempfile::TempDir;
+
+/// A boot as tshark reads it.
+struct Decoded {
+    tshark: PathBuf,
+    capture: PathBuf,
+    plan: Arc<Plan>,
+    _directory: TempDir,
+}
+
+impl Decoded {
+    /// Boots `phones` of a scenario that comes with the program; none without tshark.
+    fn boot(name: &str, phones: u32) -> Option<Self> {
+        let tshark = tool::tool("tshark", "tshark")?;
+        let text = scenario::built_in()
+            .iter()
+            .find_map(|(known, text)| (*known == name).then_some(*text))
+            .expect("a scenario");
+        let mut scenario = scenario::read(name, text).expect("sound");
+        scenario.resize(phones);
+        let plan = Plan::new(scenario, &ProfileSet::built_in(), SIMULATED_SERVER);
+        let plan = Arc::new(plan.expect("a plan"));
+        let directory = TempDir::new().expect("a directory");
+        let capture = directory.path().join("boot.pcap");
+        std::fs::write(&capture, tap::boot(&plan)).expect("writable");
+        Some(Self {
+            tshark,
+            capture,
+            plan,
+            _directory: directory,
+        })
+    }
+
+    /// The fields of the frames that pass a display filter.
+    fn fields(&self, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
+        let mut command = Command::new(&self.tshark);
+        // Names stay addresses, and no user's preferences count.
+        command.env("HOME", Path::new("/nonexistent")).arg("-n");
+        // HTTP and TFTP by their ports; SIP also at the responder's own port (FLY-46).
+        command.args(["-d", "udp.port==7777,sip"]);
+        command.arg("-r").arg(&self.capture);
+        command.args(["-Y", filter, "-T", "fields", "-E", "separator=|"]);
+        command.args(["-E", "occurrence=a", "-E", "aggregator=,"]);
+        for field in fields {
+            command.args(["-e", field]);
+        }
+        let said = command.output().expect("tshark");
+        let error = String::from_utf8_lossy(&said.stderr);
+        assert!(said.status.success(), "{filter}: {error}");
+        let text = String::from_utf8(said.stdout).expect("UTF-8");
+        let line = |line: &str| line.split('|').map(str::to_owned).collect();
+        text.lines().map(line).collect()
+    }
+
+    fn count(&self, filter: &str) -> usize {
+        self.fields(filter, &["frame.number"]).len()
+    }
+}
+
+/// Nothing is malformed, nothing is an error to the decoder, and every frame is understood.
+fn require_sound(decoded: &Decoded) {
+    let wrong = "_ws.malformed || _ws.expert.severity == error";
+    let what = ["frame.number", "_ws.col.Protocol", "_ws.expert.message"];
+    let wrong = decoded.fields(wrong, &what);
+    assert!(wrong.is_empty(), "{wrong:?}");
+    let known = "dhcp || tftp || sip || tcp";
+    let unknown = decoded.fields(&format!("!({known})"), &["frame.number", "udp.port"]);
+    assert!(unknown.is_empty(), "{unknown:?}");
+    assert!(decoded.count("frame") > 100);
+}
+
+#[test]
+fn no_frame_of_any_way_is_malformed() {
+    for name in ["first-run", "every-way"] {
+        let Some(decoded) = Decoded::boot(name, 40) else {
+            return;
+        };
+        require_sound(&decoded);
+    }
+}
+
+#[test]
+fn dhcp_messages_mean_what_was_meant() {
+    let Some(decoded) = Decoded::boot("first-run", 40) else {
+        return;
+    };
+    let fields = [
+        "dhcp.hw.mac_addr",
+        "dhcp.id",
+        "dhcp.option.type",
+        "udp.length",
+        "dhcp.option.request_list_item",
+        "dhcp.option.vendor_class_id",
+    ];
+    let discovers = decoded.fields("dhcp.option.dhcp == 1", &fields);
+    let macs: BTreeSet<_> = discovers.iter().map(|it| it[0].clone()).collect();
+    assert_eq!(macs.len(), 40, "each phone with a MAC of its own");
+    let mut transactions = BTreeSet::new();
+    for message in &discovers {
+        let flyingvoice = message[0].starts_with("00:21:f2");
+        if flyingvoice {
+            // The fingerprint of the document's trace (FLY-62, FLY-79); 0 and 255 end it.
+            assert!(message[2].starts_with("53,61,60,57,55"), "{message:?}");
+            assert_eq!(message[3], (548 + 8).to_string());
+            assert_eq!(message[4], "1,3,6,12,15,28,42,66");
+            assert_eq!(message[5], "udhcp 1.15.3");
+            transactions.insert((message[0].clone(), message[1].clone()));
+        }
+    }
+    // FLY-63: one phone keeps one transaction id.
+    assert_eq!(transactions.len(), 32);
+    let requests = decoded.fields("dhcp.option.dhcp == 3", &fields);
+    for message in requests.iter().filter(|it| it[0].starts_with("00:21")) {
+        assert!(
+            message[2].starts_with("53,61,60,50,57,54,55"),
+            "{message:?}"
+        );
+        let kept = transactions.contains(&(message[0].clone(), message[1].clone()));
+        assert!(kept, "{message:?}");
+    }
+    let given = [
+        "dhcp.hw.mac_addr",
+        "dhcp.option.tftp_server_name",
+        "dhcp.ip.your",
+    ];
+    for ack in decoded.fields("dhcp.option.dhcp == 5", &given) {
+        let mac = ack[0].parse().expect("a MAC");
+        let phone = decoded.plan.phone_with(mac).expect("planned");
+        let fleet = decoded.plan.fleet(&phone).expect("in a fleet");
+        let expected = match fleet.source {
+            scenario::Discovery::Dhcp => decoded.plan.discovery_text(fleet),
+            _ => String::new(),
+        };
+        assert_eq!(ack[1], expected, "{ack:?}");
+        assert!(ack[2].starts_with("10.1.0."), "{ack:?}");
+    }
+}
+
+#[test]
+fn tftp_requests_mean_what_was_meant() {
+    let Some(decoded) = Decoded::boot("first-run", 40) else {
+        return;
+    };
+    let fields = [
+        "udp.dstport",
+        "udp.srcport",
+        "tftp.source_file",
+        "tftp.type",
+        "tftp.option.name",
+        "tftp.option.value",
+    ];
+    let requests = decoded.fields("tftp.opcode == 1", &fields);
+    let asks = |file: &str| {
+        let found = requests.iter().find(|request| request[2] == file);
+        found.unwrap_or_else(|| panic!("no request for {file}: {requests:?}"))
+    };
+    for file in [
+        "y000000000000.cfg",
+        "0021f2000000.cfg",
+        "pnp/0021f200000c.cfg",
+    ] {
+        let request = asks(file);
+        assert_eq!(request[0], "69");
+        // WIRE-02, WIRE-03: the options in this order.
+        assert_eq!(request[3..], ["octet", "tsize,blksize,timeout", "0,512,3"]);
+    }
+    // PND-04, PND-07: no option, and the name keeps its slash.
+    let checksum = asks("/000b/8200/000b82000020.md5");
+    assert_eq!(checksum[3..], ["octet", "", ""]);
+    // WIRE-07: a fresh port for each file of a phone.
+    let mut ports = BTreeSet::new();
+    for request in decoded.fields("tftp.opcode == 1 && ip.src == 10.1.0.1", &fields) {
+        assert!(ports.insert(request[1].clone()), "{request:?}");
+    }
+    assert!(ports.len() >= 3);
+    // What was agreed, and what is not there.
+    assert!(decoded.count("tftp.opcode == 6") > 40);
+    let absent = decoded.fields("tftp.opcode == 5", &["tftp.error.code"]);
+    assert!(absent.iter().all(|error| error[0] == "1"), "{absent:?}");
+    assert!(!absent.is_empty());
+}
+
+#[test]
+fn pnp_messages_mean_what_was_meant() {
+    let Some(decoded) = Decoded::boot("first-run", 40) else {
+        return;
+    };
+    let fields = [
+        "ip.dst",
+        "udp.dstport",
+        "sip.r-uri",
+        "sip.Event",
+        "sip.Accept",
+        "sip.Expires",
+        "sip.Call-ID",
+    ];
+    let subscribes = decoded.fields("sip.Method == \"SUBSCRIBE\"", &fields);
+    assert_eq!(subscribes.len(), 12, "{subscribes:?}");
+    let first = &subscribes[0];
+    // FLY-41, FLY-43, FLY-45.
+    assert_eq!(first[..2], ["224.0.1.75", "5060"]);
+    let targets: BTreeSet<_> = subscribes.iter().map(|it| it[2].clone()).collect();
+    let meant: BTreeSet<_> = (12..24)
+        .map(|number| format!("sip:MAC0021f20000{number:02x}@224.0.1.75"))
+        .collect();
+    assert_eq!(targets, meant);
+    let event = "ua-profile;profile-type=\"device\";vendor=\"Flyingvoice\"";
+    assert!(first[3].starts_with(event), "{first:?}");
+    assert_eq!(first[4..6], ["application/url", "0"]);
+    let calls: BTreeSet<_> = subscribes.iter().map(|it| it[6].clone()).collect();
+    assert_eq!(calls.len(), 12, "each with a dialogue of its own");
+
+    let fields = ["sip.Call-ID", "sip.Content-Type", "sip.Subscription-State"];
+    let notifies = decoded.fields("sip.Method == \"NOTIFY\" && udp.srcport == 7777", &fields);
+    let answered: BTreeSet<_> = notifies.iter().map(|it| it[0].clone()).collect();
+    assert_eq!(answered, calls);
+    assert!(notifies.iter().all(|it| it[1] == "application/url"));
+    // Each side confirms the other's request.
+    assert_eq!(
+        decoded.count("sip.Status-Code == 200 && sip.CSeq.method == \"SUBSCRIBE\""),
+        12
+    );
+    assert_eq!(
+        decoded.count("sip.Status-Code == 200 && sip.CSeq.method == \"NOTIFY\""),
+        12
+    );
+}
+
+#[test]
+fn http_requests_mean_what_was_meant() {
+    let Some(decoded) = Decoded::boot("first-run", 40) else {
+        return;
+    };
+    let fields = [
+        "http.request.uri",
+        "http.host",
+        "http.user_agent",
+        "http.accept",
+    ];
+    let requests = decoded.fields("http.request", &fields);
+    let boot = "/boot%20files/y000000000000.boot";
+    let found: Vec<_> = requests.iter().filter(|it| it[0] == boot).collect();
+    assert_eq!(found.len(), 8, "{requests:?}");
+    for request in found {
+        assert_eq!(request[1], "10.0.0.2");
+        assert!(request[2].starts_with("Flyingvoice FIP1"), "{request:?}");
+        assert_eq!(request[3], "*/*");
+    }
+    let answers = decoded.fields(
+        "http.response",
+        &["http.response.code", "http.content_length"],
+    );
+    assert_eq!(answers.len(), requests.len());
+    let sound = |it: &&Vec<String>| it[0] == "200" && it[1] != "0" && !it[1].is_empty();
+    assert_eq!(answers.iter().filter(sound).count(), 24, "{answers:?}");
+    assert!(answers.iter().all(|it| it[0] == "200" || it[0] == "404"));
+}
