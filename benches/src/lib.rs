@@ -1,8 +1,11 @@
-//! The fleet that every whole-boot measurement boots, and the server that provisions it.
+//! What benchmarks measure with: packets, and the fleet that every whole-boot measurement boots
+//! with the server that provisions it.
 //!
 //! One phone: DHCP with option 66, then TFTP. `<mac>` and `<mac>.boot` are missing, the common boot
 //! file includes the parts of the common settings and the phone's own file: 150 common settings,
 //! 25 own ones in about 900 bytes. PnP is off and policy timers are 0.
+
+pub mod packets;
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;

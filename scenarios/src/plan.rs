@@ -330,29 +330,33 @@ impl Plan {
     #[must_use]
     pub fn own_settings(&self, phone: &PhonePlan) -> Vec<(String, String)> {
         let vars = self.vars(phone);
-        let own = self.own_templates(phone).into_iter();
-        own.map(|(key, value)| (key, value.text(&vars))).collect()
+        let text = |(key, value): (&String, &Template)| (key.clone(), value.text(&vars));
+        let own = self.fleet(phone).map_or(&[][..], |fleet| &fleet.own);
+        let own = own.iter().map(|(key, value)| text((key, value)));
+        let firmware = self.firmware_template(phone);
+        let firmware = firmware.iter().map(|(key, value)| text((key, value)));
+        own.chain(firmware).collect()
     }
 
     /// The phone's own settings with their holes still open.
     #[must_use]
     pub fn own_templates(&self, phone: &PhonePlan) -> Vec<(String, Template)> {
-        let (Some(fleet), Some(profile)) = (self.fleet(phone), self.profile(phone)) else {
-            return Vec::new();
-        };
-        let mut settings = fleet.own.clone();
-        let mut rules = profile.keys.rules.iter();
-        let firmware = rules.find(|rule| rule.meaning == Meaning::Firmware);
-        if let (Some(rule), Some(path)) = (firmware, self.image_path(phone)) {
-            let url = format!("{}{path}", self.directory_url(fleet));
-            let url = url.replace('{', "{{").replace('}', "}}");
-            settings.extend(
-                Template::parse(&url)
-                    .ok()
-                    .map(|url| (rule.pattern.clone(), url)),
-            );
-        }
+        let mut settings = self
+            .fleet(phone)
+            .map_or_else(Vec::new, |fleet| fleet.own.clone());
+        settings.extend(self.firmware_template(phone));
         settings
+    }
+
+    /// The setting that names the firmware's URL, where the fleet has new firmware.
+    fn firmware_template(&self, phone: &PhonePlan) -> Option<(String, Template)> {
+        let path = self.image_path(phone)?;
+        let (fleet, profile) = (self.fleet(phone)?, self.profile(phone)?);
+        let mut rules = profile.keys.rules.iter();
+        let rule = rules.find(|rule| rule.meaning == Meaning::Firmware)?;
+        let url = format!("{}{path}", self.directory_url(fleet));
+        let url = url.replace('{', "{{").replace('}', "}}");
+        Some((rule.pattern.clone(), Template::parse(&url).ok()?))
     }
 }
 

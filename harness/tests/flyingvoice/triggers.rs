@@ -288,3 +288,16 @@ fn keeps_its_settings_through_a_power_cut() {
     world.reboot();
     assert_eq!(world.held("lang.gui").as_deref(), Some("a"));
 }
+
+// FLY-98: what is typed counts only once it is saved.
+#[test]
+fn forgets_what_was_typed_and_not_saved() {
+    let mut world = resting();
+    world.press(WebAction::Set(Param::ResyncFromSip, "0"));
+    world.notify("check-sync", 1);
+    assert_eq!(world.phone.stage(), StageName::Running);
+    let mut world = resting();
+    world.set(Param::ResyncFromSip, "0");
+    world.notify("check-sync", 1);
+    assert_eq!(world.phone.stage(), StageName::Idle);
+}

@@ -60,6 +60,7 @@ pub(crate) fn facts(planned: u32) -> RunFacts {
         limits: [("transfers".to_owned(), 4_096)].into(),
         notes: ["certificates are not verified by flyingvoice/fip13g".to_owned()].into(),
         repeat: "bootstorm run every-vendor --seed 42 --phone {phone}".to_owned(),
+        stopped: false,
         generator: crate::run::GeneratorHealth {
             late_starts: 3,
             dropped_datagrams: 0,
