@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, Trouble};
 use crate::fleet::progress::{Progress, Reading};
@@ -42,9 +43,14 @@ pub(super) fn catch_interrupt(stop: Arc<AtomicBool>) -> Result<(), Trouble> {
         .enable_all()
         .build();
     let runtime = runtime.map_err(failed)?;
+    // Here and not in the thread, so that it is caught from when this returns.
+    let mut signals = {
+        let _within = runtime.enter();
+        signal(SignalKind::interrupt()).map_err(failed)?
+    };
     let watch = move || {
         runtime.block_on(async {
-            while tokio::signal::ctrl_c().await.is_ok() {
+            while signals.recv().await.is_some() {
                 if stop.swap(true, Ordering::Relaxed) {
                     std::process::exit(Exit::Interrupted as i32);
                 }

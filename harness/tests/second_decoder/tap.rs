@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bootstorm::fleet::progress::Progress;
-use bootstorm::fleet::shard::{End, Network, Sender, Shard, Tls};
+use bootstorm::fleet::shard::{End, Network, Opening, Sender, Shard};
 use bootstorm::provision::{self, SIMULATED_POOL};
 use bootstorm::reference::http::connection::{After, Connection};
 use bootstorm::reference::{Endpoint, Reference, Replies};
@@ -205,9 +205,10 @@ impl Network for Wire {
         self.keep(now, SocketAddrV4::new(from.address, port), to, bytes);
     }
 
-    fn open(&mut self, now: Moment, end: End, to: SocketAddrV4, tls: Option<Tls<'_>>) {
+    fn open(&mut self, now: Moment, opening: Opening<'_>) {
+        let Opening { end, from, to, tls } = opening;
         assert!(matches!((to.port(), tls), (80, None) | (443, Some(_))));
-        let phone = SocketAddrV4::new(end.address, FIRST_TCP + end.connection.0);
+        let phone = SocketAddrV4::new(from, FIRST_TCP + end.connection.0);
         let server = SocketAddrV4::new(self.server, 80);
         let there = Way {
             at: at(now),
