@@ -18,7 +18,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 /// The data block of a TFTP transfer without options.
 const CHUNK_BYTES: usize = 512;
 const OWN_BYTES: usize = 2_500;
-const COMMON: File = File::Step(StepId(13));
+const SHARED: File = File::Step(StepId(13));
 const OWN: File = File::Step(StepId(14));
 
 /// Files that differ in every value, as the own files of a fleet's phones do.
@@ -140,8 +140,8 @@ fn own_file(phone: usize, bytes: usize) -> Vec<u8> {
     cut(text, bytes)
 }
 
-/// A common file, as all phones of a model get it.
-fn common_file(bytes: usize) -> Vec<u8> {
+/// The shared file, as all phones of a model get it.
+fn shared_file(bytes: usize) -> Vec<u8> {
     let mut text = String::from("# common settings\nlocal_time.time_zone=+1\n");
     for number in 0..bytes / 20 {
         let _ = writeln!(text, "features.option_{number}.mode = value {number}");
@@ -161,7 +161,7 @@ fn unique_file(criterion: &mut Criterion) {
         let mut shard = Shard::new();
         let mut fleet = Fleet::new(bytes);
         let mut base = Settings::default();
-        shard.apply(COMMON, &common_file(OWN_BYTES), &mut base);
+        shard.apply(SHARED, &shared_file(OWN_BYTES), &mut base);
         group.throughput(Throughput::Bytes(fleet.next().len() as u64));
         group.bench_function(
             format!("digest parse vet apply, {bytes} bytes"),
@@ -183,12 +183,12 @@ fn unique_file(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn common_file_hit(criterion: &mut Criterion) {
+fn shared_file_hit(criterion: &mut Criterion) {
     let mut shard = Shard::new();
-    let file = common_file(OWN_BYTES);
-    shard.apply(COMMON, &file, &mut Settings::default());
-    criterion.bench_function("common file, cached, 2500 bytes", |bencher| {
-        bencher.iter(|| shard.apply(COMMON, black_box(&file), &mut Settings::default()));
+    let file = shared_file(OWN_BYTES);
+    shard.apply(SHARED, &file, &mut Settings::default());
+    criterion.bench_function("shared file, cached, 2500 bytes", |bencher| {
+        bencher.iter(|| shard.apply(SHARED, black_box(&file), &mut Settings::default()));
     });
 }
 
@@ -198,7 +198,7 @@ fn parsing(criterion: &mut Criterion) {
     let crlf = String::from_utf8_lossy(&own)
         .replace('\n', "\r\n")
         .into_bytes();
-    let large = common_file(100_000);
+    let large = shared_file(100_000);
     let mut lines: Vec<&[u8]> = own.split_inclusive(|byte| *byte == b'\n').collect();
     lines.reverse();
     let reversed = lines.concat();
@@ -222,5 +222,5 @@ fn parsing(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, unique_file, common_file_hit, parsing);
+criterion_group!(benches, unique_file, shared_file_hit, parsing);
 criterion_main!(benches);

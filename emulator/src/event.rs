@@ -75,6 +75,8 @@ pub enum RunResult {
     NothingFetched,
     /// No source is enabled or gave a candidate.
     NoCandidate,
+    /// Broken off: the lease was lost, the phone rebooted or lost power.
+    Aborted,
 }
 
 /// Why something received was not usable. The text of each is what a report prints.

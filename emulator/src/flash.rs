@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::event::File;
+use crate::limits::DIGESTS_MAX;
 use crate::profile::Param;
 use crate::settings::Settings;
 
@@ -33,7 +34,12 @@ impl Flash {
     pub fn remember(&mut self, file: File, digest: [u8; 16]) {
         match self.digests.iter_mut().find(|(held, _)| *held == file) {
             Some((_, held)) => *held = digest,
-            None => self.digests.push((file, digest)),
+            None => {
+                if self.digests.len() >= DIGESTS_MAX {
+                    self.digests.remove(0);
+                }
+                self.digests.push((file, digest));
+            }
         }
     }
 

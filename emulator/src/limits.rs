@@ -43,3 +43,6 @@ pub const BODY_CACHE_BYTES_MAX: usize = 64 << 20;
 /// Numbers of `Channel::Fresh` before they are used again: as many ports as a simulated network
 /// has above its own.
 pub const FRESH_CHANNELS: u16 = 16_000;
+/// Files whose digest a phone keeps; the one kept longest is forgotten first, and such a file is
+/// applied again.
+pub const DIGESTS_MAX: usize = 128;

@@ -9,6 +9,7 @@ pub mod resync;
 mod run;
 mod schedule;
 pub mod stage;
+mod triggers;
 pub mod turn;
 mod walk;
 
@@ -25,7 +26,7 @@ use crate::profile::Param;
 use crate::rng::Rng;
 use crate::shelf::Shelf;
 use crate::time::Moment;
-use io::{Channel, Effect, Input, Outputs, WebAction};
+use io::{Channel, Effect, Input, Outputs};
 use run::{Carried, Holdings, Run, RunEnd};
 use schedule::Schedule;
 use stage::{Stage, StageName};
@@ -52,6 +53,8 @@ struct Life {
     carried: Carried,
     in_call: bool,
     last_check_sync: u64,
+    /// Fields typed on the web page and not saved yet.
+    typed: Vec<(Param, Box<str>)>,
     reboots: Reboots,
 }
 
@@ -75,6 +78,7 @@ impl Phone {
             carried: Carried::default(),
             in_call: false,
             last_check_sync: 0,
+            typed: Vec::new(),
             reboots: Reboots::default(),
         };
         Self {
@@ -174,6 +178,11 @@ impl Life {
             Input::Power => {}
             _ if self.stage.name() == StageName::Off => {}
             Input::PowerCut => self.power_cut(turn),
+            Input::ShutDown => {
+                self.abort_run(turn);
+                self.dhcp.release(turn);
+                self.power_cut(turn);
+            }
             Input::Tick => self.tick(turn),
             Input::Datagram {
                 channel,
@@ -209,12 +218,20 @@ impl Life {
         }
     }
 
+    /// Breaks a run off, if one is under way; its trigger.
+    fn abort_run(&mut self, turn: &mut Turn<'_>) -> Option<Trigger> {
+        let Stage::Running(run) = &mut self.stage else {
+            return None;
+        };
+        run.abort(turn);
+        self.carried = run.carried();
+        turn.event(EventKind::RunEnded(RunResult::Aborted));
+        Some(run.trigger())
+    }
+
     /// Loses everything but flash.
     fn down(&mut self, turn: &mut Turn<'_>) {
-        if let Stage::Running(run) = &mut self.stage {
-            run.abort(turn);
-            self.carried = run.carried();
-        }
+        self.abort_run(turn);
         if self.dhcp.lease().is_some() {
             turn.out.effects.push(Effect::Address(None));
         }
@@ -222,6 +239,7 @@ impl Life {
         self.carried.last_ack = None;
         self.schedule = Schedule::default();
         self.in_call = false;
+        self.typed = Vec::new();
         turn.address = Ipv4Addr::UNSPECIFIED;
     }
 
@@ -231,14 +249,10 @@ impl Life {
         self.enter(Stage::Off);
     }
 
-    /// Reboots unless the limit on loops is reached; true when it did.
-    fn reboot(&mut self, turn: &mut Turn<'_>, cause: BootCause) -> bool {
-        if !self.reboots.allow(turn) {
-            return false;
-        }
+    /// Reboots because somebody asked for it; loops of the phone's own making are bounded elsewhere.
+    fn reboot(&mut self, turn: &mut Turn<'_>, cause: BootCause) {
         self.down(turn);
         self.boot(turn, cause);
-        true
     }
 
     /// The phone is up: which run is due (FLY-104, FLY-107, FLY-108), and an address for it.
@@ -257,16 +271,6 @@ impl Life {
         self.enter(Stage::Addressing(due.then_some(trigger)));
         let with_67 = params::is_on(turn, &self.flash, Param::Option67Enable);
         self.dhcp.start(turn, with_67);
-    }
-
-    /// Provisioning as a whole is on (FLY-108).
-    fn may_run(&self, turn: &mut Turn<'_>, trigger: Trigger) -> bool {
-        params::is_on(turn, &self.flash, Param::ProvisionEnable) || self.ignore(turn, trigger)
-    }
-
-    fn ignore(&self, turn: &mut Turn<'_>, trigger: Trigger) -> bool {
-        turn.event(EventKind::TriggerIgnored(trigger));
-        false
     }
 
     fn tick(&mut self, turn: &mut Turn<'_>) {
@@ -297,7 +301,9 @@ impl Life {
             Stage::SoftRebooting { .. } => self.start_run(turn, Trigger::SoftReboot),
             Stage::Installing { version, .. } => {
                 self.flash.firmware = Some(Arc::clone(version));
+                let remembered = self.schedule.remembered;
                 self.down(turn);
+                self.schedule.remembered = remembered;
                 self.boot_installed(turn);
             }
             Stage::Running(_) => self.step_run(turn, &Input::Tick),
@@ -339,7 +345,7 @@ impl Life {
                     matches!(&self.stage, Stage::Running(run) if run.claims(turn, channel, bytes));
                 if discovery {
                     self.step_run(turn, input);
-                } else if !turn.address.is_unspecified() {
+                } else if channel == Channel::Sip && !turn.address.is_unspecified() {
                     self.sip(turn, channel, from, bytes);
                 }
             }
@@ -369,12 +375,8 @@ impl Life {
             }
             Some(LeaseNews::Lost) => {
                 turn.address = Ipv4Addr::UNSPECIFIED;
-                let trigger = match &mut self.stage {
-                    Stage::Running(run) => {
-                        run.abort(turn);
-                        self.carried = run.carried();
-                        Some(Trigger::ErrorRetry)
-                    }
+                let trigger = match &self.stage {
+                    Stage::Running(_) => self.abort_run(turn),
                     Stage::Delaying { trigger, .. } => Some(*trigger),
                     Stage::SoftRebooting { .. } => Some(Trigger::SoftReboot),
                     Stage::Idle => None,
@@ -453,134 +455,50 @@ impl Life {
                 self.retry_in(turn, wait, Trigger::UpgradeRetry);
                 self.finished(turn, result);
             }
-            RunEnd::Reboot => {
-                if !self.reboot(turn, BootCause::Settings) {
-                    self.finished(turn, RunResult::Partial);
+            RunEnd::Reboot(result) => {
+                if self.may_go_down(turn, result) {
+                    self.down(turn);
+                    self.boot(turn, BootCause::Settings);
                 }
             }
-            RunEnd::SoftReboot => {
-                if self.reboots.allow(turn) {
+            RunEnd::SoftReboot(result) => {
+                if self.may_go_down(turn, result) {
                     turn.event(EventKind::SoftRebooting);
                     let until = turn.after_policy(turn.profile.timers.soft_reboot);
                     self.enter(Stage::SoftRebooting { until });
-                } else {
-                    self.finished(turn, RunResult::Partial);
                 }
             }
-            RunEnd::Install(version) => {
-                if self.reboots.allow(turn) {
+            RunEnd::Install(version, result) => {
+                if self.may_go_down(turn, result) {
                     let until = turn.after_policy(turn.profile.timers.install);
                     self.enter(Stage::Installing { until, version });
-                } else {
-                    self.finished(turn, RunResult::Partial);
                 }
             }
         }
     }
 
-    /// The run is over; the next one comes by timer or trigger.
-    fn finished(&mut self, turn: &mut Turn<'_>, result: RunResult) {
-        turn.event(EventKind::RunEnded(result));
-        if result != RunResult::Complete {
-            let wait = params::number(turn, &self.flash, Param::ErrorRetryS);
-            self.retry_in(turn, wait, Trigger::ErrorRetry);
-        }
-        self.idle(turn);
-    }
-
-    /// Of two retries the earlier one counts; it serves both.
-    fn retry_in(&mut self, turn: &Turn<'_>, seconds: u64, trigger: Trigger) {
-        let at = turn.after_policy(Duration::from_secs(seconds));
-        let earlier = self.schedule.retry.is_none_or(|(held, _)| at < held);
-        if seconds > 0 && earlier {
-            self.schedule.retry = Some((at, trigger));
-        }
-    }
-
-    fn idle(&mut self, turn: &mut Turn<'_>) {
-        let period = params::number(turn, &self.flash, Param::PeriodicS);
-        let enabled = params::is_on(turn, &self.flash, Param::ProvisionEnable);
-        if period > 0 && enabled {
-            self.schedule.period = Some(turn.after_policy(Duration::from_secs(period)));
-        }
-        self.enter(Stage::Idle);
-        match self.schedule.remembered.take() {
-            Some(trigger) => self.due(turn, trigger, false),
-            None => turn.event(EventKind::Settled),
-        }
-    }
-
-    /// A trigger whose time has come: runs now, waits for the end of a call (FLY-106), or is
-    /// remembered while a run is active (FLY-109).
-    fn due(&mut self, turn: &mut Turn<'_>, trigger: Trigger, forced: bool) {
-        if !self.may_run(turn, trigger) {
-            return;
-        }
-        if self.stage.name() != StageName::Idle {
-            self.schedule.remembered = Some(trigger);
-            turn.event(EventKind::TriggerDeferred(trigger));
-            return;
-        }
-        if self.in_call && !forced {
-            let most = params::number(turn, &self.flash, Param::ForcedDelayS);
-            let latest = turn.after_policy(Duration::from_secs(most));
-            self.schedule.postponed.get_or_insert((latest, trigger));
-            turn.event(EventKind::TriggerDeferred(trigger));
-            return;
-        }
-        self.start_run(turn, trigger);
-    }
-
-    fn call(&mut self, turn: &mut Turn<'_>, active: bool) {
-        self.in_call = active;
-        if !active
-            && self.stage.name() == StageName::Idle
-            && let Some((_, trigger)) = self.schedule.postponed.take()
-        {
-            self.start_run(turn, trigger);
-        }
-    }
-
-    fn sip(&mut self, turn: &mut Turn<'_>, channel: Channel, from: SocketAddrV4, bytes: &[u8]) {
-        let Some(asked) = resync::sip_request(turn, channel, from, bytes) else {
-            return;
-        };
-        if asked.transaction == self.last_check_sync {
-            return;
-        }
-        self.last_check_sync = asked.transaction;
-        if !params::is_on(turn, &self.flash, Param::ResyncFromSip) {
-            self.ignore(turn, Trigger::CheckSync);
-        } else if asked.reboot {
-            self.reboot(turn, BootCause::CheckSync);
+    /// Whether a run may end in a reboot; where the limit on loops says no, the run is over in
+    /// part and the phone stays up.
+    fn may_go_down(&mut self, turn: &mut Turn<'_>, result: RunResult) -> bool {
+        let allowed = self.reboots.allow(turn);
+        if allowed {
+            turn.event(EventKind::RunEnded(result));
         } else {
-            self.due(turn, Trigger::CheckSync, false);
+            self.finished(turn, RunResult::Partial);
         }
-    }
-
-    fn web(&mut self, turn: &mut Turn<'_>, action: WebAction<'_>) {
-        match action {
-            WebAction::Set(param, value) => self.flash.set_web(param, value),
-            WebAction::Save => {}
-            WebAction::SaveAndApply => self.due(turn, Trigger::SaveAndApply, false),
-            WebAction::Reboot => {
-                self.reboot(turn, BootCause::User);
-            }
-            WebAction::FactoryReset => {
-                self.flash = Flash {
-                    firmware: self.flash.firmware.take(),
-                    ..Flash::default()
-                };
-                self.reboot(turn, BootCause::FactoryReset);
-            }
-        }
+        allowed
     }
 }
 
 impl Reboots {
     /// Counts one; false when the hour's bound is reached.
     fn allow(&mut self, turn: &mut Turn<'_>) -> bool {
-        if turn.now.since(self.since) >= HOUR || self.count == 0 {
+        // An hour of phone time; a run without policy times has only the clock's own.
+        let hour = match turn.shelf.policy(HOUR) {
+            Duration::ZERO => HOUR,
+            hour => hour,
+        };
+        if turn.now.since(self.since) >= hour || self.count == 0 {
             *self = Self {
                 since: turn.now,
                 count: 0,

@@ -224,7 +224,7 @@ pub struct DhcpSpec {
     pub retry: Vec<Duration>,
     /// A random spread added to or taken from each wait (RFC 2131 §4.1: one second).
     pub retry_spread: Duration,
-    /// Pause before a new DISCOVER when nobody answered.
+    /// Pause before a new DISCOVER when nobody answered; a protocol time.
     pub pause: Duration,
     /// One transaction id from DISCOVER to ACK and for later renewals (FLY-63).
     pub constant_xid: bool,

@@ -283,21 +283,22 @@ impl Settings {
     /// Every effective setting in key order.
     pub fn effective(&self) -> impl Iterator<Item = (Name, Held<'_>)> {
         let mut cursors = cursors(&self.layers);
+        // The layer whose next settings come before those of all others, which begin at this key.
+        // Files name keys in stretches, so most settings need no look at the other layers.
+        let mut leading = (0, Some(Name(0)));
         std::iter::from_fn(move || {
-            let firsts = cursors.iter().filter_map(|rest| rest.first());
-            let key = firsts.map(|setting| setting.key).min()?;
-            let mut top = None;
-            for (at, (rest, layer)) in cursors.iter_mut().zip(&self.layers).enumerate() {
+            loop {
+                let (at, others) = leading;
+                let (rest, layer) = (cursors.get_mut(at)?, self.layers.get(at)?);
                 if let [first, tail @ ..] = *rest
-                    && first.key == key
+                    && others.is_none_or(|others| first.key < others)
                 {
                     let place = layer.document().settings.len() - rest.len();
-                    top = Some((layer, place, at));
                     *rest = tail;
+                    return layer.held(place, at);
                 }
+                leading = lead(&mut cursors, self.layers.len())?;
             }
-            let (layer, place, at) = top?;
-            layer.held(place, at)
         })
     }
 
@@ -487,6 +488,35 @@ fn cursors(layers: &[Layer]) -> Cursors<'_> {
         *cursor = &layer.document().settings;
     }
     cursors
+}
+
+/// The layer with the lowest key, of several the topmost, and the lowest key of the others. Those
+/// below that have the same key are moved past it: it overrides them.
+fn lead(cursors: &mut Cursors<'_>, layers: usize) -> Option<(usize, Option<Name>)> {
+    let mut lowest: Option<(usize, Name)> = None;
+    for (at, rest) in cursors.iter().enumerate().take(layers) {
+        if let Some(first) = rest.first()
+            && lowest.is_none_or(|(_, key)| first.key <= key)
+        {
+            lowest = Some((at, first.key));
+        }
+    }
+    let (top, key) = lowest?;
+    let mut others: Option<Name> = None;
+    for (at, rest) in cursors.iter_mut().enumerate().take(layers) {
+        if at == top {
+            continue;
+        }
+        if let [first, tail @ ..] = *rest
+            && first.key == key
+        {
+            *rest = tail;
+        }
+        if let Some(first) = rest.first() {
+            others = Some(others.map_or(first.key, |other| other.min(first.key)));
+        }
+    }
+    Some((top, others))
 }
 
 /// The setting with this key, moving a cursor up to it.

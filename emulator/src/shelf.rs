@@ -11,6 +11,9 @@ use crate::limits;
 use crate::names::{Name, Names};
 use crate::profile::Profile;
 
+/// The longest policy time: ten years. A setting may say any number.
+const POLICY_MAX: Duration = Duration::from_secs(315_360_000);
+
 /// The shared things of a shard.
 #[derive(Debug)]
 pub struct Shelf {
@@ -60,7 +63,13 @@ impl Shelf {
     /// A policy time as this run keeps it.
     #[must_use]
     pub fn policy(&self, time: Duration) -> Duration {
-        time.mul_f64(self.time_scale.clamp(0.0, 1_000.0))
+        let scale = if self.time_scale.is_finite() {
+            self.time_scale.max(0.0)
+        } else {
+            1.0
+        };
+        Duration::try_from_secs_f64(time.as_secs_f64() * scale)
+            .map_or(POLICY_MAX, |scaled| scaled.min(POLICY_MAX))
     }
 
     /// The address of a host name or dotted quad; `None` when the run does not know it.

@@ -75,14 +75,14 @@ impl Trouble {
 )]
 struct Cli {
     #[command(flatten)]
-    common: Common,
+    shared: Shared,
     #[command(subcommand)]
     command: Command,
 }
 
 /// Options of every command.
 #[derive(Debug, Clone, clap::Args)]
-struct Common {
+struct Shared {
     /// Directory of further profiles (vendor.toml and one file a model)
     #[arg(long, global = true, value_name = "DIR")]
     profiles: Option<PathBuf>,
@@ -280,12 +280,12 @@ pub fn main() -> ExitCode {
         }
     };
     let result = match &cli.command {
-        Command::Run(arguments) => run::run(&cli.common, arguments),
-        Command::Serve(arguments) => serve::serve(&cli.common, arguments),
-        Command::Content(arguments) => content::content(&cli.common, arguments),
-        Command::Explain(arguments) => explain::explain(&cli.common, arguments),
-        Command::List { what } => list::list(&cli.common, *what),
-        Command::Check { files } => check::check(&cli.common, files),
+        Command::Run(arguments) => run::run(&cli.shared, arguments),
+        Command::Serve(arguments) => serve::serve(&cli.shared, arguments),
+        Command::Content(arguments) => content::content(&cli.shared, arguments),
+        Command::Explain(arguments) => explain::explain(&cli.shared, arguments),
+        Command::List { what } => list::list(&cli.shared, *what),
+        Command::Check { files } => check::check(&cli.shared, files),
     };
     let exit = result.unwrap_or_else(|trouble| {
         eprintln!("bootstorm: {trouble}");

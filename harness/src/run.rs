@@ -99,9 +99,11 @@ pub fn simulate_shard(
         pnp: 49_152,
     };
     let shard = shard(plan, 0, 1, ports, orders);
-    let outcome = Simulation::new(shard, reference).run(plan.scenario.deadline);
+    let outcome = Simulation::new(shard, reference);
+    let outcome = outcome.run(plan.scenario.deadline, &orders.stop);
     let elapsed = outcome.ended.since(Moment::ZERO);
-    (outcome.shard.finish(false), elapsed)
+    let stopped = orders.stop.load(Ordering::Relaxed);
+    (outcome.shard.finish(stopped), elapsed)
 }
 
 /// Simulates a run: one thread, virtual time, the reference server called as a value.
@@ -304,9 +306,11 @@ fn close(
     let mut phones: Vec<PhoneResult> = Vec::new();
     let mut transcript = Vec::new();
     let mut bytes_per_phone = 0;
+    let mut own_faults = 0;
     for mut result in results {
         ladder.merge(result.ladder);
         bytes_per_phone = bytes_per_phone.max(result.bytes_per_phone);
+        own_faults += result.own_faults;
         facts.generator.late_starts += result.lag.late_starts;
         facts.generator.lag_max = facts.generator.lag_max.max(result.lag.max);
         phones.append(&mut result.phones);
@@ -315,6 +319,11 @@ fn close(
                 transcript::write(&mut transcript, plan, &phone, &result.urls, &logged.event);
             }
         }
+    }
+    facts.stopped = orders.stop.load(Ordering::Relaxed);
+    if own_faults > 0 {
+        let reason = "no descriptors or addresses left on this side";
+        facts.generator.saturated.insert(reason.to_owned());
     }
     if facts.generator.lag_max > LAG_MAX {
         let lag = facts.generator.lag_max.as_millis();

@@ -59,6 +59,11 @@ impl Subject {
             SIP if *to.ip() == self.address => self
                 .pnp_port
                 .map(|port| SocketAddrV4::new(self.address, port)),
+            // A transfer's own port is at the TFTP server's real address.
+            port if *to.ip() == self.address => {
+                let real = self.tftp.map_or(self.address, |tftp| *tftp.ip());
+                Some(SocketAddrV4::new(real, port))
+            }
             _ => Some(to),
         }
         .filter(|to| to.ip().is_loopback())
@@ -81,7 +86,8 @@ impl Subject {
         let at = |port| SocketAddrV4::new(self.address, port);
         match Some(from) {
             from if from == self.dhcp => at(DHCP),
-            from if from == self.tftp => at(TFTP),
+            real if real == self.tftp => at(TFTP),
+            _ if self.tftp.is_some_and(|tftp| tftp.ip() == from.ip()) => at(from.port()),
             _ => from,
         }
     }

@@ -86,6 +86,7 @@ fn facts(left: RunFacts, right: RunFacts) -> RunFacts {
         notes: &left.notes | &right.notes,
         // They differ at most in the range of phones, which repeating one phone overrides.
         repeat: left.repeat.min(right.repeat),
+        stopped: left.stopped | right.stopped,
         generator: health(left.generator, &right.generator),
         ..right
     }

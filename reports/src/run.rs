@@ -46,6 +46,9 @@ pub struct RunFacts {
     pub notes: BTreeSet<String>,
     /// The command that repeats one phone; `{phone}` stands for its index.
     pub repeat: String,
+    /// Whether the user ended the run before it was over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
     /// How the generator fared.
     pub generator: GeneratorHealth,
 }

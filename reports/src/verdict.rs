@@ -34,7 +34,7 @@ impl Report {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let counts = self.counts();
-        let (class, sentence) = if counts.of(Outcome::Interrupted) > 0 {
+        let (class, sentence) = if self.facts.stopped || counts.of(Outcome::Interrupted) > 0 {
             (Class::Interrupted, self.interrupted(&counts))
         } else if let Some(sentence) = self.void(&counts) {
             (Class::Void, sentence)

@@ -75,6 +75,17 @@ enum Expected {
 }
 
 impl Checker {
+    /// Whether anything is intended for phones of this fleet: without it nobody can say that they
+    /// are provisioned.
+    #[must_use]
+    pub fn has_intentions(plan: &Plan, planned: &PhonePlan) -> bool {
+        let firmware = plan
+            .fleet(planned)
+            .and_then(|fleet| fleet.firmware.as_ref());
+        let settings = plan.fleet_templates(planned, true);
+        firmware.is_some() || !settings.is_empty() || !plan.own_templates(planned).is_empty()
+    }
+
     /// The first difference, or none: the phone is provisioned.
     pub fn difference(
         &mut self,
@@ -89,7 +100,12 @@ impl Checker {
             .entry(place)
             .or_insert_with(|| Group::new(plan, planned, shelf));
         let vars = plan.vars(planned);
+        let mut held = phone.flash().settings.effective().peekable();
+        let mut extra = None;
         for (key, expected) in &group.expected {
+            while let Some(more) = held.next_if(|(other, _)| other < key) {
+                extra.get_or_insert(more);
+            }
             let expected = match expected {
                 Expected::Same(text) => text.as_bytes(),
                 Expected::Own(template) => {
@@ -98,31 +114,39 @@ impl Checker {
                     &self.text
                 }
             };
-            let held = phone.flash().settings.held(*key);
-            if held.map(|held| held.value.as_bytes()) != Some(expected) {
+            let found = held.next_if(|(other, _)| other == key);
+            let found = found.map(|(_, found)| found);
+            if found.map(|found| found.value.as_bytes()) != Some(expected) {
                 return Some(Difference::Setting {
                     key: shelf.keys.text(*key).to_owned(),
                     expected: String::from_utf8_lossy(expected).into_owned(),
-                    held: held.map(|held| (held.value.to_owned(), held.file, held.line)),
+                    held: found.map(|found| (found.value.to_owned(), found.file, found.line)),
                 });
             }
         }
-        extra(group, phone, shelf).or_else(|| firmware(plan, planned, phone, shelf))
+        let extra = extra
+            .or_else(|| held.next())
+            .map(|(key, found)| Difference::Extra {
+                key: shelf.keys.text(key).to_owned(),
+                held: found.value.to_owned(),
+                file: found.file,
+                line: found.line,
+            });
+        extra.or_else(|| firmware(plan, planned, phone, shelf))
     }
 }
 
 impl Group {
     fn new(plan: &Plan, planned: &PhonePlan, shelf: &mut Shelf) -> Self {
         let mut expected = BTreeMap::new();
-        let common = plan.fleet_settings(planned, true);
-        let same = common
-            .into_iter()
-            .map(|(key, value)| (key, Expected::Same(value)));
-        let own = plan.own_templates(planned);
-        let own = own
-            .into_iter()
-            .map(|(key, template)| (key, Expected::Own(template)));
-        for (key, value) in same.chain(own) {
+        let vars = plan.vars(planned);
+        let all = plan.fleet_templates(planned, true).into_iter();
+        let all = all.chain(plan.own_templates(planned));
+        for (key, template) in all {
+            let value = match template.is_constant() {
+                true => Expected::Same(template.text(&vars)),
+                false => Expected::Own(template),
+            };
             if let Some(key) = shelf.keys.intern(&key) {
                 expected.insert(key, value);
             }
@@ -131,22 +155,6 @@ impl Group {
             expected: expected.into_iter().collect(),
         }
     }
-}
-
-fn extra(group: &Group, phone: &Phone, shelf: &Shelf) -> Option<Difference> {
-    let mut expected = group.expected.iter().map(|(key, _)| *key).peekable();
-    for (key, held) in phone.flash().settings.effective() {
-        while expected.next_if(|next| *next < key).is_some() {}
-        if expected.peek() != Some(&key) {
-            return Some(Difference::Extra {
-                key: shelf.keys.text(key).to_owned(),
-                held: held.value.to_owned(),
-                file: held.file,
-                line: held.line,
-            });
-        }
-    }
-    None
 }
 
 fn firmware(plan: &Plan, planned: &PhonePlan, phone: &Phone, shelf: &Shelf) -> Option<Difference> {

@@ -305,17 +305,24 @@ impl Plan {
     /// takes of it.
     #[must_use]
     pub fn fleet_settings(&self, phone: &PhonePlan, only_taken: bool) -> Vec<(String, String)> {
+        let vars = self.vars(phone);
+        let settings = self.fleet_templates(phone, only_taken).into_iter();
+        settings
+            .map(|(key, value)| (key, value.text(&vars)))
+            .collect()
+    }
+
+    /// The same with their holes still open.
+    #[must_use]
+    pub fn fleet_templates(&self, phone: &PhonePlan, only_taken: bool) -> Vec<(String, Template)> {
         let (Some(fleet), Some(profile)) = (self.fleet(phone), self.profile(phone)) else {
             return Vec::new();
         };
-        let vars = self.vars(phone);
         let special = fleet.common_for.iter();
         let taken = special.filter(|(name, _)| !only_taken || **name == profile.name);
-        let all = fleet
-            .common
-            .iter()
-            .chain(taken.flat_map(|(_, settings)| settings));
-        all.map(|(key, value)| (key.clone(), value.text(&vars)))
+        let all = fleet.common.iter();
+        all.chain(taken.flat_map(|(_, settings)| settings))
+            .cloned()
             .collect()
     }
 

@@ -31,7 +31,7 @@ use outgoing::Outgoing;
 
 /// The first wait of RFC 2131 §4.1, for a profile that lists none.
 const RETRY_DEFAULT: Duration = Duration::from_secs(4);
-/// The shortest pause before a new DISCOVER, whatever profile and time scale say: a server that
+/// The shortest pause before a new DISCOVER, whatever the profile says: a server that
 /// refuses everything must not hold a simulated clock still.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The shortest wait between repeats in renewal and rebinding (RFC 2131 §4.4.5).
@@ -272,7 +272,7 @@ impl DhcpClient {
 
     fn pause(&mut self, turn: &Turn<'_>, step: StepId) {
         self.state = State::Paused(step);
-        let pause = turn.after_policy(turn.profile.dhcp.pause);
+        let pause = turn.now + turn.profile.dhcp.pause;
         self.due = Some(pause.max(turn.now + PAUSE_MIN));
     }
 

@@ -20,16 +20,27 @@ pub(super) struct Collected {
     pub(super) known: bool,
 }
 
-/// Lays a document over the settings in force; true when a change needs a reboot (FLY-112).
-pub(super) fn overlay(turn: &mut Turn<'_>, flash: &mut Flash, document: &Collected) -> bool {
-    if document.known {
-        return false;
+/// Lays a run's documents over the settings in force; true when a setting that needs a reboot
+/// differs in the end (FLY-112).
+///
+/// A document that did not change is in force already. But once an earlier one of the run was laid
+/// anew, the later ones must be on top of it again (FLY-21).
+pub(super) fn overlay(turn: &mut Turn<'_>, flash: &mut Flash, documents: &[Collected]) -> bool {
+    let before = flash.settings.clone();
+    let (mut any, mut reboot) = (false, false);
+    for document in documents {
+        if document.known && !any {
+            continue;
+        }
+        any = true;
+        let vetted = Rc::clone(&document.vetted);
+        let applied = flash.settings.overlay(document.file, vetted);
+        reboot |= applied.reboot;
+        if !document.known {
+            accepted(turn, flash, document, applied.settings, applied.changed);
+        }
     }
-    let applied = flash
-        .settings
-        .overlay(document.file, Rc::clone(&document.vetted));
-    accepted(turn, flash, document, applied.settings, applied.changed);
-    applied.reboot
+    reboot && flash.settings.changes_since(&before).reboot
 }
 
 /// Makes a document the whole configuration (PND-10).

@@ -114,30 +114,42 @@ impl Fetching {
             (Active::Tftp(_, _, client), Input::Tick) if client.deadline() <= turn.now => {
                 client.tick(turn)
             }
-            (
-                Active::Tftp(target, _, client),
-                Input::Datagram {
-                    channel,
-                    from,
-                    bytes,
-                },
-            ) => {
-                if *channel == client.channel() {
-                    client.datagram(turn, *from, bytes)
-                } else {
-                    let step = target.step;
-                    turn.event(EventKind::Late { step });
-                    None
-                }
-            }
             (Active::Http(..), Input::Tick) => {
                 let due = self.http.deadline().is_some_and(|at| at <= turn.now);
                 if due { self.http.tick(turn) } else { None }
             }
-            (Active::Nothing | Active::Http(..), input) => self.http.input(turn, input),
+            (_, Input::Datagram { .. }) => self.datagram(turn, input),
+            // Whatever happens to a connection concerns it even while no request is under way.
+            (_, Input::Opened(_) | Input::Bytes(..) | Input::Closed(_) | Input::Failed(..)) => {
+                self.http.input(turn, input)
+            }
             _ => None,
         };
         ending.and_then(|ending| self.finish(turn, ending))
+    }
+
+    /// A datagram for the transfer under way, or the last block of the one before once more: the
+    /// server missed the last ACK (RFC 1350 §6).
+    fn datagram(&mut self, turn: &mut Turn<'_>, input: &Input<'_>) -> Option<Ending> {
+        let Input::Datagram {
+            channel,
+            from,
+            bytes,
+        } = *input
+        else {
+            return None;
+        };
+        match &mut self.active {
+            Active::Tftp(_, _, client) if channel == client.channel() => {
+                client.datagram(turn, from, bytes)
+            }
+            _ => {
+                if let Some(last) = &mut self.last_ack {
+                    last.answer(turn, channel, from, bytes);
+                }
+                None
+            }
+        }
     }
 
     /// Closes the connection and forgets what is under way.

@@ -35,6 +35,8 @@ pub enum Input<'a> {
     Power,
     /// Power is cut: everything but flash is lost.
     PowerCut,
+    /// The phone is switched off in good order: it gives its lease back (RFC 2131 §4.4.6).
+    ShutDown,
     /// The moment named by `Phone::deadline` has come (or passed).
     Tick,
     /// A UDP payload arrived.

@@ -27,6 +27,9 @@ pub struct Run {
     /// Carried for the next fresh UDP port and the next TCP connection.
     carried: Carried,
     partial: bool,
+    trigger: Trigger,
+    /// The search that is over: a server whose NOTIFY was answered in vain sends it again.
+    searched: Option<PnpClient>,
 }
 
 /// What outlives a walk and a run.
@@ -53,11 +56,11 @@ pub(super) enum RunEnd {
     /// Nothing more.
     Over(RunResult),
     /// Settings were applied that need a reboot (FLY-112).
-    Reboot,
+    Reboot(RunResult),
     /// A configuration was loaded: restart the services and begin again (PND-10).
-    SoftReboot,
+    SoftReboot(RunResult),
     /// Firmware of this version is to be installed.
-    Install(Arc<str>),
+    Install(Arc<str>, RunResult),
     /// Nothing more, but the firmware could not be had (FLY-93).
     UpgradeFailed(RunResult),
 }
@@ -84,6 +87,8 @@ impl Run {
             part: Part::Searching,
             carried,
             partial: false,
+            trigger,
+            searched: None,
         };
         let end = run.search(turn, holdings);
         (run, end)
@@ -96,6 +101,11 @@ impl Run {
             Part::Pnp(client) => Some(client.deadline()),
             Part::Walk(walk) => walk.deadline(),
         }
+    }
+
+    /// What it was started for.
+    pub(super) fn trigger(&self) -> Trigger {
+        self.trigger
     }
 
     /// What the next run goes on with.
@@ -125,6 +135,19 @@ impl Run {
                 result.and_then(|result| self.discovered(turn, holdings, result))
             }
             Part::Walk(walk) => {
+                if let (
+                    Input::Datagram {
+                        channel,
+                        from,
+                        bytes,
+                    },
+                    Some(searched),
+                ) = (input, &mut self.searched)
+                    && matches!(channel, Channel::Sip | Channel::Pnp)
+                {
+                    searched.datagram_at(turn, *channel, *from, bytes);
+                    return None;
+                }
                 let end = walk.input(turn, holdings, input);
                 self.carried = walk.carried();
                 end.and_then(|end| self.walked(turn, holdings, end))
@@ -134,10 +157,11 @@ impl Run {
 
     /// True when a SIP datagram belongs to discovery: some servers answer a search at the SIP port.
     pub(super) fn claims(&self, turn: &Turn<'_>, channel: Channel, bytes: &[u8]) -> bool {
-        match &self.part {
-            Part::Pnp(client) => client.channel() == channel || client.claims(turn, bytes),
-            Part::Searching | Part::Walk(_) => false,
-        }
+        let client = match &self.part {
+            Part::Pnp(client) => Some(client),
+            Part::Searching | Part::Walk(_) => self.searched.as_ref(),
+        };
+        client.is_some_and(|client| client.channel() == channel || client.claims(turn, bytes))
     }
 
     /// Closes what is open; the run is dropped next.
@@ -153,7 +177,9 @@ impl Run {
         holdings: &mut Holdings<'_>,
         result: PnpResult,
     ) -> Option<RunEnd> {
-        self.part = Part::Searching;
+        if let Part::Pnp(client) = std::mem::replace(&mut self.part, Part::Searching) {
+            self.searched = Some(client);
+        }
         let end = match result {
             PnpResult::Url(text) => self.candidate(turn, holdings, &text),
             PnpResult::Nothing => {
@@ -273,13 +299,13 @@ impl Run {
             (false, _) => RunResult::NothingFetched,
         };
         if end.soft_reboot {
-            return Some(RunEnd::SoftReboot);
+            return Some(RunEnd::SoftReboot(result));
         }
         if let Some(version) = end.install {
-            return Some(RunEnd::Install(version));
+            return Some(RunEnd::Install(version, result));
         }
         if end.reboot {
-            return Some(RunEnd::Reboot);
+            return Some(RunEnd::Reboot(result));
         }
         if end.upgrade_failed {
             return Some(RunEnd::UpgradeFailed(result));

@@ -45,6 +45,14 @@ impl Turn<'_> {
         self.now + self.shelf.policy(policy)
     }
 
+    /// The moment at which a timer of so many seconds starts another run; none for 0 s, and none
+    /// where the run's scale leaves policy times out: such a phone would never rest.
+    #[must_use]
+    pub fn run_after(&self, seconds: u64) -> Option<Moment> {
+        let wait = self.shelf.policy(Duration::from_secs(seconds));
+        (!wait.is_zero()).then(|| self.now + wait)
+    }
+
     /// The template variables that every place knows: identity, profile, address.
     #[must_use]
     pub fn vars(&self) -> Vars<'_> {

@@ -23,7 +23,7 @@ use crate::profile::{Account, Apply, Change, Classify, Fetch, FirmwareVersion, N
 use crate::settings::Vetted;
 use crate::time::Moment;
 use crate::transfer::Ending;
-use crate::url::Url;
+use crate::url::{Url, UrlFault};
 use upgrade::Upgrade;
 
 /// What a walk begins with.
@@ -282,7 +282,7 @@ impl Walk {
             return None;
         };
         let text = super::params::expand(turn, &text).into_owned();
-        let Ok(url) = self.base.join(&text) else {
+        let Ok(url) = self.beside(&text) else {
             let fault = Fault::BadTarget;
             turn.event(EventKind::GaveUp {
                 step: StepId::RESOURCE,
@@ -299,6 +299,16 @@ impl Walk {
             url,
             image: true,
         })
+    }
+
+    /// The URL of a link in the settings: relative to the candidate's directory, whether the
+    /// directory's URL ends in a slash or not (FLY-85).
+    fn beside(&self, link: &str) -> Result<Url, UrlFault> {
+        if self.base.is_directory() {
+            self.base.directory().join(link)
+        } else {
+            self.base.join(link)
+        }
     }
 
     /// Moves to where a fetch of the profile leads.
@@ -368,6 +378,11 @@ impl Walk {
                 let Some(fetch) = turn.profile.fetches.get(usize::from(index)) else {
                     return;
                 };
+                // A file that is not there is an answer; silence and refusal are not.
+                // A file that is not there is an answer, unless its checksum announced it; silence
+                // and refusal are not.
+                let announced = fetch.verify && self.checksum.is_some();
+                self.end.failed += u32::from(announced || fault != Fault::NotThere);
                 self.attempts += 1;
                 if self.attempts < fetch.attempts {
                     self.fetching.pause(turn, fetch.pause);
@@ -380,7 +395,10 @@ impl Walk {
                     fetch.missing
                 });
             }
-            Position::Given => self.at = Position::Apply,
+            Position::Given => {
+                self.end.failed += u32::from(fault != Fault::NotThere);
+                self.at = Position::Apply;
+            }
             Position::Link | Position::Resource => self.end.failed += 1,
             Position::Firmware => {
                 turn.event(EventKind::FirmwareRefused { fault });
@@ -423,9 +441,8 @@ impl Walk {
             holdings.profile_index,
             &mut shelf.keys,
         );
-        if !self.readable(turn, target, vetted.document.reading) {
-            self.not_had(turn, holdings, Fault::WrongFormat);
-            return;
+        if let Some(fault) = fault_of(vetted.document.reading) {
+            return self.unreadable(turn, holdings, target, fault);
         }
         let known = turn.profile.change != Change::None
             && holdings.flash.digest(target.file) == Some(body.md5());
@@ -481,9 +498,8 @@ impl Walk {
         let document = shelf
             .bodies
             .document(body, Format::Boot, options, &mut shelf.keys);
-        if !self.readable(turn, target, document.reading) {
-            self.not_had(turn, holdings, Fault::WrongFormat);
-            return;
+        if let Some(fault) = fault_of(document.reading) {
+            return self.unreadable(turn, holdings, target, fault);
         }
         apply::report_ignored(turn, target.file, &document.faults);
         if let Some(fetch) = fetch {
@@ -525,9 +541,7 @@ impl Walk {
             .bodies
             .document(body, Format::Checksum, options, &mut shelf.keys);
         let Some(announced) = document.checksum else {
-            self.readable(turn, target, Reading::Foreign);
-            self.not_had(turn, holdings, Fault::WrongFormat);
-            return;
+            return self.unreadable(turn, holdings, target, Fault::WrongFormat);
         };
         let verified = turn.profile.fetches.iter().position(|fetch| fetch.verify);
         let file = verified.map(|index| File::Step(StepId::fetch(index)));
@@ -543,36 +557,38 @@ impl Walk {
         }
     }
 
-    /// Whether a document can be used; says so when not.
-    fn readable(&mut self, turn: &mut Turn<'_>, target: &Target, reading: Reading) -> bool {
-        let fault = match reading {
-            Reading::Whole => return true,
-            Reading::Encrypted => Fault::Encrypted,
-            Reading::Foreign => Fault::WrongFormat,
-        };
-        turn.event(EventKind::Wrong {
-            step: target.step,
-            fault,
-        });
-        turn.event(EventKind::GaveUp {
-            step: target.step,
-            fault,
-        });
+    /// A file came and cannot be read as what it has to be: as if it had not come.
+    fn unreadable(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        target: &Target,
+        fault: Fault,
+    ) {
+        let step = target.step;
+        turn.event(EventKind::Wrong { step, fault });
+        turn.event(EventKind::GaveUp { step, fault });
         self.end.fetched = self.end.fetched.saturating_sub(1);
-        self.end.failed += 1;
-        false
+        self.not_had(turn, holdings, fault);
     }
 
     /// All files are there: settings take effect, then resources and firmware follow (FLY-110).
     fn apply(&mut self, turn: &mut Turn<'_>, holdings: &mut Holdings<'_>) {
         let collected = std::mem::take(&mut self.collected);
-        for document in &collected {
-            self.end.reboot |= apply::overlay(turn, holdings.flash, document);
-        }
+        self.end.reboot = apply::overlay(turn, holdings.flash, &collected);
         self.resources = apply::resources(turn, holdings.flash, &collected);
         if turn.profile.firmware_rule.version == FirmwareVersion::FileName && self.end.fetched > 0 {
             self.firmware_by_name(turn, holdings, &collected);
         }
         self.at = Position::Resource;
+    }
+}
+
+/// What is wrong with a document that cannot be read.
+fn fault_of(reading: Reading) -> Option<Fault> {
+    match reading {
+        Reading::Whole => None,
+        Reading::Encrypted => Some(Fault::Encrypted),
+        Reading::Foreign => Some(Fault::WrongFormat),
     }
 }

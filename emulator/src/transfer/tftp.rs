@@ -429,7 +429,7 @@ impl TftpClient {
 
 impl LastAck {
     /// Sends the ACK again if the datagram is the last block of the transfer once more, and
-    /// records `Late`. False: the datagram is something else, or `left` is used up.
+    /// records `Late`. False: the datagram is something else, or `left` or `until` is over.
     pub fn answer(
         &mut self,
         turn: &mut Turn<'_>,
@@ -441,7 +441,8 @@ impl LastAck {
             tftp::decode(bytes),
             Ok(Packet::Data { block, .. }) if block == self.block
         );
-        if !repeat || channel != self.channel || from != self.peer || self.left == 0 {
+        let over = self.left == 0 || self.until < turn.now;
+        if !repeat || channel != self.channel || from != self.peer || over {
             return false;
         }
         self.left -= 1;

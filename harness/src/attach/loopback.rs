@@ -22,7 +22,7 @@ use tokio::task::{LocalSet, spawn_local, yield_now};
 use super::sip::Heard;
 use crate::drive::tcp::{self, Call, Told, WRITES_MAX};
 use crate::drive::udp::{self, Received, SharedSocket};
-use crate::fleet::shard::{End, Network, Sender, Shard, Tls};
+use crate::fleet::shard::{End, Network, Opening, Sender, Shard};
 use crate::subject::Subject;
 
 /// UDP sockets that one shard's transfers share.
@@ -374,7 +374,8 @@ impl Network for Wire {
         }
     }
 
-    fn open(&mut self, _now: Moment, end: End, to: SocketAddrV4, tls: Option<Tls<'_>>) {
+    fn open(&mut self, _now: Moment, opening: Opening<'_>) {
+        let Opening { end, from, to, tls } = opening;
         let (writes, commands) = mpsc::channel(WRITES_MAX);
         self.connections.insert(end, writes);
         let this = Weak::clone(&self.this);
@@ -396,11 +397,7 @@ impl Network for Wire {
             };
             (Arc::clone(config), tls.name.to_owned())
         });
-        let call = Call {
-            from: end.address,
-            to,
-            tls,
-        };
+        let call = Call { from, to, tls };
         spawn_local(tcp::run(call, Arc::clone(&self.permits), commands, tell));
     }
 

@@ -5,6 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bootstorm_emulator::phone::io::{Channel, ConnectionFault, Input};
@@ -16,7 +17,7 @@ use bootstorm_scenarios::scenario::Link;
 use rustc_hash::FxHashMap;
 
 use super::{channel_of, port_of};
-use crate::fleet::shard::{End, Network, Sender, Shard, Tls};
+use crate::fleet::shard::{End, Network, Opening, Sender, Shard};
 use crate::reference::http::connection::{After, Connection};
 use crate::reference::{Endpoint, Reference, Replies};
 
@@ -56,8 +57,9 @@ struct Wire {
 }
 
 /// A TCP connection as the network sees it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Stream {
+    from: Ipv4Addr,
     server: Connection,
     /// Nothing on it arrives before this: TCP keeps its order.
     up: Moment,
@@ -143,11 +145,12 @@ impl Simulation {
         }
     }
 
-    /// Runs until every phone is at rest or `deadline` has come; the shard is over then.
+    /// Runs until every phone is at rest, `deadline` has come or `stop` is raised; the shard is
+    /// over then.
     #[must_use]
-    pub fn run(mut self, deadline: Duration) -> Outcome {
+    pub fn run(mut self, deadline: Duration, stop: &AtomicBool) -> Outcome {
         let end = Moment::ZERO + deadline;
-        while !self.shard.is_over() {
+        while !self.shard.is_over() && !stop.load(Ordering::Relaxed) {
             match self.next() {
                 Some(next) if next <= end => self.advance(next),
                 _ => {
@@ -241,7 +244,7 @@ impl Simulation {
         let Some(stream) = self.wire.streams.get_mut(&end) else {
             return;
         };
-        let peer = SocketAddrV4::new(end.address, FIRST_TCP_PORT + end.connection.0 % 10_000);
+        let peer = SocketAddrV4::new(stream.from, FIRST_TCP_PORT + end.connection.0 % 10_000);
         self.scratch.clear();
         let http = &self.reference.http;
         let after = stream
@@ -424,12 +427,19 @@ impl Network for Wire {
         }
     }
 
-    fn open(&mut self, now: Moment, end: End, to: SocketAddrV4, tls: Option<Tls<'_>>) {
+    fn open(&mut self, now: Moment, opening: Opening<'_>) {
+        let Opening { end, from, to, tls } = opening;
         let known = *to.ip() == self.server && to.port() == if tls.is_some() { 443 } else { 80 };
         // A handshake: there and back, TLS once more.
         let round = self.link.delay * if tls.is_some() { 4 } else { 2 };
         if known {
-            self.streams.insert(end, Stream::default());
+            let stream = Stream {
+                from,
+                server: Connection::default(),
+                up: now,
+                down: now,
+            };
+            self.streams.insert(end, stream);
             self.launch(now + round, Cargo::Opened(end));
         } else {
             self.launch(now + round, Cargo::Refused(end));

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use socket2::Socket;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::drive::udp::{self, Received};
 
@@ -121,13 +122,19 @@ struct Reader {
 impl Reader {
     fn run(self) {
         let mut buffer = vec![0; DATAGRAM_BYTES];
+        let mut kernel = 0;
         while !self.over.load(Ordering::Relaxed) {
             let Ok(received) = udp::receive(&self.socket, &mut buffer) else {
                 continue;
             };
+            let lost = u64::from(received.dropped.wrapping_sub(kernel));
+            kernel = received.dropped;
+            self.dropped.fetch_add(lost, Ordering::Relaxed);
             let bytes = buffer.get(..received.length).unwrap_or_default();
             for shard in &self.shards {
-                if shard.try_send((received, bytes.to_vec())).is_err() {
+                // A shard that is over listens no more: nothing is lost.
+                let sent = shard.try_send((received, bytes.to_vec()));
+                if matches!(sent, Err(TrySendError::Full(_))) {
                     self.dropped.fetch_add(1, Ordering::Relaxed);
                 }
             }

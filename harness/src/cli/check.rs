@@ -7,22 +7,29 @@ use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::scenario;
 
-use super::{Common, Exit, Trouble, load, print};
+use super::{Exit, Shared, Trouble, load, print};
 
 /// Checks every file; prints all faults of all of them.
-pub(super) fn check(common: &Common, files: &[PathBuf]) -> Result<Exit, Trouble> {
-    let profiles = load::profiles(common)?;
+pub(super) fn check(shared: &Shared, files: &[PathBuf]) -> Result<Exit, Trouble> {
+    let profiles = load::profiles(shared)?;
     let mut faulty = 0;
     for path in files {
-        let text = load::read(path)?;
         let name = path.display().to_string();
+        let text = match load::read(path) {
+            Ok(text) => text,
+            Err(trouble) => {
+                faulty += 1;
+                eprintln!("bootstorm: {trouble}");
+                continue;
+            }
+        };
         let found = if is_scenario(&name, &text) {
             check_scenario(&name, &text, &profiles)
         } else {
             check_profile(path, &text)
         };
         match found {
-            Ok(()) if common.quiet => {}
+            Ok(()) if shared.quiet => {}
             Ok(()) => print(&format!("{name}: no fault\n")),
             Err(message) => {
                 faulty += 1;
@@ -56,26 +63,48 @@ fn check_scenario(name: &str, text: &str, profiles: &ProfileSet) -> Result<(), S
     }
 }
 
-/// A profile is checked with the other files of its vendor, as `vendor/model.toml`.
+/// A profile is checked together with the files that it inherits from: those beside it where they
+/// are there, built-in ones otherwise.
 fn check_profile(path: &Path, text: &str) -> Result<(), String> {
-    let failed = |trouble: Trouble| trouble.to_string();
     let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new("."));
     let vendor = directory
         .canonicalize()
         .unwrap_or_else(|_| directory.to_owned());
     let root = vendor.parent().unwrap_or(&vendor).to_owned();
-    let mut files = Vec::new();
-    load::collect(&root, &vendor, &mut files).map_err(failed)?;
-    let own = path.file_name().unwrap_or_default();
     let vendor = vendor.file_name().unwrap_or_default();
-    let name = Path::new(vendor).join(own).display().to_string();
-    if !files.iter().any(|(held, _)| *held == name) {
-        files.push((name, text.to_owned()));
+    let own = Path::new(vendor).join(path.file_name().unwrap_or_default());
+    let own = own.display().to_string();
+    let mut parent = parent_of(&own, text);
+    let mut files = vec![(own.clone(), text.to_owned())];
+    while let Some(name) = parent.take() {
+        let known = files.iter().any(|(held, _)| *held == name);
+        let Ok(text) = std::fs::read_to_string(root.join(&name)) else {
+            break;
+        };
+        if !known {
+            parent = parent_of(&name, &text);
+            files.push((name, text));
+        }
     }
-    let faults = match ProfileSet::with_directory(files) {
-        Ok(_) => return Ok(()),
-        Err(faults) => faults,
+    let Err(mut faults) = ProfileSet::with_directory(files) else {
+        return Ok(());
     };
+    for fault in &mut faults.list {
+        if *fault.place.file == *own {
+            fault.place.file = path.display().to_string().into();
+        }
+    }
     Err(Faults::to_string(&faults))
+}
+
+/// The file of the profile that a profile inherits from.
+fn parent_of(name: &str, text: &str) -> Option<String> {
+    let tree = Node::parse(name, text, &Log::default());
+    let parent = tree.get("inherits")?.text()?;
+    Some(if parent.contains('/') {
+        format!("{parent}.toml")
+    } else {
+        format!("{parent}/vendor.toml")
+    })
 }

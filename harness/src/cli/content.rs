@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Component, Path};
 
-use super::{Common, ContentArguments, Exit, Trouble, load, print};
+use super::{ContentArguments, Exit, Shared, Trouble, load, print};
 use crate::content;
 
 /// Writes the files that a scenario's phones need.
-pub(super) fn content(common: &Common, arguments: &ContentArguments) -> Result<Exit, Trouble> {
-    let profiles = load::profiles(common)?;
-    let mut scenario = load::scenario(common, &arguments.scenario)?;
+pub(super) fn content(shared: &Shared, arguments: &ContentArguments) -> Result<Exit, Trouble> {
+    let profiles = load::profiles(shared)?;
+    let mut scenario = load::scenario(shared, &arguments.scenario)?;
     if let Some(phones) = arguments.phones {
         scenario.resize(phones);
     }
@@ -20,7 +20,7 @@ pub(super) fn content(common: &Common, arguments: &ContentArguments) -> Result<E
         bytes += content.len();
         write(&arguments.out, path, content)?;
     }
-    if !common.quiet {
+    if !shared.quiet {
         let (count, out) = (files.len(), arguments.out.display());
         print(&format!(
             "{count} files, {bytes} bytes, for {} phones in {out}\n",

@@ -3,13 +3,13 @@
 use bootstorm_scenarios::clause::{Register, Strength};
 use bootstorm_scenarios::scenario;
 
-use super::{Common, Exit, Listed, Trouble, load, print};
+use super::{Exit, Listed, Shared, Trouble, load, print};
 
 /// Prints what there is, one line each.
-pub(super) fn list(common: &Common, what: Listed) -> Result<Exit, Trouble> {
+pub(super) fn list(shared: &Shared, what: Listed) -> Result<Exit, Trouble> {
     let lines = match what {
         Listed::Profiles => {
-            let profiles = load::profiles(common)?;
+            let profiles = load::profiles(shared)?;
             let lines = profiles.iter().map(|profile| {
                 let doubts = match profile.unverified.len() {
                     0 => String::new(),

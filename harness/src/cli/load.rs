@@ -10,19 +10,19 @@ use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::scenario::{self, Scenario};
 
-use super::{Common, Trouble};
+use super::{Shared, Trouble};
 
 /// Every profile: those that come with the program and those of `--profiles`.
-pub(super) fn profiles(common: &Common) -> Result<ProfileSet, Trouble> {
+pub(super) fn profiles(shared: &Shared) -> Result<ProfileSet, Trouble> {
     let mut files = Vec::new();
-    if let Some(directory) = &common.profiles {
+    if let Some(directory) = &shared.profiles {
         collect(directory, directory, &mut files)?;
     }
     ProfileSet::with_directory(files).map_err(Trouble::Faults)
 }
 
 /// Every TOML file below a directory, by its path from there.
-pub(super) fn collect(
+fn collect(
     root: &Path,
     directory: &Path,
     files: &mut Vec<(String, String)>,
@@ -56,7 +56,7 @@ pub(super) fn read(path: &Path) -> Result<String, Trouble> {
 }
 
 /// A scenario by file, or by the name of one that comes with the program.
-pub(super) fn scenario(common: &Common, name: &str) -> Result<Scenario, Trouble> {
+pub(super) fn scenario(shared: &Shared, name: &str) -> Result<Scenario, Trouble> {
     let path = Path::new(name);
     let built_in = scenario::built_in()
         .iter()
@@ -67,7 +67,7 @@ pub(super) fn scenario(common: &Common, name: &str) -> Result<Scenario, Trouble>
         None => return Err(unknown(name)),
     };
     let mut scenario = scenario::read(&label, &text).map_err(Trouble::Faults)?;
-    if let Some(seed) = common.seed {
+    if let Some(seed) = shared.seed {
         scenario.seed = seed;
     }
     Ok(scenario)

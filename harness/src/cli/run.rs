@@ -17,7 +17,7 @@ use bootstorm_reports::verdict::Class;
 use bootstorm_scenarios::plan::Plan;
 
 use super::live::{Live, catch_interrupt};
-use super::{Attachment, Common, Exit, RunArguments, SubjectUrl, TftpServer, Trouble, load, print};
+use super::{Attachment, Exit, RunArguments, Shared, SubjectUrl, TftpServer, Trouble, load, print};
 use crate::fleet::progress::Progress;
 use crate::provision::{self, LOOPBACK_POOL, SIMULATED_POOL, SIMULATED_SERVER};
 use crate::reference::Reference;
@@ -29,35 +29,40 @@ use crate::run::{self, Ended, Orders};
 use crate::subject::Subject;
 
 /// Boots a fleet and reports.
-pub(super) fn run(common: &Common, arguments: &RunArguments) -> Result<Exit, Trouble> {
-    let profiles = load::profiles(common)?;
-    let plan = plan(common, arguments, &profiles)?;
+pub(super) fn run(shared: &Shared, arguments: &RunArguments) -> Result<Exit, Trouble> {
+    let profiles = load::profiles(shared)?;
+    let plan = plan(shared, arguments, &profiles)?;
     if arguments.phone.is_some_and(|index| index >= plan.phones()) {
         let last = plan.phones().saturating_sub(1);
         return Err(Trouble::usage(format!(
             "--phone takes an index from 0 to {last}"
         )));
     }
-    writable(&arguments.out)?;
-    let orders = orders(common, arguments, &plan);
+    let given = subjects(arguments)?;
+    let orders = orders(shared, arguments, &plan);
     catch_interrupt(Arc::clone(&orders.stop))?;
-    announce(common, arguments, &plan);
-    let live = Live::start(&orders, planned(arguments, &plan), common.quiet);
+    writable(&arguments.out)?;
+    if let Some(file) = &arguments.events {
+        let opened = fs::OpenOptions::new().create(true).append(true).open(file);
+        opened.map_err(|fault| unwritten(file, &fault))?;
+    }
+    announce(shared, arguments, &plan);
+    let live = Live::start(&orders, planned(arguments, &plan), shared.quiet);
     let ended = match arguments.attach {
         Attachment::Memory => simulate(arguments, &plan, &orders),
-        Attachment::Loopback => on_loopback(arguments, &plan, &orders),
+        Attachment::Loopback => on_loopback(arguments, &given, &plan, &orders),
     };
     live.end();
     let ended = ended?;
-    deliver(common, arguments, &ended)
+    deliver(shared, arguments, &ended)
 }
 
 fn plan(
-    common: &Common,
+    shared: &Shared,
     arguments: &RunArguments,
     profiles: &ProfileSet,
 ) -> Result<Arc<Plan>, Trouble> {
-    let mut scenario = load::scenario(common, &arguments.scenario)?;
+    let mut scenario = load::scenario(shared, &arguments.scenario)?;
     if let Some(scale) = arguments.time_scale {
         if !(0.0..=1_000.0).contains(&scale) {
             return Err(Trouble::usage("--time-scale takes a number from 0 to 1000"));
@@ -87,7 +92,7 @@ fn planned(arguments: &RunArguments, plan: &Plan) -> u32 {
     }
 }
 
-fn orders(common: &Common, arguments: &RunArguments, plan: &Plan) -> Orders {
+fn orders(shared: &Shared, arguments: &RunArguments, plan: &Plan) -> Orders {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let started_at = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -101,18 +106,18 @@ fn orders(common: &Common, arguments: &RunArguments, plan: &Plan) -> Orders {
         keep_secrets: arguments.keep_secrets,
         stop: Arc::new(AtomicBool::new(false)),
         progress: Arc::new(Progress::default()),
-        repeat: repeat(common, arguments, plan),
+        repeat: repeat(shared, arguments, plan),
         started_at,
     }
 }
 
 /// The command that repeats one phone of this run.
-fn repeat(common: &Common, arguments: &RunArguments, plan: &Plan) -> String {
+fn repeat(shared: &Shared, arguments: &RunArguments, plan: &Plan) -> String {
     let mut words = vec!["bootstorm run".to_owned(), quoted(&arguments.scenario)];
     if arguments.attach == Attachment::Memory {
         words.push("--attach memory".to_owned());
     }
-    if let Some(directory) = &common.profiles {
+    if let Some(directory) = &shared.profiles {
         words.push(format!(
             "--profiles {}",
             quoted(&directory.display().to_string())
@@ -132,6 +137,12 @@ fn repeat(common: &Common, arguments: &RunArguments, plan: &Plan) -> String {
             "--content {}",
             quoted(&content.display().to_string())
         ));
+    }
+    if let Some(file) = &arguments.ca {
+        words.push(format!("--ca {}", quoted(&file.display().to_string())));
+    }
+    if let Some(seconds) = arguments.deadline {
+        words.push(format!("--deadline {seconds}"));
     }
     if arguments.tftp_server == TftpServer::AsyncTftp {
         words.push("--tftp-server async-tftp".to_owned());
@@ -165,25 +176,31 @@ fn writable(directory: &Path) -> Result<(), Trouble> {
     })
 }
 
-fn announce(common: &Common, arguments: &RunArguments, plan: &Plan) {
-    if common.quiet {
+fn announce(shared: &Shared, arguments: &RunArguments, plan: &Plan) {
+    if shared.quiet {
         return;
     }
     let scale = plan.scenario.time_scale;
     let phones = planned(arguments, plan);
+    let noun = if phones == 1 { "phone" } else { "phones" };
     eprintln!(
-        "{}: {phones} phones, seed {}, vendor policy times x {scale} (1 is faithful), at most {} s",
+        "{}: {phones} {noun}, seed {}, policy times x {scale} (1 is faithful), deadline {} s",
         plan.scenario.name,
         plan.scenario.seed,
         plan.scenario.deadline.as_secs_f64()
     );
 }
 
-fn simulate(arguments: &RunArguments, plan: &Arc<Plan>, orders: &Orders) -> Result<Ended, Trouble> {
-    if !arguments.subject.is_empty() {
+/// The endpoints that were given, before anything is begun with them.
+fn subjects(arguments: &RunArguments) -> Result<Vec<SubjectUrl>, Trouble> {
+    if arguments.attach == Attachment::Memory && !arguments.subject.is_empty() {
         let advice = "a simulated network reaches no real server (leave --subject or --attach out)";
         return Err(Trouble::usage(advice));
     }
+    arguments.subject.iter().map(|text| parse(text)).collect()
+}
+
+fn simulate(arguments: &RunArguments, plan: &Arc<Plan>, orders: &Orders) -> Result<Ended, Trouble> {
     let source = source(arguments, plan)?;
     let config = provision::reference(plan, source, SIMULATED_POOL);
     run::simulate(plan, Reference::new(config), orders).map_err(Trouble::own)
@@ -205,21 +222,18 @@ struct BuiltIn {
 
 fn on_loopback(
     arguments: &RunArguments,
+    given: &[SubjectUrl],
     plan: &Arc<Plan>,
     orders: &Orders,
 ) -> Result<Ended, Trouble> {
-    let given: Vec<_> = arguments
-        .subject
-        .iter()
-        .map(|text| parse(text))
-        .collect::<Result<_, _>>()?;
     let (built_in, mut subject) = start(arguments, plan)?;
     for endpoint in given {
         match endpoint.scheme {
             Scheme::Tftp => subject.tftp = Some(endpoint.address),
             Scheme::Http => subject.http = Some(endpoint.address),
             Scheme::Https => subject.https = Some(endpoint.address),
-            Scheme::Ftp => return Err(Trouble::usage("no phone of this release speaks ftp yet")),
+            // Refused when it was read.
+            Scheme::Ftp => {}
         }
     }
     let mut trusted = built_in.authority_pem.clone().into_bytes();
@@ -309,6 +323,14 @@ fn parse(text: &str) -> Result<SubjectUrl, Trouble> {
             "expected no path: directories belong to a fleet's root",
         ));
     }
+    if url.scheme == Scheme::Ftp {
+        return Err(wrong("no phone of this release speaks ftp yet"));
+    }
+    if url.scheme == Scheme::Tftp && address != Ipv4Addr::LOCALHOST {
+        // Each transfer is answered from another port, and a phone takes answers only from the
+        // address that it asked (RFC 1350 §4).
+        return Err(wrong("a TFTP server must be at 127.0.0.1"));
+    }
     let port = url.port.unwrap_or(url.scheme.port());
     Ok(SubjectUrl {
         scheme: url.scheme,
@@ -317,30 +339,31 @@ fn parse(text: &str) -> Result<SubjectUrl, Trouble> {
 }
 
 /// Writes the report where it was asked for, prints it, and says how the run ended.
-fn deliver(common: &Common, arguments: &RunArguments, ended: &Ended) -> Result<Exit, Trouble> {
+fn deliver(shared: &Shared, arguments: &RunArguments, ended: &Ended) -> Result<Exit, Trouble> {
     let mut text = Vec::new();
     json::write(&ended.report, &mut text).map_err(Trouble::own)?;
     let path = arguments.out.join("report.json");
     let written = fs::write(&path, &text);
     if let Some(file) = &arguments.events {
-        let failed = |fault| Trouble::own(format!("failed to write {}: {fault}", file.display()));
-        fs::write(file, &ended.transcript).map_err(failed)?;
+        if file == Path::new("/dev/stdout") {
+            // Opened a second time, a redirected file would be written over by what follows.
+            print(&String::from_utf8_lossy(&ended.transcript));
+        } else {
+            fs::write(file, &ended.transcript).map_err(|fault| unwritten(file, &fault))?;
+        }
     }
     if arguments.json {
         print(&String::from_utf8_lossy(&text));
         print("\n");
     } else {
-        show(common, &ended.report);
+        show(shared, &ended.report);
     }
     match written {
-        Ok(()) if !common.quiet && !arguments.json => {
+        Ok(()) if !shared.quiet && !arguments.json => {
             print(&format!("report: {}\n", path.display()));
         }
         Ok(()) => {}
-        Err(fault) => {
-            let path = path.display();
-            return Err(Trouble::own(format!("failed to write {path}: {fault}")));
-        }
+        Err(fault) => return Err(unwritten(&path, &fault)),
     }
     Ok(match ended.report.verdict().class {
         Class::Met => Exit::Met,
@@ -350,8 +373,12 @@ fn deliver(common: &Common, arguments: &RunArguments, ended: &Ended) -> Result<E
     })
 }
 
-fn show(common: &Common, report: &Report) {
-    if common.quiet {
+fn unwritten(file: &Path, fault: &std::io::Error) -> Trouble {
+    Trouble::own(format!("failed to write {}: {fault}", file.display()))
+}
+
+fn show(shared: &Shared, report: &Report) {
+    if shared.quiet {
         print(&format!("{}\n", report.verdict().sentence));
         return;
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::live::catch_interrupt;
-use super::{Common, Exit, ServeArguments, TftpServer, Trouble, load, print};
+use super::{Exit, ServeArguments, Shared, TftpServer, Trouble, load, print};
 use crate::provision::{self, LOOPBACK_POOL};
 use crate::reference::Reference;
 use crate::reference::adapter::{Adapter, Bind, Endpoints};
@@ -19,9 +19,9 @@ use crate::reference::independent::Independent;
 const NAP: Duration = Duration::from_millis(100);
 
 /// Serves until Ctrl-C.
-pub(super) fn serve(common: &Common, arguments: &ServeArguments) -> Result<Exit, Trouble> {
-    let profiles = load::profiles(common)?;
-    let scenario = load::scenario(common, &arguments.scenario)?;
+pub(super) fn serve(shared: &Shared, arguments: &ServeArguments) -> Result<Exit, Trouble> {
+    let profiles = load::profiles(shared)?;
+    let scenario = load::scenario(shared, &arguments.scenario)?;
     let plan = load::plan(scenario, &profiles, arguments.address)?;
     let source = match &arguments.content {
         Some(path) => directory(path)?,
@@ -59,7 +59,7 @@ pub(super) fn serve(common: &Common, arguments: &ServeArguments) -> Result<Exit,
     catch_interrupt(Arc::clone(&stop))?;
     let config = provision::reference(&plan, source, LOOPBACK_POOL);
     let running = Adapter::start(Reference::new(config), &bind).map_err(Trouble::own)?;
-    if !common.quiet {
+    if !shared.quiet {
         let mut endpoints = *running.endpoints();
         endpoints.tftp = independent
             .as_ref()
@@ -78,7 +78,7 @@ pub(super) fn serve(common: &Common, arguments: &ServeArguments) -> Result<Exit,
     if running.stop().is_err() {
         return Err(Trouble::own("the server's thread died"));
     }
-    if !common.quiet {
+    if !shared.quiet {
         print(&counted);
     }
     Ok(Exit::Met)

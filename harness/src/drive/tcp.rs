@@ -81,13 +81,15 @@ pub async fn run(
     mut writes: mpsc::Receiver<Vec<u8>>,
     tell: impl Fn(Told<'_>),
 ) {
-    let Ok(_permit) = permits.acquire().await else {
-        return;
+    let made = async {
+        let permit = permits.acquire().await;
+        let connected = tokio::time::timeout(CONNECT_MAX, connect(&call)).await;
+        (permit, connected.unwrap_or(Err(ConnectionFault::TimedOut)))
     };
-    let connected = tokio::time::timeout(CONNECT_MAX, connect(&call));
-    let result = tokio::select! {
-        result = connected => result.unwrap_or(Err(ConnectionFault::TimedOut)),
+    let (_permit, result) = tokio::select! {
+        biased;
         () = hung_up(&mut writes) => return,
+        made = made => made,
     };
     match result {
         Ok(Connected::Plain(stream)) => carry(stream, writes, tell).await,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bootstorm_emulator::event::{Event, EventKind, RunResult, Trigger};
+use bootstorm_emulator::event::{Event, EventKind, Fault, RunResult, Trigger};
 use bootstorm_emulator::phone::Phone;
 use bootstorm_emulator::shelf::Shelf;
 use bootstorm_emulator::time::Moment;
@@ -31,6 +31,7 @@ pub struct Ledger {
     progress: Arc<Progress>,
     log: Option<Vec<Logged>>,
     settled: u32,
+    own_faults: u64,
 }
 
 /// An event and whose it is.
@@ -99,6 +100,7 @@ impl Ledger {
             progress,
             log,
             settled: 0,
+            own_faults: 0,
         }
     }
 
@@ -154,6 +156,14 @@ impl Ledger {
                 EventKind::RunStarted(_) | EventKind::PowerCut => {
                     self.settled -= u32::from(entry.settled.take().is_some());
                 }
+                EventKind::GaveUp {
+                    fault: Fault::Local,
+                    ..
+                }
+                | EventKind::Wrong {
+                    fault: Fault::Local,
+                    ..
+                } => self.own_faults += 1,
                 EventKind::RunEnded(result) => entry.complete = result == RunResult::Complete,
                 EventKind::Settled => self.settle(plan, subject, shelf, event.at),
                 _ => {}
@@ -194,6 +204,12 @@ impl Ledger {
         self.settled as usize == self.entries.len()
     }
 
+    /// Transfers that failed for want of descriptors or addresses on our own side.
+    #[must_use]
+    pub fn own_faults(&self) -> u64 {
+        self.own_faults
+    }
+
     /// The counts by ladder step.
     #[must_use]
     pub fn ladder(&self) -> Ladder {
@@ -215,13 +231,15 @@ impl Ledger {
     ) -> PhoneResult {
         let entry = self.entries.get(subject.slot).copied();
         let entry = entry.unwrap_or_else(|| Entry::new(Moment::ZERO));
-        let difference = match entry.started {
-            true => self
+        // A provisioned phone was compared when it came to rest.
+        let difference = match (entry.started, entry.settled) {
+            (false, _) | (true, Some((_, true))) => None,
+            (true, _) => self
                 .checker
                 .difference(plan, subject.planned, subject.phone, shelf),
-            false => None,
         };
-        let outcome = entry.outcome(stopped);
+        let intended = Checker::has_intentions(plan, subject.planned);
+        let outcome = entry.outcome(stopped, intended);
         let since = |(at, _): (Moment, bool)| at.since(entry.scheduled);
         let settled_after: Option<Duration> = entry.settled.map(since);
         let provisioned = outcome == Outcome::Provisioned;
@@ -280,10 +298,11 @@ impl Entry {
         }
     }
 
-    fn outcome(&self, stopped: bool) -> Outcome {
+    fn outcome(&self, stopped: bool, intended: bool) -> Outcome {
         match (self.started, self.settled) {
             (false, _) => Outcome::NotStarted,
-            (true, Some((_, true))) => Outcome::Provisioned,
+            (true, Some((_, true))) if intended => Outcome::Provisioned,
+            (true, Some(_)) if !intended && self.fetched && self.complete => Outcome::Unverified,
             (true, None) if stopped => Outcome::Interrupted,
             (true, Some(_)) if self.fetched => Outcome::Partial,
             (true, _) => Outcome::Failed,

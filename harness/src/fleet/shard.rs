@@ -27,7 +27,7 @@ pub trait Network {
     /// Sends one UDP payload. Never blocks: what cannot leave is dropped and counted.
     fn send(&mut self, now: Moment, from: Sender, to: SocketAddrV4, bytes: &[u8]);
     /// Opens a TCP connection, with TLS where it is asked for.
-    fn open(&mut self, now: Moment, end: End, to: SocketAddrV4, tls: Option<Tls<'_>>);
+    fn open(&mut self, now: Moment, opening: Opening<'_>);
     /// Writes on an open connection.
     fn write(&mut self, now: Moment, end: End, bytes: &[u8]);
     /// Closes a connection.
@@ -45,15 +45,26 @@ pub struct Sender {
     pub address: Ipv4Addr,
 }
 
-/// A phone's end of a TCP connection.
+/// A phone's end of a TCP connection. It outlives the address that it was opened from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct End {
     /// The phone's slot in the shard.
     pub slot: u32,
     /// The phone's name for it.
     pub connection: Connection,
+}
+
+/// A connection to be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening<'a> {
+    /// The phone's end.
+    pub end: End,
     /// The phone's address.
-    pub address: Ipv4Addr,
+    pub from: Ipv4Addr,
+    /// Where to, as the phone means it.
+    pub to: SocketAddrV4,
+    /// With TLS: how.
+    pub tls: Option<Tls<'a>>,
 }
 
 /// How a phone wants TLS.
@@ -110,6 +121,8 @@ pub struct ShardResult {
     pub urls: Names,
     /// How late the shard itself was.
     pub lag: Lag,
+    /// Transfers that failed for want of descriptors or addresses on our own side.
+    pub own_faults: u64,
     /// Bytes that settled phones hold for themselves, on average; 0 without phones.
     pub bytes_per_phone: usize,
 }
@@ -306,7 +319,6 @@ impl Shard {
                     let end = End {
                         slot,
                         connection: *connection,
-                        address,
                     };
                     let name = tls.as_ref().map(|name| self.out.slice(name));
                     let name = name.and_then(|name| std::str::from_utf8(name).ok());
@@ -315,13 +327,21 @@ impl Shard {
                         .profiles
                         .get(usize::from(self.planned[place].profile));
                     let verify = profile.is_none_or(|profile| profile.http.verify_certificate);
-                    network.open(now, end, *to, name.map(|name| Tls { name, verify }));
+                    let tls = name.map(|name| Tls { name, verify });
+                    network.open(
+                        now,
+                        Opening {
+                            end,
+                            from: address,
+                            to: *to,
+                            tls,
+                        },
+                    );
                 }
                 Effect::Write { connection, bytes } => {
                     let end = End {
                         slot,
                         connection: *connection,
-                        address,
                     };
                     network.write(now, end, self.out.slice(bytes));
                 }
@@ -331,7 +351,6 @@ impl Shard {
                         End {
                             slot,
                             connection: *connection,
-                            address,
                         },
                     );
                 }
@@ -377,6 +396,7 @@ impl Shard {
         ShardResult {
             phones,
             ladder: self.ledger.ladder(),
+            own_faults: self.ledger.own_faults(),
             log: self.ledger.take_log(),
             urls: self.shelf.urls,
             lag: self.lag,

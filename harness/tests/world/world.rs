@@ -313,6 +313,7 @@ impl World {
 
     pub(crate) fn set(&mut self, param: Param, value: &str) {
         self.press(WebAction::Set(param, value));
+        self.press(WebAction::Save);
     }
 
     /// A datagram reaches the phone now.

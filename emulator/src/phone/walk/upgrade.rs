@@ -67,9 +67,7 @@ impl Walk {
             .document(body, Format::Version, options, &mut shelf.keys);
         let version = document.version.map(|span| document.text(span));
         let Some(version) = version.filter(|_| document.reading == Reading::Whole) else {
-            self.readable(turn, target, Reading::Foreign);
-            self.not_had(turn, holdings, Fault::WrongFormat);
-            return;
+            return self.unreadable(turn, holdings, target, Fault::WrongFormat);
         };
         apply::report_ignored(turn, target.file, &document.faults);
         if turn.profile.firmware_rule.version == FirmwareVersion::VersionFile {
@@ -96,7 +94,7 @@ impl Walk {
             return;
         }
         let text = params::expand(turn, &text).into_owned();
-        let Ok(url) = self.base.join(&text) else {
+        let Ok(url) = self.beside(&text) else {
             turn.event(EventKind::FirmwareRefused {
                 fault: Fault::BadTarget,
             });

@@ -1,0 +1,147 @@
+//! What starts a run, and when: timers, check-sync, the web page, calls that hold a run up.
+
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
+use super::io::{Channel, WebAction};
+use super::stage::{Stage, StageName};
+use super::turn::Turn;
+use super::{Life, params, resync};
+use crate::event::{BootCause, EventKind, RunResult, Trigger};
+use crate::flash::Flash;
+use crate::profile::Param;
+
+impl Life {
+    /// Provisioning as a whole is on (FLY-108).
+    pub(super) fn may_run(&self, turn: &mut Turn<'_>, trigger: Trigger) -> bool {
+        params::is_on(turn, &self.flash, Param::ProvisionEnable) || self.ignore(turn, trigger)
+    }
+
+    pub(super) fn ignore(&self, turn: &mut Turn<'_>, trigger: Trigger) -> bool {
+        turn.event(EventKind::TriggerIgnored(trigger));
+        false
+    }
+
+    /// The run is over; the next one comes by timer or trigger.
+    pub(super) fn finished(&mut self, turn: &mut Turn<'_>, result: RunResult) {
+        turn.event(EventKind::RunEnded(result));
+        if result != RunResult::Complete {
+            let wait = params::number(turn, &self.flash, Param::ErrorRetryS);
+            self.retry_in(turn, wait, Trigger::ErrorRetry);
+        }
+        self.idle(turn);
+    }
+
+    /// Of two retries the earlier one counts; it serves both.
+    pub(super) fn retry_in(&mut self, turn: &Turn<'_>, seconds: u64, trigger: Trigger) {
+        let Some(at) = turn.run_after(seconds) else {
+            return;
+        };
+        if self.schedule.retry.is_none_or(|(held, _)| at < held) {
+            self.schedule.retry = Some((at, trigger));
+        }
+    }
+
+    pub(super) fn idle(&mut self, turn: &mut Turn<'_>) {
+        let period = params::number(turn, &self.flash, Param::PeriodicS);
+        let enabled = params::is_on(turn, &self.flash, Param::ProvisionEnable);
+        if enabled && let Some(at) = turn.run_after(period) {
+            self.schedule.period = Some(at);
+        }
+        self.enter(Stage::Idle);
+        let waiting = match (self.in_call, self.schedule.postponed) {
+            (false, Some((_, trigger))) => Some(trigger),
+            _ => None,
+        };
+        if let Some(trigger) = self.schedule.remembered.take().or(waiting) {
+            self.due(turn, trigger, false);
+        }
+        if self.stage.name() == StageName::Idle {
+            turn.event(EventKind::Settled);
+        }
+    }
+
+    /// A trigger whose time has come: runs now, waits for the end of a call (FLY-106), or is
+    /// remembered while a run is active (FLY-109).
+    pub(super) fn due(&mut self, turn: &mut Turn<'_>, trigger: Trigger, forced: bool) {
+        if !self.may_run(turn, trigger) {
+            return;
+        }
+        // A run that is about to start serves this trigger too.
+        if self.stage.name() == StageName::Delaying {
+            return;
+        }
+        if self.stage.name() != StageName::Idle {
+            self.schedule.remembered = Some(trigger);
+            turn.event(EventKind::TriggerDeferred(trigger));
+            return;
+        }
+        if self.in_call && !forced {
+            let most = params::number(turn, &self.flash, Param::ForcedDelayS);
+            let latest = turn.after_policy(Duration::from_secs(most));
+            self.schedule.postponed.get_or_insert((latest, trigger));
+            turn.event(EventKind::TriggerDeferred(trigger));
+            return;
+        }
+        self.start_run(turn, trigger);
+    }
+
+    pub(super) fn call(&mut self, turn: &mut Turn<'_>, active: bool) {
+        self.in_call = active;
+        if !active
+            && self.stage.name() == StageName::Idle
+            && let Some((_, trigger)) = self.schedule.postponed.take()
+        {
+            self.start_run(turn, trigger);
+        }
+    }
+
+    pub(super) fn sip(
+        &mut self,
+        turn: &mut Turn<'_>,
+        channel: Channel,
+        from: SocketAddrV4,
+        bytes: &[u8],
+    ) {
+        let Some(asked) = resync::sip_request(turn, channel, from, bytes) else {
+            return;
+        };
+        if asked.transaction == self.last_check_sync {
+            return;
+        }
+        self.last_check_sync = asked.transaction;
+        if !params::is_on(turn, &self.flash, Param::ResyncFromSip) {
+            self.ignore(turn, Trigger::CheckSync);
+        } else if asked.reboot && self.stage.name() != StageName::Installing {
+            self.reboot(turn, BootCause::CheckSync);
+        } else {
+            self.due(turn, Trigger::CheckSync, false);
+        }
+    }
+
+    pub(super) fn web(&mut self, turn: &mut Turn<'_>, action: WebAction<'_>) {
+        match action {
+            WebAction::Set(param, value) => self.typed.push((param, value.into())),
+            WebAction::Save => self.save(),
+            WebAction::SaveAndApply => {
+                self.save();
+                self.due(turn, Trigger::SaveAndApply, false);
+            }
+            WebAction::Reboot => self.reboot(turn, BootCause::User),
+            WebAction::FactoryReset => {
+                self.flash = Flash {
+                    firmware: self.flash.firmware.take(),
+                    ..Flash::default()
+                };
+                self.reboot(turn, BootCause::FactoryReset);
+            }
+        }
+    }
+
+    /// Keeps what was typed on the web page; it counts from the next run on (FLY-98).
+    pub(super) fn save(&mut self) {
+        for (param, value) in std::mem::take(&mut self.typed) {
+            self.flash.set_web(param, &value);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The program as its user meets it: words, exit codes, files, signals.
+
+#[path = "command_line/inputs.rs"]
+mod inputs;
+#[path = "support/interrupt.rs"]
+mod interrupt;
+#[path = "support/program.rs"]
+mod program;
+#[path = "command_line/readme.rs"]
+mod readme;
+#[path = "command_line/runs.rs"]
+mod runs;
+#[path = "command_line/serving.rs"]
+mod serving;
+#[path = "support/tool.rs"]
+mod tool;
+
+use program::run;
+use tempfile::TempDir;
+
+fn directory() -> TempDir {
+    TempDir::new().expect("a directory")
+}
+
+/// Runs the program in a directory of its own.
+#[track_caller]
+fn alone(arguments: &[&str], code: i32) -> program::Finished {
+    run(directory().path(), arguments).expect(code)
+}
+
+/// Requires that a text holds all of these, in this order.
+#[track_caller]
+fn holds(text: &str, parts: &[&str]) {
+    let mut rest = text;
+    for part in parts {
+        let Some(at) = rest.find(part) else {
+            panic!("no {part:?} in its place in:\n{text}");
+        };
+        rest = &rest[at + part.len()..];
+    }
+}
+
+#[test]
+fn help_names_every_command_and_the_exit_codes() {
+    let help = alone(&["--help"], 0).out;
+    let commands = ["run", "serve", "content", "explain", "list", "check"];
+    holds(&help, &commands.map(|command| command));
+    holds(
+        &help,
+        &[
+            "Exit codes:",
+            "0 all met;",
+            "1 the subject failed;",
+            "2 bad input",
+            "3 void",
+            "4 our own fault",
+            "5 interrupted",
+        ],
+    );
+}
+
+#[test]
+fn help_of_each_command_names_its_options() {
+    let shared = ["--profiles <DIR>", "--quiet"];
+    let of = |command: &str, options: &[&str]| {
+        let help = alone(&[command, "--help"], 0).out;
+        holds(&help, &[&format!("Usage: bootstorm {command}")]);
+        for option in options.iter().chain(&shared) {
+            holds(&help, &[option]);
+        }
+    };
+    of(
+        "run",
+        &[
+            "--subject <URL>",
+            "--attach <ATTACH>",
+            "--phones <N>",
+            "--phone <INDEX>",
+            "--time-scale <FACTOR>",
+            "--deadline <SECONDS>",
+            "--shards <N>",
+            "--out <DIR>",
+            "--json",
+            "--events <FILE>",
+            "--content <DIR>",
+            "--tftp-server",
+            "--ca <FILE>",
+            "--keep-secrets",
+        ],
+    );
+    of(
+        "serve",
+        &[
+            "--beyond-loopback",
+            "--dhcp-port",
+            "--tftp-port",
+            "--http-port",
+            "--https-port",
+            "--sip-port",
+            "--ca-out <FILE>",
+        ],
+    );
+    of("content", &["--out <DIR>", "--server <SERVER>", "--phones"]);
+    of("explain", &["--mermaid"]);
+    of("list", &["profiles, scenarios, clauses, attachments"]);
+    of("check", &["<FILES>..."]);
+}
+
+#[test]
+fn list_shows_what_there_is() {
+    let profiles = alone(&["list", "profiles"], 0).out;
+    holds(&profiles, &["flyingvoice/fip13g", "plug-n-dial/bva8051"]);
+    holds(&alone(&["list", "scenarios"], 0).out, &["first-run"]);
+    let clauses = alone(&["list", "clauses"], 0).out;
+    holds(&clauses, &["\nFLY-59 ", "\nPND-04 "]);
+    let attachments = alone(&["list", "attachments"], 0).out;
+    holds(&attachments, &["loopback ", "\nmemory "]);
+}
+
+#[test]
+fn explain_shows_the_ladder_with_its_clauses() {
+    let text = alone(&["explain", "flyingvoice/fip13g"], 0).out;
+    holds(
+        &text,
+        &[
+            "Where it looks for a server",
+            "SIP PnP by multicast",
+            "FLY-41",
+            "DHCP option 66",
+            "FLY-59",
+            "A first boot",
+            "|-- DISCOVER (548 bytes)",
+            "FLY-62",
+            "|<- OFFER",
+            "|-- REQUEST",
+            "|<- ACK",
+            "|-- <mac>.boot",
+            "FLY-07",
+            "|<- not there",
+            "*  settled",
+        ],
+    );
+}
+
+#[test]
+fn explain_draws_a_mermaid_diagram() {
+    for profile in ["flyingvoice/fip13g", "plug-n-dial/bva8051"] {
+        let text = alone(&["explain", profile, "--mermaid"], 0).out;
+        assert!(text.starts_with("sequenceDiagram\n"), "{text}");
+        holds(&text, &["P->>S:", "DISCOVER", "S-->>P:", "OFFER"]);
+    }
+}

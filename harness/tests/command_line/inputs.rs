@@ -1,0 +1,178 @@
+//! What the program says to input that is wrong, and to input that is right.
+
+use std::fs;
+
+use crate::program::run;
+use crate::{alone, directory, holds};
+
+const SCENARIO: &str = r#"name = "bad"
+sed = 1
+time_scale = "fast"
+deadline_s = -1
+
+[load]
+shape = "rate"
+per_s = 400
+
+[[fleet]]
+name = "one"
+phones = 0
+source = "dchp"
+transport = "tfpt"
+layout = "flat"
+firmwre = "x"
+
+[fleet.profiles]
+"flyingvoice/fip13g" = 1
+
+[fleet.own]
+"account.1.label" = "Desk {indx}"
+"#;
+
+const SCENARIO_FAULTS: &str = "\
+bad.toml:2:1: unknown key 'sed' (expected one of deadline_s, fleet, hosts, link, load, name, \
+seed, time_scale; did you mean 'seed'?)
+bad.toml:3:14: 'time_scale' is a text (expected a number from 0 to 1000)
+bad.toml:4:14: 'deadline_s' is -1 (expected a time in seconds, 0 or more)
+bad.toml:12:10: 'fleet[0].phones' is 0 (expected a whole number from 1 to 16777216)
+bad.toml:13:10: 'fleet[0].source' is 'dchp' (expected one of dhcp, pnp, fixed; did you mean \
+'dhcp'?)
+bad.toml:14:13: 'fleet[0].transport' is 'tfpt' (expected one of tftp, http, https; did you mean \
+'tftp'?)
+bad.toml:16:1: unknown key 'firmwre' (expected one of common, common_for, firmware, \
+firmware_bytes, layout, name, own, phones, profiles, root, source, transport, web; did you mean \
+'firmware'?)
+bad.toml:22:28: 'fleet[0].own.account.1.label': unknown variable 'indx'; did you mean 'index'?
+";
+
+const PROFILE: &str = r#"inherits = "flyingvoce"
+modl = "FIP17G"
+summary = 3
+
+[index_limits]
+accounts = -6
+"#;
+
+const PROFILE_FAULTS: &str = "\
+flyingvoice/bad.toml:1:12: unknown parent 'flyingvoce' (did you mean 'flyingvoice'?)
+flyingvoice/bad.toml:2:1: unknown key 'modl' (did you mean 'model'?)
+flyingvoice/bad.toml:3:11: 'summary' is a number (expected a text of one line, not empty)
+flyingvoice/bad.toml:6:12: 'index_limits.accounts' is -6 (expected a whole number from 1 to 9999)
+";
+
+/// The sources' directory: files that come with the program.
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+#[test]
+fn all_faults_of_a_scenario_are_shown_at_once_with_their_places() {
+    let directory = directory();
+    fs::write(directory.path().join("bad.toml"), SCENARIO).expect("writable");
+    let checked = run(directory.path(), &["check", "bad.toml"]).expect(2);
+    assert_eq!(checked.err, SCENARIO_FAULTS);
+    assert_eq!(checked.out, "");
+    let ran = run(directory.path(), &["run", "bad.toml"]).expect(2);
+    assert_eq!(ran.err, format!("bootstorm: {SCENARIO_FAULTS}"));
+    assert!(!directory.path().join("bootstorm-report").exists());
+}
+
+#[test]
+fn all_faults_of_a_profile_are_shown_at_once_with_their_places() {
+    let directory = directory();
+    let vendor = directory.path().join("flyingvoice");
+    fs::create_dir(&vendor).expect("writable");
+    fs::write(vendor.join("bad.toml"), PROFILE).expect("writable");
+    // Files beside it that it has nothing to do with are not its faults.
+    fs::write(vendor.join("other.toml"), "x = [").expect("writable");
+    let checked = run(directory.path(), &["check", "flyingvoice/bad.toml"]).expect(2);
+    assert_eq!(checked.err, PROFILE_FAULTS);
+    fs::remove_file(vendor.join("other.toml")).expect("writable");
+    let listed = run(directory.path(), &["--profiles", ".", "list", "profiles"]);
+    assert_eq!(listed.expect(2).err, format!("bootstorm: {PROFILE_FAULTS}"));
+}
+
+#[test]
+fn a_profile_of_the_users_is_checked_explained_and_run() {
+    let directory = directory();
+    let vendor = directory.path().join("flyingvoice");
+    fs::create_dir(&vendor).expect("writable");
+    let profile = "inherits = \"flyingvoice\"\nmodel = \"FIP17G\"\nsummary = \"FIP17G: new\"\n\
+                   [index_limits]\naccounts = 6\nline_keys = 12\n";
+    fs::write(vendor.join("fip17g.toml"), profile).expect("writable");
+    run(directory.path(), &["check", "flyingvoice/fip17g.toml"]).expect(0);
+    let explained = ["--profiles", ".", "explain", "flyingvoice/fip17g"];
+    let explained = run(directory.path(), &explained).expect(0);
+    holds(&explained.out, &["FIP17G", "DISCOVER", "settled"]);
+}
+
+#[test]
+fn files_that_come_with_the_program_have_no_fault() {
+    for kind in ["scenarios/fleets", "emulator/profiles"] {
+        let mut files = Vec::new();
+        let mut directories = vec![std::path::Path::new(SOURCES).join(kind)];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(&directory).expect("readable") {
+                let path = entry.expect("readable").path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else {
+                    files.push(path.display().to_string());
+                }
+            }
+        }
+        let arguments: Vec<_> = std::iter::once("check")
+            .chain(files.iter().map(String::as_str))
+            .collect();
+        let checked = alone(&arguments, 0);
+        assert_eq!(checked.out.matches(": no fault\n").count(), files.len());
+        assert!(files.len() > 1, "{files:?}");
+    }
+}
+
+#[test]
+fn one_missing_file_does_not_keep_the_others_from_being_checked() {
+    let directory = directory();
+    fs::write(directory.path().join("bad.toml"), SCENARIO).expect("writable");
+    let checked = run(directory.path(), &["check", "none.toml", "bad.toml"]).expect(2);
+    holds(
+        &checked.err,
+        &["failed to read none.toml", "bad.toml:22:28"],
+    );
+}
+
+#[test]
+fn unknown_words_are_answered_with_the_nearest() {
+    let said = |arguments: &[&str], word: &str| holds(&alone(arguments, 2).err, &[word]);
+    said(&["rum"], "'run'");
+    said(&["run", "first-rum"], "did you mean \"first-run\"?");
+    said(&["run", "--phonse", "3"], "'--phone");
+    said(&["run", "--attach", "memry"], "'memory'");
+    said(&["list", "profils"], "'profiles'");
+    said(
+        &["explain", "flyingvoice/fip13x"],
+        "did you mean 'flyingvoice/fip13g'?",
+    );
+}
+
+#[test]
+fn wrong_values_are_refused_before_anything_is_begun() {
+    let said = |arguments: &[&str], words: &str| {
+        let said = alone(&[&["run"], arguments].concat(), 2);
+        holds(&said.err, &[words]);
+        assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+        assert_eq!(said.out, "");
+    };
+    said(&["--phone", "99999"], "an index from 0 to 999");
+    said(&["--time-scale", "1001"], "a number from 0 to 1000");
+    said(&["--deadline=-1"], "--deadline takes seconds, 0 or more");
+    said(&["--subject", "127.0.0.1:69"], "expected tftp://");
+    said(&["--subject", "ftp://127.0.0.1"], "speaks ftp");
+    said(&["--subject", "http://192.0.2.1"], "only 127.0.0.0/8");
+    said(&["--subject", "tftp://127.0.0.2"], "must be at 127.0.0.1");
+    said(&["--subject", "http://127.0.0.1/a"], "expected no path");
+    said(
+        &["--attach", "memory", "--subject", "http://127.0.0.1"],
+        "reaches no real server",
+    );
+    said(&["--content", "none"], "failed to read none");
+    said(&["--ca", "none.pem"], "failed to read none.pem");
+}

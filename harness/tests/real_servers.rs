@@ -1,0 +1,251 @@
+//! The same fleets against real servers that nobody here wrote: tftpd-hpa, dnsmasq, nginx,
+//! async-tftp. DHCP and SIP PnP come from the built-in server.
+
+#[path = "support/program.rs"]
+mod program;
+#[path = "support/servers.rs"]
+mod servers;
+#[path = "support/tool.rs"]
+mod tool;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use bootstorm_reports::report::Report;
+use bootstorm_reports::run::Outcome;
+use program::{Finished, run};
+use servers::{Nginx, authority, dnsmasq, free_tcp_port, free_udp_port, nginx, tftpd_hpa};
+use tempfile::TempDir;
+
+/// Runs in which the machine was too busy to judge a subject are repeated; so often at most.
+const VOID_RUNS: u32 = 3;
+const VOID: i32 = 3;
+
+/// A scenario's files, written for whoever serves them.
+struct World {
+    directory: TempDir,
+    scenario: &'static str,
+    phones: &'static str,
+}
+
+impl World {
+    fn new(scenario: &'static str, phones: &'static str) -> Self {
+        let directory = TempDir::new().expect("a directory");
+        let world = Self {
+            directory,
+            scenario,
+            phones,
+        };
+        let content = world.content().display().to_string();
+        let arguments = ["content", scenario, "--phones", phones, "--out", &content];
+        let server = ["--server", "127.0.0.1"];
+        run(world.path(), &[&arguments[..], &server].concat()).expect(0);
+        world
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn content(&self) -> PathBuf {
+        self.path().join("content")
+    }
+
+    fn nginx(&self) -> Option<servers::Server> {
+        nginx(&Nginx {
+            directory: &self.content(),
+            own: &self.path().join("nginx"),
+            always: None,
+            tls: false,
+        })
+    }
+
+    /// Boots the fleets; the report is checked by its reader.
+    fn boot(&self, further: &[&str]) -> (Finished, Report) {
+        let first = ["run", self.scenario, "--phones", self.phones];
+        let arguments = [&first[..], further].concat();
+        let mut finished = run(self.path(), &arguments);
+        for _ in 1..VOID_RUNS {
+            if finished.code == VOID {
+                finished = run(self.path(), &arguments);
+            }
+        }
+        let path = self.path().join("bootstorm-report/report.json");
+        let mut file = fs::File::open(&path)
+            .unwrap_or_else(|fault| panic!("no report: {fault}\n{}", finished.err));
+        let report = bootstorm_reports::json::read(&mut file).expect("a sound report");
+        (finished, report)
+    }
+
+    /// Boots the fleets, and every phone must be provisioned.
+    #[track_caller]
+    fn boots_everybody(&self, further: &[&str]) -> Report {
+        let (finished, report) = self.boot(further);
+        finished.expect(0);
+        let phones: u32 = self.phones.parse().expect("a number");
+        assert_eq!(report.phones().len(), phones as usize);
+        assert_eq!(report.counts().of(Outcome::Provisioned), phones);
+        report
+    }
+}
+
+fn tftp(server: &servers::Server) -> String {
+    format!("tftp://127.0.0.1:{}", server.port)
+}
+
+fn http(server: &servers::Server) -> String {
+    format!("http://127.0.0.1:{}", server.port)
+}
+
+/// The MACs of the phones that were not provisioned, sorted.
+fn unlucky(report: &Report) -> Vec<String> {
+    let unlucky = report
+        .phones()
+        .iter()
+        .filter(|phone| phone.outcome != Outcome::Provisioned);
+    let mut macs: Vec<_> = unlucky
+        .map(|phone| phone.mac.to_string().replace(':', "").to_lowercase())
+        .collect();
+    macs.sort();
+    macs
+}
+
+#[test]
+fn tftpd_hpa_and_nginx_provision_the_first_run() {
+    let world = World::new("first-run", "200");
+    let Some(tftpd) = tftpd_hpa(&world.content()) else {
+        return;
+    };
+    let Some(nginx) = world.nginx() else { return };
+    let subject = ["--subject", &tftp(&tftpd), "--subject", &http(&nginx)];
+    let report = world.boots_everybody(&subject);
+    let addresses: Vec<_> = report.facts().subject.iter().collect();
+    for port in [tftpd.port, nginx.port] {
+        let ours = format!("127.0.0.1:{port}");
+        assert!(addresses.iter().any(|endpoint| endpoint.address == ours));
+    }
+    tftpd.end();
+    nginx.end();
+}
+
+#[test]
+fn async_tftp_provisions_the_first_run() {
+    World::new("first-run", "100").boots_everybody(&["--tftp-server", "async-tftp"]);
+}
+
+#[test]
+fn dnsmasq_provisions_the_first_run() {
+    let world = World::new("first-run", "100");
+    let Some(dnsmasq) = dnsmasq(&world.content()) else {
+        return;
+    };
+    world.boots_everybody(&["--subject", &tftp(&dnsmasq)]);
+}
+
+#[test]
+fn nginx_with_a_certificate_provisions_every_way() {
+    let world = World::new("every-way", "100");
+    let Some(plain) = world.nginx() else { return };
+    let own = world.path().join("nginx-tls");
+    let secure = nginx(&Nginx {
+        directory: &world.content(),
+        own: &own,
+        always: None,
+        tls: true,
+    });
+    let Some(secure) = secure else { return };
+    let https = format!("https://127.0.0.1:{}", secure.port);
+    let subject = ["--subject", &http(&plain), "--subject", &https];
+    let ca = authority(&own).display().to_string();
+    world.boots_everybody(&[&subject[..], &["--ca", &ca]].concat());
+
+    // Without the authority the phones that verify must fail, and only those.
+    let (finished, report) = world.boot(&subject);
+    finished.expect(1);
+    assert_eq!(unlucky(&report).len(), 45, "three of the fleets use https");
+}
+
+#[test]
+fn missing_files_fail_exactly_the_phones_that_need_them() {
+    let world = World::new("first-run", "100");
+    let Some(tftpd) = tftpd_hpa(&world.content()) else {
+        return;
+    };
+    let Some(nginx) = world.nginx() else { return };
+    let content = world.content();
+    let gone = [
+        ("0021f2000003", "0021f2000003.cfg"),
+        ("0021f2000020", "pnp/0021f2000020.cfg"),
+        ("000b82000055", "000b/8200/000b82000055.txt"),
+    ];
+    for (_, file) in gone {
+        fs::remove_file(content.join(file)).expect(file);
+    }
+    let subject = ["--subject", &tftp(&tftpd), "--subject", &http(&nginx)];
+    let (finished, report) = world.boot(&[&subject[..], &["--deadline", "60"]].concat());
+    finished.expect(1);
+    let mut expected: Vec<_> = gone.iter().map(|(mac, _)| (*mac).to_owned()).collect();
+    expected.sort();
+    assert_eq!(unlucky(&report), expected);
+    for phone in report.phones() {
+        let said = phone.first_wrong.is_some() || phone.difference.is_some();
+        assert_eq!(said, phone.outcome != Outcome::Provisioned, "{phone:?}");
+    }
+}
+
+#[test]
+fn server_that_answers_500_is_named_with_its_status() {
+    let world = World::new("first-run", "100");
+    let broken = nginx(&Nginx {
+        directory: &world.content(),
+        own: &world.path().join("nginx"),
+        always: Some(500),
+        tls: false,
+    });
+    let Some(broken) = broken else { return };
+    let arguments = ["--subject", &http(&broken), "--deadline", "60"];
+    let (finished, report) = world.boot(&arguments);
+    let finished = finished.expect(1);
+    assert!(finished.out.contains("500"), "{}", finished.out);
+    // One phone in five of this scenario asks over HTTP, and no other one.
+    assert_eq!(unlucky(&report).len(), 20);
+    let others = report.counts().of(Outcome::Provisioned);
+    assert_eq!(others, 80);
+}
+
+#[test]
+fn server_that_refuses_connections_fails_its_phones_with_the_step_named() {
+    let world = World::new("first-run", "40");
+    let down = format!("http://127.0.0.1:{}", free_tcp_port());
+    let (finished, report) = world.boot(&["--subject", &down, "--deadline", "60"]);
+    let finished = finished.expect(1);
+    assert_eq!(report.phones().len(), 40);
+    assert_eq!(unlucky(&report).len(), 8);
+    let unlucky = report
+        .phones()
+        .iter()
+        .filter_map(|phone| phone.first_wrong.as_ref());
+    for wrong in unlucky {
+        assert_eq!(wrong.step, "<mac>");
+        assert!(wrong.text.contains("refused"), "{wrong:?}");
+    }
+    assert!(finished.out.contains("at <mac>"), "{}", finished.out);
+}
+
+#[test]
+fn server_that_is_down_ends_the_run_at_its_deadline() {
+    let world = World::new("first-run", "40");
+    let down = format!("tftp://127.0.0.1:{}", free_udp_port());
+    let began = Instant::now();
+    let (finished, report) = world.boot(&["--subject", &down, "--deadline", "5"]);
+    finished.expect(1);
+    let elapsed = began.elapsed();
+    assert!(elapsed < Duration::from_secs(30), "{elapsed:?}");
+    assert_eq!(report.phones().len(), 40);
+    assert_eq!(report.counts().of(Outcome::Provisioned), 8);
+    for phone in report.phones() {
+        let over_http = phone.outcome == Outcome::Provisioned;
+        assert_eq!(phone.first_wrong.is_none(), over_http, "{phone:?}");
+    }
+}

@@ -1,0 +1,229 @@
+//! Servers that nobody here wrote, on loopback ports that the kernel chose.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rcgen::{CertificateParams, KeyPair};
+
+use crate::program::{Started, until};
+use crate::tool::{not_run, tool};
+
+/// Longest time that a server takes to answer first.
+const READY: Duration = Duration::from_secs(10);
+/// Other programs may take a port between its choice and its use.
+const TRIES: u32 = 5;
+
+/// A running server; dropping it ends it.
+pub(crate) struct Server {
+    started: Started,
+    /// Its port at 127.0.0.1.
+    pub(crate) port: u16,
+}
+
+impl Server {
+    /// Starts a server at a free port and waits until it answers.
+    fn start(
+        free: fn() -> u16,
+        command: impl Fn(u16) -> Command,
+        answers: fn(u16) -> bool,
+    ) -> Option<Self> {
+        for _ in 0..TRIES {
+            let port = free();
+            let mut started = Started::new(&mut command(port));
+            let mut dead = false;
+            let ready = until(READY, || {
+                dead = !matches!(started.child.try_wait(), Ok(None));
+                dead || answers(port)
+            });
+            if ready && !dead {
+                return Some(Self { started, port });
+            }
+        }
+        None
+    }
+
+    /// Ends it now.
+    pub(crate) fn end(self) {
+        drop(self.started);
+    }
+}
+
+/// Who runs this test.
+fn user() -> String {
+    let told = Command::new("id").arg("-un").output().expect("id");
+    String::from_utf8_lossy(&told.stdout).trim().to_owned()
+}
+
+fn is_root() -> bool {
+    user() == "root"
+}
+
+/// tftpd-hpa over a directory.
+pub(crate) fn tftpd_hpa(directory: &Path) -> Option<Server> {
+    let program = tool("in.tftpd", "tftpd-hpa")?;
+    let user = user();
+    let command = |port: u16| {
+        let mut command = Command::new(&program);
+        command
+            .args(["--foreground", "--listen", "--address"])
+            .arg(format!("127.0.0.1:{port}"))
+            .args(["--user", &user, "--secure"])
+            .arg(directory);
+        command
+    };
+    let server = Server::start(free_udp_port, command, tftp_answers);
+    if server.is_none() {
+        // It confines itself to the directory with chroot, which an ordinary user may not do.
+        assert!(!is_root(), "in.tftpd does not answer");
+        not_run("root, for tftpd-hpa");
+    }
+    server
+}
+
+/// dnsmasq as TFTP server over a directory, at the one port that it can use, 69.
+pub(crate) fn dnsmasq(directory: &Path) -> Option<Server> {
+    let program = tool("dnsmasq", "dnsmasq-base")?;
+    if UdpSocket::bind((Ipv4Addr::LOCALHOST, 69)).is_err() {
+        not_run("UDP port 69 of 127.0.0.1 free and root, for dnsmasq");
+        return None;
+    }
+    let command = |_| {
+        let mut command = Command::new(&program);
+        let root = format!("--tftp-root={}", directory.display());
+        command.args([
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--pid-file=",
+            "--log-facility=-",
+            "--port=0",
+            "--user=root",
+            "--listen-address=127.0.0.1",
+            "--bind-interfaces",
+            "--enable-tftp",
+            "--tftp-max=1000",
+            &root,
+        ]);
+        command
+    };
+    let server = Server::start(|| 69, command, tftp_answers);
+    assert!(server.is_some(), "dnsmasq does not answer");
+    server
+}
+
+/// What nginx is to do.
+pub(crate) struct Nginx<'a> {
+    /// What it serves.
+    pub(crate) directory: &'a Path,
+    /// Where its own files go.
+    pub(crate) own: &'a Path,
+    /// It answers every request with this status instead.
+    pub(crate) always: Option<u16>,
+    /// It speaks TLS, with a certificate by the authority that is written to `own/ca.pem`.
+    pub(crate) tls: bool,
+}
+
+/// nginx.
+pub(crate) fn nginx(nginx: &Nginx) -> Option<Server> {
+    let program = tool("nginx", "nginx-light")?;
+    fs::create_dir_all(nginx.own).expect("a directory of its own");
+    if nginx.tls {
+        certify(nginx.own);
+    }
+    let command = |port: u16| {
+        let file = nginx.own.join("nginx.conf");
+        fs::write(&file, configuration(nginx, port)).expect("writable");
+        let mut command = Command::new(&program);
+        let log = nginx.own.join("error.log");
+        command.arg("-p").arg(nginx.own).arg("-c").arg(file);
+        command.arg("-e").arg(log);
+        command
+    };
+    let answers = |port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let server = Server::start(free_tcp_port, command, answers);
+    assert!(
+        server.is_some(),
+        "nginx does not answer: {}",
+        fs::read_to_string(nginx.own.join("error.log")).unwrap_or_default()
+    );
+    server
+}
+
+fn configuration(nginx: &Nginx, port: u16) -> String {
+    let own = nginx.own.display();
+    let mut text = String::from("daemon off;\nmaster_process off;\n");
+    if is_root() {
+        text.push_str("user root;\n");
+    }
+    let _ = writeln!(
+        text,
+        "pid {own}/pid;\nevents {{ worker_connections 4000; }}"
+    );
+    text.push_str("http {\naccess_log off;\n");
+    for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
+        let _ = writeln!(text, "{kind}_temp_path {own}/{kind};");
+    }
+    let tls = if nginx.tls { " ssl" } else { "" };
+    let _ = writeln!(
+        text,
+        "server {{\nlisten 127.0.0.1:{port}{tls};\nroot \"{}\";",
+        nginx.directory.display()
+    );
+    if nginx.tls {
+        let _ = writeln!(text, "ssl_certificate {own}/server.pem;");
+        let _ = writeln!(text, "ssl_certificate_key {own}/server.key;");
+    }
+    // A phone may ask with a query, and the file for that has it in its name.
+    let answer = nginx.always.map_or_else(
+        || "try_files \"$uri?$args\" $uri =404;".to_owned(),
+        |status| format!("return {status};"),
+    );
+    let _ = writeln!(text, "location / {{ {answer} }}");
+    text.push_str("}\n}\n");
+    text
+}
+
+/// An authority of this test's own and a certificate by it for 127.0.0.1.
+fn certify(own: &Path) {
+    let mut params = CertificateParams::new(Vec::new()).expect("no names");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let issuer = rcgen::CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key"));
+    let issuer = issuer.expect("an authority");
+    let key = KeyPair::generate().expect("a key");
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("an address");
+    let server = params.signed_by(&key, &issuer).expect("a certificate");
+    let write = |name: &str, text: String| fs::write(own.join(name), text).expect("writable");
+    write("ca.pem", issuer.pem());
+    write("server.pem", server.pem());
+    write("server.key", key.serialize_pem());
+}
+
+/// The authority of an nginx with TLS.
+pub(crate) fn authority(own: &Path) -> PathBuf {
+    own.join("ca.pem")
+}
+
+/// A UDP port that was free a moment ago.
+pub(crate) fn free_udp_port() -> u16 {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    socket.local_addr().expect("bound").port()
+}
+
+/// A TCP port that was free a moment ago.
+pub(crate) fn free_tcp_port() -> u16 {
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    socket.local_addr().expect("bound").port()
+}
+
+/// Asks for a file that is not there; any answer will do.
+fn tftp_answers(port: u16) -> bool {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    let patience = Some(Duration::from_millis(200));
+    socket.set_read_timeout(patience).expect("a time");
+    let to = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+    let asked = socket.send_to(b"\x00\x01no-such-file\x00octet\x00", to);
+    asked.is_ok() && socket.recv_from(&mut [0; 600]).is_ok()
+}
