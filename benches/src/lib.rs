@@ -23,7 +23,8 @@ use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::scenario;
 
 /// Settings that all phones share.
-pub const SHARED_SETTINGS: usize = 150;
+pub const FLEET: &str = include_str!("fleet.toml");
+const SHARED_SETTINGS: usize = 150;
 /// Settings of each phone.
 pub const OWN_SETTINGS: usize = 25;
 /// Where the profile's `boot` layout puts the boot file and the shared settings.
@@ -115,13 +116,8 @@ impl Load {
         if let Some(per_s) = self.per_s {
             let _ = write!(text, "[load]\nshape = \"rate\"\nper_s = {per_s:.3}\n");
         }
-        let _ = write!(
-            text,
-            "[[fleet]]\nname = \"storm\"\nphones = {}\nsource = \"dhcp\"\ntransport = \"tftp\"\n\
-             layout = \"boot\"\n[fleet.profiles]\n\"flyingvoice/fip13g\" = 1\n[fleet.web]\n\
-             pnp_enable = \"0\"\n[fleet.common]\n",
-            self.phones
-        );
+        text.push_str(&FLEET.replace("PHONES", &self.phones.to_string()));
+        text.push_str("[fleet.common]\n");
         for number in 0..SHARED_SETTINGS {
             let _ = writeln!(text, "\"features.option_{number:03}.mode\" = \"{number}\"");
         }

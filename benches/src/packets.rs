@@ -136,12 +136,12 @@ pub fn sip_notify() -> Vec<u8> {
         .to_vec()
 }
 
-/// The head of a phone's GET (FLY-18, FLY-92).
+/// The head of a phone's GET (FLY-18).
 #[must_use]
 pub fn http_request() -> Vec<u8> {
     b"GET /site/0021f222b01d.cfg HTTP/1.1\r\n\
       Host: 127.0.0.1\r\n\
-      User-Agent: Flyingvoice FIP13G V0.6.24 00:21:F2:22:B0:1D\r\n\
+      User-Agent: Phone 13 V0.6.24 00:21:F2:22:B0:1D\r\n\
       Accept: */*\r\n\r\n"
         .to_vec()
 }

@@ -249,10 +249,14 @@ impl Life {
         self.enter(Stage::Off);
     }
 
-    /// Reboots because somebody asked for it; loops of the phone's own making are bounded elsewhere.
-    fn reboot(&mut self, turn: &mut Turn<'_>, cause: BootCause) {
-        self.down(turn);
-        self.boot(turn, cause);
+    /// Reboots unless the limit on loops is reached; true when it did.
+    fn reboot(&mut self, turn: &mut Turn<'_>, cause: BootCause) -> bool {
+        let allowed = self.reboots.allow(turn);
+        if allowed {
+            self.down(turn);
+            self.boot(turn, cause);
+        }
+        allowed
     }
 
     /// The phone is up: which run is due (FLY-104, FLY-107, FLY-108), and an address for it.

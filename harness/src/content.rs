@@ -18,9 +18,9 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 pub enum ContentFault {
     /// Two fleets put different bytes at one path.
     #[error(
-        "fleet \"{fleet}\" needs two different files at {path}, or another one than an earlier fleet: \
-         give the fleet a root of its own (root = \"…\"), or where models or phones of one fleet share \
-         the file, put what differs under common_for or own"
+        "fleet \"{fleet}\" needs two different files at {path}, or another one than an earlier \
+         fleet: give the fleet a root of its own (root = \"…\"), or where models or phones of one \
+         fleet share the file, put what differs under common_for or own"
     )]
     Clash {
         /// The fleet that came second.

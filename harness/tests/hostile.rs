@@ -116,8 +116,11 @@ fn is_not_caught_by_a_checksum_that_never_fits() {
     assert_small(&world);
 }
 
+/// Packets of the server's, with the ports that they come from.
+type Answers = Vec<(u16, Vec<u8>)>;
+
 /// Answers the first file with these packets of the server's.
-fn answered(packets: Vec<(u16, Vec<u8>)>) -> World {
+fn answered(packets: Answers) -> World {
     told("tftp://10.0.0.2/x.cfg")
         .filter(move |packet| match rrq_name(packet) {
             Some(_) => Fate::Instead(packets.clone()),
@@ -128,7 +131,7 @@ fn answered(packets: Vec<(u16, Vec<u8>)>) -> World {
 
 #[test]
 fn ends_a_transfer_of_unusable_packets() {
-    let cases: [(&str, Vec<(u16, Vec<u8>)>); 9] = [
+    let cases: [(&str, Answers); 9] = [
         ("nothing", vec![(30_000, Vec::new())]),
         ("one byte", vec![(30_000, vec![0])]),
         ("no block number", vec![(30_000, vec![0, 3, 0])]),

@@ -3,7 +3,7 @@
 //! ```text
 //! start → Discovering ─offer→ (Choosing ─window→) Requesting ─ACK→ Bound ─T1→ Renewing ─T2→ …
 //!             ↑  └─silence→ Paused ←silence, NAK─────┘               ↑────ACK───┴──────────────┤
-//!             └───────────────┘                                       … Rebinding ─expiry, NAK→ start
+//!             └───────────────┘                             … Rebinding ─expiry, NAK→ start
 //! ```
 //!
 //! What a message looks like and how patient the client is comes from the profile (`DhcpSpec`).

@@ -127,13 +127,19 @@ impl Life {
                 self.save();
                 self.due(turn, Trigger::SaveAndApply, false);
             }
-            WebAction::Reboot => self.reboot(turn, BootCause::User),
+            WebAction::Reboot => {
+                self.reboot(turn, BootCause::User);
+            }
             WebAction::FactoryReset => {
-                self.flash = Flash {
-                    firmware: self.flash.firmware.take(),
-                    ..Flash::default()
-                };
-                self.reboot(turn, BootCause::FactoryReset);
+                if self.reboots.allow(turn) {
+                    let firmware = self.flash.firmware.take();
+                    self.flash = Flash {
+                        firmware,
+                        ..Flash::default()
+                    };
+                    self.down(turn);
+                    self.boot(turn, BootCause::FactoryReset);
+                }
             }
         }
     }

@@ -211,7 +211,7 @@ fn pauses_between_files_as_in_the_trace() {
 
 // FLY-74, FLY-75: the common file is found, the phone's own follows and overrides.
 #[test]
-fn takes_the_common_file_and_then_its_own() {
+fn takes_the_file_for_all_and_then_its_own() {
     let world = phone()
         .file(COMMON_CFG, "lang.gui=common\naccount.1.label=common\n")
         .file(MAC_CFG, "account.1.label=own\n")

@@ -77,7 +77,7 @@ fn follows_the_includes_of_its_own_boot_file_from_top_to_bottom() {
 
 // FLY-06, FLY-08, FLY-76: the common boot file serves a phone without one of its own.
 #[test]
-fn falls_back_on_the_common_boot_file() {
+fn falls_back_on_the_boot_file_for_all() {
     let world = phone()
         .file(
             COMMON_BOOT,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bootstorm_emulator::event::{BootCause, EventKind, RunResult, Trigger};
+use bootstorm_emulator::event::{BootCause, EventKind, File, RunResult, Trigger};
 use bootstorm_emulator::phone::io::{Input, WebAction};
 use bootstorm_emulator::phone::stage::StageName;
 use bootstorm_emulator::profile::Param;
@@ -300,4 +300,44 @@ fn forgets_what_was_typed_and_not_saved() {
     world.set(Param::ResyncFromSip, "0");
     world.notify("check-sync", 1);
     assert_eq!(world.phone.stage(), StageName::Idle);
+}
+
+// FLY-120: the whole process, in the order in which the guide's text tells it.
+#[test]
+fn goes_through_the_process_in_the_order_of_the_guide() {
+    let world = phone()
+        .file(
+            COMMON_CFG,
+            "local_contact.data.url=tftp://10.0.0.2/book.xml\n",
+        )
+        .file("book.xml", "<contacts/>")
+        .boot();
+    let parts = world.kinds().filter_map(|kind| match kind {
+        EventKind::Booting(_) => Some("boot"),
+        EventKind::Leased { .. } => Some("address"),
+        EventKind::RunStarted(_) => Some("run"),
+        EventKind::Candidate { .. } => Some("server"),
+        EventKind::Fetched { file, .. } if matches!(file, File::Step(_)) => Some("file"),
+        EventKind::Applied { .. } => Some("settings"),
+        EventKind::ResourceStored { .. } => Some("resource"),
+        EventKind::RunEnded(_) => Some("end"),
+        EventKind::Settled => Some("rest"),
+        _ => None,
+    });
+    let expected = [
+        "boot", "address", "run", "server", "file", "settings", "resource", "end", "rest",
+    ];
+    assert_eq!(parts.collect::<Vec<_>>(), expected);
+}
+
+// FLY-117: TR-069 is off: a phone at rest opens no connection and sends nothing by itself.
+#[test]
+fn speaks_to_nobody_between_its_runs() {
+    let mut world = resting();
+    world.set(Param::PeriodicS, "0");
+    world.power_cycle();
+    world.settle();
+    world.forget();
+    world.run_seconds(10 * 3_600);
+    assert_eq!(world.up().count(), 0);
 }
