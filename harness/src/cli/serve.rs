@@ -20,6 +20,8 @@ const NAP: Duration = Duration::from_millis(100);
 
 /// Serves until Ctrl-C.
 pub(super) fn serve(shared: &Shared, arguments: &ServeArguments) -> Result<Exit, Trouble> {
+    let stop = Arc::new(AtomicBool::new(false));
+    catch_interrupt(Arc::clone(&stop))?;
     let profiles = load::profiles(shared)?;
     let scenario = load::scenario(shared, &arguments.scenario)?;
     let plan = load::plan(scenario, &profiles, arguments.address)?;
@@ -55,8 +57,6 @@ pub(super) fn serve(shared: &Shared, arguments: &ServeArguments) -> Result<Exit,
         pnp_port: Some(0),
         ..Bind::loopback()
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    catch_interrupt(Arc::clone(&stop))?;
     let config = provision::reference(&plan, source, LOOPBACK_POOL);
     let running = Adapter::start(Reference::new(config), &bind).map_err(Trouble::own)?;
     if !shared.quiet {
