@@ -94,7 +94,7 @@ struct Shared {
     /// Seed of every random choice, in place of the scenario's
     #[arg(long, global = true)]
     seed: Option<u64>,
-    /// Say only what went wrong
+    /// Say only what went wrong, and of a run its verdict
     #[arg(long, short, global = true)]
     quiet: bool,
 }
@@ -179,7 +179,7 @@ struct RunArguments {
     /// Write the report as JSON to standard output instead of the table
     #[arg(long)]
     json: bool,
-    /// Also write every event as a line of text to this file
+    /// Also write every event as a line of text to this file (- is standard output)
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
     /// Serve this directory instead of generated files
@@ -210,6 +210,12 @@ struct ServeArguments {
     /// Serve other machines too
     #[arg(long)]
     beyond_loopback: bool,
+    /// How many phones, as with `run --phones`; must be the same there
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    phones: Option<u32>,
+    /// Addresses to lease beyond loopback, as FIRST-LAST/MASK: 10.0.0.50-10.0.0.99/24
+    #[arg(long, value_name = "RANGE")]
+    dhcp_pool: Option<String>,
     /// Answer DHCP on this interface (never done without it beyond loopback)
     #[arg(long, value_name = "NAME")]
     dhcp_interface: Option<String>,

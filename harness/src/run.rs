@@ -222,15 +222,21 @@ fn tell_loopback(facts: &mut RunFacts, subject: &Subject, losses: Losses, count:
             losses.unreachable
         ));
     }
-    facts.subject.extend(
-        subject
-            .endpoints()
-            .into_iter()
-            .map(|(service, address)| Endpoint {
-                service: service.to_owned(),
-                address: address.to_string(),
-            }),
-    );
+    let endpoints = subject.endpoints();
+    let built_in = endpoints.iter().filter(|(.., given)| !given);
+    let built_in: Vec<_> = built_in.map(|(service, ..)| *service).collect();
+    if built_in.len() < endpoints.len() {
+        let services = built_in.join(", ");
+        let note = format!("not the subject's but the built-in server's: {services}");
+        facts.notes.insert(note);
+    }
+    for (service, address, given) in endpoints {
+        let origin = if given { "" } else { " (built in)" };
+        facts.subject.insert(Endpoint {
+            service: format!("{service}{origin}"),
+            address: address.to_string(),
+        });
+    }
     let shards = u64::from(count);
     facts.limits.insert(
         "shared UDP ports".to_owned(),

@@ -27,6 +27,19 @@ pub struct Subject {
     pub https: Option<SocketAddrV4>,
     /// The port at which SIP PnP multicast is heard, well-known 5060.
     pub pnp_port: Option<u16>,
+    /// Which of them are the user's; the others are the built-in server's.
+    pub given: Given,
+}
+
+/// Endpoints that the user named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Given {
+    /// TFTP
+    pub tftp: bool,
+    /// HTTP
+    pub http: bool,
+    /// HTTPS
+    pub https: bool,
 }
 
 impl Subject {
@@ -40,6 +53,7 @@ impl Subject {
             http: None,
             https: None,
             pnp_port: None,
+            given: Given::default(),
         }
     }
 
@@ -92,19 +106,19 @@ impl Subject {
         }
     }
 
-    /// Every endpoint with the name of its service.
+    /// Every endpoint: the name of its service, where it is, and whether the user named it.
     #[must_use]
-    pub fn endpoints(&self) -> Vec<(&'static str, SocketAddrV4)> {
+    pub fn endpoints(&self) -> Vec<(&'static str, SocketAddrV4, bool)> {
         let pnp = self.pnp_port.map(|port| SocketAddrV4::new(PNP_GROUP, port));
         let all = [
-            ("dhcp", self.dhcp),
-            ("tftp", self.tftp),
-            ("http", self.http),
-            ("https", self.https),
-            ("pnp", pnp),
+            ("dhcp", self.dhcp, false),
+            ("tftp", self.tftp, self.given.tftp),
+            ("http", self.http, self.given.http),
+            ("https", self.https, self.given.https),
+            ("pnp", pnp, false),
         ];
         all.into_iter()
-            .filter_map(|(name, at)| Some((name, at?)))
+            .filter_map(|(name, at, given)| Some((name, at?, given)))
             .collect()
     }
 }

@@ -40,11 +40,14 @@ pub(super) fn check(shared: &Shared, files: &[PathBuf]) -> Result<Exit, Trouble>
     Ok(if faulty == 0 { Exit::Met } else { Exit::Usage })
 }
 
-/// A scenario has fleets; whatever else there is is taken for a profile.
+/// A profile says what it inherits from, or which vendor or model it is of; whatever else there is
+/// is taken for a scenario.
 fn is_scenario(name: &str, text: &str) -> bool {
     let log = Log::default();
     let tree = Node::parse(name, text, &log);
-    tree.get("fleet").is_some() || tree.get("load").is_some() || tree.get("deadline_s").is_some()
+    ["inherits", "vendor", "model"]
+        .iter()
+        .all(|key| tree.get(key).is_none())
 }
 
 fn check_scenario(name: &str, text: &str, profiles: &ProfileSet) -> Result<(), String> {

@@ -33,7 +33,7 @@ pub(super) fn columns() -> u16 {
     terminal_size::terminal_size().map_or(COLUMNS, |(width, _)| width.0)
 }
 
-/// Raises the flag at the first Ctrl-C; the second ends the program at once.
+/// Raises the flag at the first Ctrl-C or SIGTERM; the second ends the program at once.
 ///
 /// # Errors
 /// When the operating system lets no signal be caught.
@@ -46,11 +46,18 @@ pub(super) fn catch_interrupt(stop: Arc<AtomicBool>) -> Result<(), Trouble> {
     // Here and not in the thread, so that it is caught from when this returns.
     let mut signals = {
         let _within = runtime.enter();
-        signal(SignalKind::interrupt()).map_err(failed)?
+        let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        (interrupt, terminate)
     };
     let watch = move || {
         runtime.block_on(async {
-            while signals.recv().await.is_some() {
+            loop {
+                // A CI job that is cancelled sends SIGTERM: the report is wanted then, too.
+                tokio::select! {
+                    _ = signals.0.recv() => {}
+                    _ = signals.1.recv() => {}
+                }
                 if stop.swap(true, Ordering::Relaxed) {
                     std::process::exit(Exit::Interrupted as i32);
                 }

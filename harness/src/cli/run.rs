@@ -42,7 +42,7 @@ pub(super) fn run(shared: &Shared, arguments: &RunArguments) -> Result<Exit, Tro
     let orders = orders(shared, arguments, &plan);
     catch_interrupt(Arc::clone(&orders.stop))?;
     writable(&arguments.out)?;
-    if let Some(file) = &arguments.events {
+    if let Some(file) = arguments.events.as_ref().filter(|file| !is_stdout(file)) {
         let opened = fs::OpenOptions::new().create(true).append(true).open(file);
         opened.map_err(|fault| unwritten(file, &fault))?;
     }
@@ -81,7 +81,20 @@ fn plan(
         Attachment::Memory => SIMULATED_SERVER,
         Attachment::Loopback => Ipv4Addr::LOCALHOST,
     };
-    load::plan(scenario, profiles, server)
+    let plan = load::plan(scenario, profiles, server)?;
+    let last = plan.phones().saturating_sub(1);
+    let last = arguments.phone.unwrap_or(last).min(last);
+    let start = plan.phone(last).map_or(Duration::ZERO, |phone| phone.start);
+    let deadline = plan.scenario.deadline;
+    if start > deadline {
+        return Err(Trouble::usage(format!(
+            "the last phone is switched on after {:.1} s, the run ends after {:.1} s: raise \
+             --deadline, or boot fewer phones with --phones",
+            start.as_secs_f64(),
+            deadline.as_secs_f64()
+        )));
+    }
+    Ok(plan)
 }
 
 fn planned(arguments: &RunArguments, plan: &Plan) -> u32 {
@@ -148,10 +161,15 @@ fn repeat(shared: &Shared, arguments: &RunArguments, plan: &Plan) -> String {
         words.push("--tftp-server async-tftp".to_owned());
     }
     words.push(format!(
-        "--seed {} --phone {{phone}} --events /dev/stdout",
+        "--seed {} --phone {{phone}} --out bootstorm-report/phone-{{phone}} --events -",
         plan.scenario.seed
     ));
     words.join(" ")
+}
+
+/// `-` stands for standard output, which must not be opened a second time.
+fn is_stdout(file: &Path) -> bool {
+    file == Path::new("-") || file == Path::new("/dev/stdout")
 }
 
 /// A word as a shell takes it.
@@ -245,9 +263,18 @@ fn on_loopback(
     let (built_in, mut subject) = start(arguments, given.source, plan)?;
     for endpoint in given.subjects {
         match endpoint.scheme {
-            Scheme::Tftp => subject.tftp = Some(endpoint.address),
-            Scheme::Http => subject.http = Some(endpoint.address),
-            Scheme::Https => subject.https = Some(endpoint.address),
+            Scheme::Tftp => {
+                subject.tftp = Some(endpoint.address);
+                subject.given.tftp = true;
+            }
+            Scheme::Http => {
+                subject.http = Some(endpoint.address);
+                subject.given.http = true;
+            }
+            Scheme::Https => {
+                subject.https = Some(endpoint.address);
+                subject.given.https = true;
+            }
             // Refused when it was read.
             Scheme::Ftp => {}
         }
@@ -362,7 +389,7 @@ fn deliver(shared: &Shared, arguments: &RunArguments, ended: &Ended) -> Result<E
     let path = arguments.out.join("report.json");
     let written = fs::write(&path, &text);
     if let Some(file) = &arguments.events {
-        if file == Path::new("/dev/stdout") {
+        if is_stdout(file) {
             // Opened a second time, a redirected file would be written over by what follows.
             print(&String::from_utf8_lossy(&ended.transcript));
         } else {

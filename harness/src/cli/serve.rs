@@ -1,6 +1,7 @@
 //! `bootstorm serve`
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use super::live::catch_interrupt;
 use super::{Exit, ServeArguments, Shared, TftpServer, Trouble, load, print};
-use crate::provision::{self, LOOPBACK_POOL};
+use crate::provision::{self, LOOPBACK_POOL, Pool};
 use crate::reference::Reference;
 use crate::reference::adapter::{Adapter, Bind, Endpoints};
 use crate::reference::certificate::Authority;
@@ -23,7 +24,11 @@ pub(super) fn serve(shared: &Shared, arguments: &ServeArguments) -> Result<Exit,
     let stop = Arc::new(AtomicBool::new(false));
     catch_interrupt(Arc::clone(&stop))?;
     let profiles = load::profiles(shared)?;
-    let scenario = load::scenario(shared, &arguments.scenario)?;
+    let mut scenario = load::scenario(shared, &arguments.scenario)?;
+    if let Some(phones) = arguments.phones {
+        scenario.resize(phones);
+    }
+    let pool = pool(arguments)?;
     let plan = load::plan(scenario, &profiles, arguments.address)?;
     let source = match &arguments.content {
         Some(path) => directory(path)?,
@@ -57,7 +62,7 @@ pub(super) fn serve(shared: &Shared, arguments: &ServeArguments) -> Result<Exit,
         pnp_port: Some(0),
         ..Bind::loopback()
     };
-    let config = provision::reference(&plan, source, LOOPBACK_POOL);
+    let config = provision::reference(&plan, source, pool);
     let running = Adapter::start(Reference::new(config), &bind).map_err(Trouble::own)?;
     if !shared.quiet {
         let mut endpoints = *running.endpoints();
@@ -104,4 +109,55 @@ fn told(endpoints: &Endpoints, scenario: &str, phones: u32) -> String {
         .filter_map(|(name, at)| Some(format!("  {name:<12}{}\n", at?)));
     let lines: String = lines.collect();
     format!("serving {scenario} ({phones} phones); Ctrl-C ends it\n{lines}")
+}
+
+/// The addresses to lease: those of loopback, or what the user gave for another network.
+fn pool(arguments: &ServeArguments) -> Result<Pool, Trouble> {
+    match &arguments.dhcp_pool {
+        Some(text) => read_pool(text).ok_or_else(|| {
+            Trouble::usage(format!(
+                "--dhcp-pool {text}: expected FIRST-LAST/MASK, for example 10.0.0.50-10.0.0.99/24"
+            ))
+        }),
+        None if arguments.dhcp_interface.is_some() => Err(Trouble::usage(
+            "--dhcp-interface needs --dhcp-pool: which addresses may be leased there",
+        )),
+        None => Ok(LOOPBACK_POOL),
+    }
+}
+
+fn read_pool(text: &str) -> Option<Pool> {
+    let (range, bits) = text.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let (first, last): (Ipv4Addr, Ipv4Addr) = (first.parse().ok()?, last.parse().ok()?);
+    let bits: u32 = bits.parse().ok().filter(|bits| (1..=30).contains(bits))?;
+    let mask = u32::MAX << (32 - bits);
+    let one_network = u32::from(first) & mask == u32::from(last) & mask;
+    (first <= last && one_network).then(|| Pool {
+        first,
+        last,
+        mask: Ipv4Addr::from(mask),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_pool_and_refuses_what_is_none() {
+        let pool = read_pool("10.0.0.50-10.0.0.99/24").expect("a pool");
+        assert_eq!(pool.mask, Ipv4Addr::new(255, 255, 255, 0));
+        assert_eq!(pool.last, Ipv4Addr::new(10, 0, 0, 99));
+        for text in [
+            "",
+            "10.0.0.50",
+            "10.0.0.50-10.0.0.40/24",
+            "10.0.0.5-10.0.1.5/24",
+            "10.0.0.5-10.0.0.9/0",
+            "10.0.0.5-10.0.0.9/33",
+        ] {
+            assert!(read_pool(text).is_none(), "{text}");
+        }
+    }
 }
