@@ -317,7 +317,10 @@ fn goes_through_the_process_in_the_order_of_the_guide() {
         EventKind::Leased { .. } => Some("address"),
         EventKind::RunStarted(_) => Some("run"),
         EventKind::Candidate { .. } => Some("server"),
-        EventKind::Fetched { file, .. } if matches!(file, File::Step(_)) => Some("file"),
+        EventKind::Fetched {
+            file: File::Step(_),
+            ..
+        } => Some("file"),
         EventKind::Applied { .. } => Some("settings"),
         EventKind::ResourceStored { .. } => Some("resource"),
         EventKind::RunEnded(_) => Some("end"),
