@@ -22,11 +22,10 @@ use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::scenario;
 
-/// Settings that all phones share.
+/// The fleet as a scenario, without its size, rate and shared settings.
 pub const FLEET: &str = include_str!("fleet.toml");
+/// Settings that all phones share.
 const SHARED_SETTINGS: usize = 150;
-/// Settings of each phone.
-pub const OWN_SETTINGS: usize = 25;
 /// Where the profile's `boot` layout puts the boot file and the shared settings.
 const BOOT_FILE: &str = "y000000000000.boot";
 const SHARED_FILE: &str = "site files/common settings.cfg";
