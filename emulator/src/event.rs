@@ -156,7 +156,7 @@ pub enum LineReason {
     OverLimit,
 }
 
-/// A limit of `limits`.
+/// A limit of `limits`. Lines, values, links and names over their limits are `LinesIgnored`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// `CANDIDATES_MAX`
@@ -169,18 +169,14 @@ pub enum Limit {
     LinkDepth,
     /// `FILE_BYTES_MAX` or `IMAGE_BYTES_MAX`
     FileBytes,
-    /// `LINES_MAX`
-    Lines,
-    /// `VALUE_BYTES_MAX`
-    ValueBytes,
-    /// `XML_DEPTH_MAX`
-    XmlDepth,
     /// `HEADERS_MAX` or `HEADER_BYTES_MAX`
     Headers,
     /// `URL_BYTES_MAX`
     UrlBytes,
-    /// `NAMES_MAX`
-    Names,
+    /// `SETTINGS_BYTES_MAX`: the oldest layers were dropped.
+    SettingsBytes,
+    /// `TRANSFER_SECONDS_MAX`
+    TransferSeconds,
     /// `REBOOTS_PER_HOUR_MAX`
     Reboots,
     /// `STRAYS_MAX`

@@ -46,3 +46,6 @@ pub const FRESH_CHANNELS: u16 = 16_000;
 /// Files whose digest a phone keeps; the one kept longest is forgotten first, and such a file is
 /// applied again.
 pub const DIGESTS_MAX: usize = 128;
+/// Seconds that one file may take, whatever progress it makes; unspecified, but a server that sends
+/// a byte now and then must not hold a phone for days.
+pub const TRANSFER_SECONDS_MAX: u64 = 3_600;

@@ -3,6 +3,7 @@
 
 mod apply;
 mod fetching;
+mod holdings;
 pub mod io;
 mod params;
 pub mod resync;
@@ -26,8 +27,9 @@ use crate::profile::Param;
 use crate::rng::Rng;
 use crate::shelf::Shelf;
 use crate::time::Moment;
+use holdings::{Carried, Holdings};
 use io::{Channel, Effect, Input, Outputs};
-use run::{Carried, Holdings, Run, RunEnd};
+use run::{Run, RunEnd};
 use schedule::Schedule;
 use stage::{Stage, StageName};
 use turn::Turn;

@@ -127,7 +127,7 @@ impl Writer<'_> {
     fn settings(&self, profile: &Profile, scope: Scope, format: Format) -> Vec<u8> {
         let mut settings = Vec::new();
         if matches!(scope, Scope::Common | Scope::All) {
-            settings.extend(self.plan.fleet_settings(self.phone, false));
+            settings.extend(self.plan.fleet_settings(self.phone));
         }
         if matches!(scope, Scope::Own | Scope::All) {
             settings.extend(self.plan.own_settings(self.phone));

@@ -14,11 +14,12 @@ use std::time::Duration;
 use bootstorm::reference::http::{HttpConfig, Redirect};
 use bootstorm_emulator::event::{EventKind, Fault, Limit, LineReason};
 use bootstorm_emulator::limits::{
-    DOCUMENT_LINKS_MAX, FILE_BYTES_MAX, REBOOTS_PER_HOUR_MAX, REDIRECTS_MAX,
+    DOCUMENT_LINKS_MAX, FILE_BYTES_MAX, REBOOTS_PER_HOUR_MAX, REDIRECTS_MAX, TRANSFER_SECONDS_MAX,
 };
 use bootstorm_emulator::phone::io::{Channel, Connection, Input};
 use bootstorm_emulator::profile::{Param, StepId};
 use bootstorm_emulator::rng::Rng;
+use bootstorm_emulator::time::Moment;
 use bootstorm_emulator::wire::tftp::{self, Packet as Tftp};
 use world::{Fate, Lane, SERVER, Way, World, data, md5_hex, rrq_name};
 
@@ -211,6 +212,39 @@ fn ends_a_transfer_without_a_last_block_at_the_file_limit() {
     assert!(world.reached(Limit::FileBytes));
     assert!(gave_up(&world, Fault::TooLarge));
     assert_small(&world);
+}
+
+// Unspecified: a server that answers each packet only when it is repeated makes progress for hours;
+// the phone gives the file up.
+#[test]
+fn ends_a_transfer_that_crawls() {
+    let mut last = None;
+    let mut world = told("tftp://10.0.0.2/x.cfg").filter(move |packet| {
+        if packet.way == Way::Down || !matches!(packet.lane, Lane::Udp(Channel::Fresh(_))) {
+            return Fate::Pass;
+        }
+        let repeated = last.as_deref() == Some(packet.bytes.as_slice());
+        last = Some(packet.bytes.clone());
+        match tftp::decode(&packet.bytes) {
+            _ if !repeated => Fate::Lose,
+            Ok(Tftp::Read(_)) => Fate::Instead(vec![(30_000, data(1, &[b'#'; 512]))]),
+            Ok(Tftp::Ack { block }) => {
+                Fate::Instead(vec![(30_000, data(block.wrapping_add(1), &[b'#'; 512]))])
+            }
+            _ => Fate::Lose,
+        }
+    });
+    world.input(Input::Power);
+    world.wait_for("the end of the file", |world| {
+        world.reached(Limit::TransferSeconds)
+    });
+    assert!(gave_up(&world, Fault::Silence));
+    let begun = world.when("RRQ x.cfg").since(Moment::ZERO).as_secs();
+    let ended = world.when_event(|kind| matches!(kind, EventKind::GaveUp { .. }));
+    assert_eq!(
+        ended.since(Moment::ZERO).as_secs(),
+        begun + TRANSFER_SECONDS_MAX
+    );
 }
 
 /// Answers every HTTP request with these bytes.

@@ -11,15 +11,6 @@ use bootstorm_emulator::shelf::Shelf;
 
 use crate::plan::{PhonePlan, Plan};
 
-/// What one phone must hold.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Intended {
-    /// Key and value, ordered by key, each key once.
-    pub settings: Vec<(String, String)>,
-    /// The firmware version that must run; `None` = any.
-    pub firmware: Option<String>,
-}
-
 /// The first difference between what a phone holds and what it was meant to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Difference {

@@ -1,7 +1,6 @@
 //! A scenario made definite: every phone with its MAC, profile, start, and what the server must
 //! know about it. Nothing is stored per phone: a million phones cost no more than their fleets.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +11,6 @@ use bootstorm_emulator::profile::set::{ProfileSet, UnknownProfile};
 use bootstorm_emulator::profile::template::{Template, Vars};
 use bootstorm_emulator::profile::{ContentKind, Profile};
 
-use crate::intended::Intended;
 use crate::scenario::{Discovery, Fleet, Scenario};
 
 /// Phones in one plan at most: MAC addresses have 24 free bits.
@@ -288,31 +286,17 @@ impl Plan {
         Some(image.path.text(&self.vars(phone)))
     }
 
-    /// What one phone must hold in the end; its own settings override common ones.
+    /// The settings of a fleet's common file.
     #[must_use]
-    pub fn intended(&self, phone: &PhonePlan) -> Intended {
-        let mut settings = BTreeMap::new();
-        settings.extend(self.fleet_settings(phone, true));
-        settings.extend(self.own_settings(phone));
-        let firmware = self.fleet(phone).and_then(|fleet| fleet.firmware.clone());
-        Intended {
-            settings: settings.into_iter().collect(),
-            firmware,
-        }
-    }
-
-    /// The settings of a fleet's common file; with `only_taken` those that the phone's model
-    /// takes of it.
-    #[must_use]
-    pub fn fleet_settings(&self, phone: &PhonePlan, only_taken: bool) -> Vec<(String, String)> {
+    pub fn fleet_settings(&self, phone: &PhonePlan) -> Vec<(String, String)> {
         let vars = self.vars(phone);
-        let settings = self.fleet_templates(phone, only_taken).into_iter();
+        let settings = self.fleet_templates(phone, false).into_iter();
         settings
             .map(|(key, value)| (key, value.text(&vars)))
             .collect()
     }
 
-    /// The same with their holes still open.
+    /// The same with their holes still open; with `only_taken` those that the phone's model takes.
     #[must_use]
     pub fn fleet_templates(&self, phone: &PhonePlan, only_taken: bool) -> Vec<(String, Template)> {
         let (Some(fleet), Some(profile)) = (self.fleet(phone), self.profile(phone)) else {

@@ -3,12 +3,13 @@
 use std::rc::Rc;
 
 use super::turn::Turn;
-use crate::event::{EventKind, File};
+use crate::event::{EventKind, File, Limit};
 use crate::flash::Flash;
 use crate::format::LineFaults;
+
 use crate::names::Name;
 use crate::profile::keys::Meaning;
-use crate::settings::Vetted;
+use crate::settings::{Applied, SETTINGS_BYTES_MAX, Vetted};
 
 /// A settings document as it came, waiting to be applied.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub(super) fn overlay(turn: &mut Turn<'_>, flash: &mut Flash, documents: &[Colle
         let applied = flash.settings.overlay(document.file, vetted);
         reboot |= applied.reboot;
         if !document.known {
-            accepted(turn, flash, document, applied.settings, applied.changed);
+            accepted(turn, flash, document, applied);
         }
     }
     reboot && flash.settings.changes_since(&before).reboot
@@ -48,16 +49,10 @@ pub(super) fn load(turn: &mut Turn<'_>, flash: &mut Flash, document: &Collected)
     let applied = flash
         .settings
         .replace(document.file, Rc::clone(&document.vetted));
-    accepted(turn, flash, document, applied.settings, applied.changed);
+    accepted(turn, flash, document, applied);
 }
 
-fn accepted(
-    turn: &mut Turn<'_>,
-    flash: &mut Flash,
-    document: &Collected,
-    settings: u32,
-    changed: u32,
-) {
+fn accepted(turn: &mut Turn<'_>, flash: &mut Flash, document: &Collected, applied: Applied) {
     flash.remember(document.file, document.md5);
     for (_, meaning) in &document.vetted.meanings {
         if let Meaning::Bound(param) = meaning {
@@ -67,9 +62,13 @@ fn accepted(
     report_ignored(turn, document.file, &document.vetted.faults);
     turn.event(EventKind::Applied {
         file: document.file,
-        settings,
-        changed,
+        settings: applied.settings,
+        changed: applied.changed,
     });
+    if applied.over_limit {
+        let (limit, value) = (Limit::SettingsBytes, SETTINGS_BYTES_MAX as u64);
+        turn.event(EventKind::LimitReached { limit, value });
+    }
 }
 
 /// Says which lines of a file were not taken over (FLY-30).

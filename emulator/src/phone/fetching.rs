@@ -1,21 +1,25 @@
 //! One file at a time: chooses the protocol, keeps the pauses between files, and turns what the
 //! transfer says into the events of the ladder step.
 
+use std::net::SocketAddrV4;
 use std::time::Duration;
 
+use super::holdings::Carried;
 use super::io::{Channel, Input};
 use super::params::HttpIdentity;
-use super::run::{Carried, server_of};
 use super::turn::Turn;
 use crate::event::{EventKind, Fault, File, Limit};
 use crate::format::Format;
-use crate::limits::{FILE_BYTES_MAX, FRESH_CHANNELS, IMAGE_BYTES_MAX};
+use crate::limits::{FILE_BYTES_MAX, FRESH_CHANNELS, IMAGE_BYTES_MAX, TRANSFER_SECONDS_MAX};
 use crate::profile::StepId;
 use crate::time::Moment;
 use crate::transfer::Ending;
 use crate::transfer::http::{HttpClient, RequestOptions};
 use crate::transfer::tftp::{LastAck, TftpClient};
 use crate::url::{Scheme, Url};
+
+/// `TRANSFER_SECONDS_MAX` as a time.
+const TRANSFER_MAX: Duration = Duration::from_secs(TRANSFER_SECONDS_MAX);
 
 /// A file to fetch.
 #[derive(Debug)]
@@ -78,8 +82,13 @@ impl Fetching {
         match &self.active {
             Active::Nothing => None,
             Active::Waiting(_) => Some(self.not_before),
-            Active::Tftp(_, _, client) => Some(client.deadline()),
-            Active::Http(..) => self.http.deadline(),
+            Active::Tftp(_, started, client) => {
+                Some(client.deadline().min(*started + TRANSFER_MAX))
+            }
+            Active::Http(_, started) => {
+                let end = *started + TRANSFER_MAX;
+                Some(self.http.deadline().map_or(end, |due| due.min(end)))
+            }
         }
     }
 
@@ -103,6 +112,12 @@ impl Fetching {
     }
 
     pub(super) fn input(&mut self, turn: &mut Turn<'_>, input: &Input<'_>) -> Option<Finished> {
+        if self.is_too_slow(turn.now) {
+            let (limit, value) = (Limit::TransferSeconds, TRANSFER_SECONDS_MAX);
+            turn.event(EventKind::LimitReached { limit, value });
+            self.http.close(turn);
+            return self.finish(turn, Ending::Failed(Fault::Silence));
+        }
         let ending = match (&mut self.active, input) {
             (Active::Waiting(_), Input::Tick) if self.not_before <= turn.now => {
                 let active = std::mem::replace(&mut self.active, Active::Nothing);
@@ -126,6 +141,16 @@ impl Fetching {
             _ => None,
         };
         ending.and_then(|ending| self.finish(turn, ending))
+    }
+
+    /// A file that never comes to its end, however busy the server is with it.
+    fn is_too_slow(&self, now: Moment) -> bool {
+        match &self.active {
+            Active::Tftp(_, started, _) | Active::Http(_, started) => {
+                *started + TRANSFER_MAX <= now
+            }
+            Active::Nothing | Active::Waiting(_) => false,
+        }
     }
 
     /// A datagram for the transfer under way, or the last block of the one before once more: the
@@ -263,4 +288,13 @@ fn between_files(turn: &mut Turn<'_>) -> Duration {
         .rng
         .up_to(u64::try_from(spread.as_nanos()).unwrap_or(u64::MAX));
     timers.between_files_min + Duration::from_nanos(drawn)
+}
+
+/// The socket address of a URL's server, as the phone means it.
+fn server_of(turn: &Turn<'_>, url: &Url) -> Option<SocketAddrV4> {
+    let address = turn.shelf.resolve(&url.host)?;
+    Some(SocketAddrV4::new(
+        address,
+        url.port.unwrap_or(url.scheme.port()),
+    ))
 }

@@ -1,9 +1,9 @@
 //! One provisioning run: the sources in their order, each candidate walked, until the profile's
 //! end is reached (FLY-94).
 
-use std::net::SocketAddrV4;
 use std::sync::Arc;
 
+use super::holdings::{Carried, Holdings};
 use super::io::{Channel, Input};
 use super::params;
 use super::turn::Turn;
@@ -15,7 +15,6 @@ use crate::flash::Flash;
 use crate::limits::CANDIDATES_MAX;
 use crate::profile::{Param, Source, SourceId, SourceKind, SourcesEnd};
 use crate::time::Moment;
-use crate::transfer::tftp::LastAck;
 use crate::url::{Scheme, Url};
 
 /// A run under way.
@@ -30,17 +29,6 @@ pub struct Run {
     trigger: Trigger,
     /// The search that is over: a server whose NOTIFY was answered in vain sends it again.
     searched: Option<PnpClient>,
-}
-
-/// What outlives a walk and a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Carried {
-    /// The number of the next fresh UDP port.
-    pub(super) channel: u16,
-    /// The number of the next TCP connection.
-    pub(super) connection: u16,
-    /// The last TFTP transfer's last ACK, in case the server missed it (RFC 1350 §6).
-    pub(super) last_ack: Option<LastAck>,
 }
 
 #[derive(Debug)]
@@ -63,13 +51,6 @@ pub(super) enum RunEnd {
     Install(Arc<str>, RunResult),
     /// Nothing more, but the firmware could not be had (FLY-93).
     UpgradeFailed(RunResult),
-}
-
-/// What the run may look at and change besides its turn.
-pub(super) struct Holdings<'a> {
-    pub(super) flash: &'a mut Flash,
-    pub(super) lease: Option<&'a Lease>,
-    pub(super) profile_index: u16,
 }
 
 impl Run {
@@ -360,13 +341,4 @@ fn config_file_name(turn: &Turn<'_>, holdings: &Holdings<'_>, source: &Source) -
         }
     }
     params::expanded(turn, holdings.flash, Param::ConfigFileName)
-}
-
-/// The socket address of a URL's server, as the phone means it.
-pub(super) fn server_of(turn: &Turn<'_>, url: &Url) -> Option<SocketAddrV4> {
-    let address = turn.shelf.resolve(&url.host)?;
-    Some(SocketAddrV4::new(
-        address,
-        url.port.unwrap_or(url.scheme.port()),
-    ))
 }

@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use super::apply::{self, Collected};
 use super::fetching::{Fetching, Target};
+use super::holdings::{Carried, Holdings};
 use super::io::Input;
 use super::params::HttpIdentity;
-use super::run::{Carried, Holdings};
+
 use super::turn::Turn;
 use crate::bodies::Body;
 use crate::event::{EventKind, Fault, File, Limit};
