@@ -17,7 +17,7 @@ use bootstorm_emulator::wire::{self, Malformed};
 type Entry = fn(&[u8]) -> bool;
 
 /// Every target, by name.
-pub(crate) const ENTRIES: [(&str, Entry); 10] = [
+pub(crate) const ENTRIES: [(&str, Entry); 11] = [
     ("answer", answer),
     ("bootfile", bootfile),
     ("checksum", checksum),
@@ -25,6 +25,7 @@ pub(crate) const ENTRIES: [(&str, Entry); 10] = [
     ("http", http),
     ("keyvalue", keyvalue),
     ("sip", sip),
+    ("sntp", sntp),
     ("tftp", tftp),
     ("url", url),
     ("version", version),
@@ -106,6 +107,23 @@ fn tftp(bytes: &[u8]) -> bool {
         }
     }
     assert_eq!(tftp::decode(&out), Ok(packet));
+    true
+}
+
+/// An SNTP packet. Written again, it reads back the same.
+fn sntp(bytes: &[u8]) -> bool {
+    use wire::sntp::Packet;
+
+    let packet = match Packet::decode(bytes) {
+        Ok(packet) => packet,
+        Err(malformed) => return refused(malformed, bytes),
+    };
+    let mut again = Vec::new();
+    packet.encode(&mut again);
+    assert_eq!(Packet::decode(&again), Ok(packet));
+    for stamp in [packet.reference, packet.receive, packet.transmit] {
+        let _ = stamp.unix_nanos();
+    }
     true
 }
 

@@ -1,4 +1,6 @@
 //! Sources of candidates: the state machines that find a provisioning server.
 
 pub mod dhcp;
+pub mod joined;
 pub mod pnp;
+pub mod redirect;

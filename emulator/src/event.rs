@@ -62,6 +62,10 @@ pub enum Trigger {
     CheckSync,
     /// Save & Apply on the web page.
     SaveAndApply,
+    /// "Start provisioning" in the phone's menu (AUE-19, GIG-55).
+    Manual,
+    /// The weekday and time set for it (AUE-21).
+    Timetable,
 }
 
 /// How a provisioning run ended.
@@ -137,6 +141,22 @@ pub enum Fault {
     ForeignTransaction,
     /// Our own side ran out of descriptors or addresses; never the server's fault.
     Local,
+    /// XML that is not well-formed.
+    BadXml,
+    /// A document made for another product or another phone (GIG-25).
+    ForeignDocument,
+    /// A version that differs from the one announced for the file (GIG-41).
+    VersionMismatch,
+    /// A certificate that cannot be read.
+    BadCertificate,
+    /// A server whose clock is not set, or an answer to another request.
+    NoTime,
+    /// A SIP final answer other than success, challenge or a wish for a longer time.
+    SipStatus(u16),
+    /// A document of a kind that is not allowed here (AUE-02).
+    KindRefused,
+    /// A link back to a document of the same run (AUE-65).
+    Cycle,
 }
 
 /// Why a line of a document was not taken over.
@@ -154,6 +174,25 @@ pub enum LineReason {
     NotALink,
     /// Beyond the limit of lines, links or names.
     OverLimit,
+}
+
+/// Why a settings section was not stored, or an operation not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SectionFault {
+    /// The model has no such section.
+    Unknown,
+    /// An element that the section must have is missing.
+    MissingChild,
+    /// A value outside its type or range.
+    BadValue,
+    /// A version newer than the phone's own, or one that no migration starts from.
+    Version,
+    /// A path outside the subset of XPath that is understood.
+    Path,
+    /// A path that addresses nothing (AUE-77).
+    NoMatch,
+    /// A path that addresses an attribute (AUE-76).
+    Attribute,
 }
 
 /// A limit of `limits`. Lines, values, links and names over their limits are `LinesIgnored`.
@@ -369,4 +408,68 @@ pub enum EventKind {
     },
     /// The phone lost power.
     PowerCut,
+    /// The phone knows the time.
+    TimeSet {
+        /// Seconds since 1970-01-01 00:00 UTC.
+        unix_s: u64,
+    },
+    /// A document was had and is not for this phone, or contradicts what announced it: as if it
+    /// were absent.
+    DocumentSkipped {
+        /// The file.
+        file: File,
+        /// Why.
+        fault: Fault,
+    },
+    /// A certificate was read and installed.
+    CertificateInstalled {
+        /// The file.
+        file: File,
+        /// A handset would have asked its user first (GIG-47).
+        would_ask: bool,
+    },
+    /// A settings section took effect.
+    SectionStored {
+        /// The section.
+        section: Name,
+        /// Where the document's version of it differed from the phone's own.
+        migrated_from: Option<Name>,
+    },
+    /// A settings section was refused; the phone's own stays as it was.
+    SectionRefused {
+        /// The section.
+        section: Name,
+        /// Why.
+        fault: SectionFault,
+        /// The line of the document, from 1.
+        line: u32,
+    },
+    /// An operation on the settings tree was left out.
+    OperationSkipped {
+        /// The line of the document, from 1.
+        line: u32,
+        /// Why.
+        fault: SectionFault,
+    },
+    /// An account is registered.
+    Registered {
+        /// The account, counted as the vendor counts.
+        account: u8,
+        /// For how long, in seconds.
+        seconds: u32,
+        /// An existing registration was refreshed.
+        renewed: bool,
+    },
+    /// An account could not be registered.
+    RegistrationFailed {
+        /// The account, counted as the vendor counts.
+        account: u8,
+        /// Why.
+        fault: Fault,
+    },
+    /// A check-sync from a host that may not send one (AUE-22).
+    SenderRefused {
+        /// The sender.
+        address: Ipv4Addr,
+    },
 }

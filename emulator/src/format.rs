@@ -3,10 +3,13 @@
 
 pub mod answer;
 mod bootfile;
+pub mod catalogue;
 mod checksum;
 mod keyvalue;
 mod lines;
+pub mod sections;
 mod version;
+pub mod xml;
 
 pub(crate) use lines::Scratch;
 
@@ -27,18 +30,26 @@ pub enum Format {
     /// The answer of the HTTP sibling method: `key="value"` lines, XML elements, or an encrypted
     /// profile, told apart by content.
     Answer,
+    /// XML: catalogues of categories, lists of versions, steps, and `param` settings; told apart
+    /// by their root.
+    Catalogue,
+    /// XML: settings sections, references and operations, told apart by their root. Read by
+    /// `sections`, since they hold markers of the phone.
+    Sections,
     /// Stored, not read.
     Opaque,
 }
 
 impl Format {
     /// Every format with the name that profiles use.
-    pub const ALL: [(Self, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str); 8] = [
         (Self::KeyValue, "key-value"),
         (Self::Boot, "boot"),
         (Self::Checksum, "checksum"),
         (Self::Version, "version"),
         (Self::Answer, "answer"),
+        (Self::Catalogue, "catalogue"),
+        (Self::Sections, "sections"),
         (Self::Opaque, "opaque"),
     ];
 }
@@ -69,6 +80,8 @@ pub struct Document {
     pub checksum: Option<[u8; 16]>,
     /// A version file's version.
     pub version: Option<Span>,
+    /// What a document of the catalogue family is besides its settings.
+    pub catalogue: Option<Box<catalogue::Catalogue>>,
     /// Lines that were not taken over.
     pub faults: LineFaults,
 }
@@ -293,7 +306,8 @@ pub(crate) fn read_with(
         Format::Checksum => checksum::read(bytes),
         Format::Version => version::read(options, bytes, keys, scratch),
         Format::Answer => answer::read(options, bytes, keys, scratch),
-        Format::Opaque => Document::default(),
+        Format::Catalogue => catalogue::read(bytes, keys, scratch),
+        Format::Sections | Format::Opaque => Document::default(),
     }
 }
 
@@ -319,7 +333,7 @@ pub fn write(format: Format, options: FormatOptions, draft: &Draft<'_>) -> Vec<u
         Format::Boot => bootfile::write(draft),
         Format::Checksum => checksum::write(draft),
         Format::Version => version::write(draft),
-        Format::Opaque => Vec::new(),
+        Format::Catalogue | Format::Sections | Format::Opaque => Vec::new(),
     }
 }
 

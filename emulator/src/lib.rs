@@ -15,9 +15,10 @@
 //! | `phone` | `Phone::step`, stages, the document walk, timers, triggers |
 //! | `profile` | facts about a model as data; loading, templates, key rules |
 //! | `identity`, `flash` | who a phone is; what survives a reboot |
-//! | `discovery` | sources → candidates: DHCP, SIP PnP, fixed URLs |
+//! | `discovery` | sources → candidates: DHCP, SIP PnP, redirect service |
+//! | `clock` | the time of day, by SNTP |
 //! | `transfer` | one file: TFTP and HTTP state machines |
-//! | `wire` | pure codecs: DHCP, TFTP, SIP, HTTP |
+//! | `wire` | pure codecs: DHCP, TFTP, SIP, SNTP, HTTP |
 //! | `format` | bytes ⇄ documents with line numbers |
 //! | `bodies`, `names`, `shelf` | what all phones of a shard share |
 //! | `settings`, `firmware` | layered settings with provenance; versions and images |
@@ -35,6 +36,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bodies;
+pub mod clock;
 pub mod discovery;
 pub mod event;
 pub mod firmware;

@@ -10,6 +10,8 @@ pub const LINKS_MAX: u32 = 256;
 pub const DOCUMENT_LINKS_MAX: usize = 256;
 /// Depth of documents that link to documents.
 pub const LINK_DEPTH_MAX: u32 = 4;
+/// Depth of reference documents that name reference documents (AUE-65).
+pub const REFERENCE_DEPTH_MAX: u32 = 10;
 /// Bytes of one configuration file.
 pub const FILE_BYTES_MAX: usize = 8 << 20;
 /// Bytes of one firmware image.
@@ -36,6 +38,10 @@ pub const NAMES_MAX: usize = 1 << 20;
 pub const LAYERS_MAX: usize = 12;
 /// Soft reboots and reboots within one hour of phone time; a phone that reaches it stays up.
 pub const REBOOTS_PER_HOUR_MAX: u32 = 8;
+/// SIP accounts of one phone.
+pub const ACCOUNTS_MAX: u8 = 32;
+/// Bytes of one SIP message on a stream.
+pub const SIP_STREAM_BYTES_MAX: usize = 32 << 10;
 /// Wrong datagrams (foreign TID, unreadable, out of order) tolerated in one transfer.
 pub const STRAYS_MAX: u32 = 64;
 /// Bytes of unique bodies that the store keeps for phones yet to come.

@@ -6,10 +6,13 @@ mod fetching;
 mod holdings;
 pub mod io;
 mod params;
+mod registration;
 pub mod resync;
 mod run;
 mod schedule;
 pub mod stage;
+mod timetable;
+mod timing;
 mod triggers;
 pub mod turn;
 mod walk;
@@ -18,8 +21,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock::WallClock;
 use crate::discovery::dhcp::{DhcpClient, LeaseNews};
-use crate::event::{BootCause, EventKind, Limit, RunResult, Trigger};
+use crate::event::{BootCause, EventKind, Fault, Limit, RunResult, Trigger};
 use crate::flash::Flash;
 use crate::identity::Identity;
 use crate::limits::REBOOTS_PER_HOUR_MAX;
@@ -29,6 +33,7 @@ use crate::shelf::Shelf;
 use crate::time::Moment;
 use holdings::{Carried, Holdings};
 use io::{Channel, Effect, Input, Outputs};
+use registration::Registrations;
 use run::{Run, RunEnd};
 use schedule::Schedule;
 use stage::{Stage, StageName};
@@ -53,8 +58,15 @@ struct Life {
     stage: Stage,
     schedule: Schedule,
     carried: Carried,
+    registrations: Registrations,
+    /// It came to rest, and accounts are still to be registered: `Settled` is due then.
+    settling: bool,
     in_call: bool,
+    /// The time of day, where the vendor demands it and a server has told it.
+    clock: Option<WallClock>,
     last_check_sync: u64,
+    /// Check-syncs refused for their sender since the last run.
+    refused: u32,
     /// Fields typed on the web page and not saved yet.
     typed: Vec<(Param, Box<str>)>,
     reboots: Reboots,
@@ -78,8 +90,12 @@ impl Phone {
             stage: Stage::Off,
             schedule: Schedule::default(),
             carried: Carried::default(),
+            registrations: Registrations::default(),
+            settling: false,
             in_call: false,
+            clock: None,
             last_check_sync: 0,
+            refused: 0,
             typed: Vec::new(),
             reboots: Reboots::default(),
         };
@@ -120,10 +136,30 @@ impl Phone {
         self.life.dhcp.lease().map(|lease| lease.address)
     }
 
-    /// True when nothing is pending but timers that start another run.
+    /// True when nothing is pending but timers that start another run or refresh a registration:
+    /// every account is registered, or known not to be.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.stage() == StageName::Idle
+        self.stage() == StageName::Idle && !self.life.settling
+    }
+
+    /// How many SIP accounts are registered.
+    #[must_use]
+    pub fn registered(&self) -> usize {
+        self.life.registrations.registered()
+    }
+
+    /// The first SIP account that could not be registered, and why. An account whose registrar is
+    /// a host that the run does not know is left out: there is nobody to judge.
+    #[must_use]
+    pub fn registration_fault(&self) -> Option<(u8, Fault)> {
+        self.life.registrations.fault()
+    }
+
+    /// Bytes on the heap that this phone holds for itself alone while it idles.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.life.flash.heap_bytes() + self.life.registrations.heap_bytes()
     }
 
     /// When it wants `Input::Tick`; `None` when only an input can move it. It may change with
@@ -140,6 +176,7 @@ impl Phone {
         [
             self.life.dhcp.deadline(),
             self.life.stage.deadline(),
+            self.life.registrations.deadline(),
             schedule,
         ]
         .into_iter()
@@ -182,6 +219,7 @@ impl Life {
             Input::PowerCut => self.power_cut(turn),
             Input::ShutDown => {
                 self.abort_run(turn);
+                self.registrations.leave(turn, &self.flash);
                 self.dhcp.release(turn);
                 self.power_cut(turn);
             }
@@ -192,6 +230,11 @@ impl Life {
                 bytes,
             } => {
                 self.datagram(turn, input, *channel, *from, bytes);
+            }
+            Input::Opened(id) | Input::Bytes(id, _) | Input::Closed(id) | Input::Failed(id, _)
+                if self.registrations.owns(*id) =>
+            {
+                self.registrar_line(turn, input, *id);
             }
             Input::Opened(_) | Input::Bytes(..) | Input::Closed(_) | Input::Failed(..) => {
                 self.step_run(turn, input);
@@ -234,6 +277,8 @@ impl Life {
     /// Loses everything but flash.
     fn down(&mut self, turn: &mut Turn<'_>) {
         self.abort_run(turn);
+        self.registrations.forget(turn);
+        self.settling = false;
         if self.dhcp.lease().is_some() {
             turn.out.effects.push(Effect::Address(None));
         }
@@ -241,6 +286,7 @@ impl Life {
         self.carried.last_ack = None;
         self.schedule = Schedule::default();
         self.in_call = false;
+        self.clock = None;
         self.typed = Vec::new();
         turn.address = Ipv4Addr::UNSPECIFIED;
     }
@@ -292,6 +338,14 @@ impl Life {
         {
             self.due(turn, due.trigger, due.forced);
         }
+        if self
+            .registrations
+            .deadline()
+            .is_some_and(|at| at <= turn.now)
+        {
+            self.registrations.tick(turn, &self.flash);
+            self.rest(turn);
+        }
     }
 
     fn stage_due(&mut self, turn: &mut Turn<'_>) {
@@ -312,6 +366,7 @@ impl Life {
                 self.schedule.remembered = remembered;
                 self.boot_installed(turn);
             }
+            Stage::Timing { .. } => self.ask_again(turn),
             Stage::Running(_) => self.step_run(turn, &Input::Tick),
             Stage::Off | Stage::Addressing(_) | Stage::Idle => {}
         }
@@ -346,17 +401,24 @@ impl Life {
                 let news = self.dhcp.datagram(turn, from, bytes);
                 self.lease_news(turn, news);
             }
+            Channel::Sip if Registrations::claims(bytes) => {
+                self.registrations.answered(turn, &self.flash, bytes);
+                self.rest(turn);
+            }
             Channel::Sip | Channel::Pnp => {
                 let discovery =
                     matches!(&self.stage, Stage::Running(run) if run.claims(turn, channel, bytes));
                 if discovery {
                     self.step_run(turn, input);
                 } else if channel == Channel::Sip && !turn.address.is_unspecified() {
-                    self.sip(turn, channel, from, bytes);
+                    self.sip(turn, channel.into(), from, bytes);
                 }
             }
             Channel::Fresh(_) if self.stage.name() == StageName::Running => {
                 self.step_run(turn, input);
+            }
+            Channel::Fresh(_) if self.stage.name() == StageName::Timing => {
+                self.timing(turn, channel, bytes);
             }
             Channel::Fresh(_) => {
                 if let Some(last) = &mut self.carried.last_ack {
@@ -377,13 +439,18 @@ impl Life {
                 if let Stage::Addressing(trigger) = &self.stage {
                     let trigger = *trigger;
                     self.addressed(turn, trigger);
+                } else if self.registrations.moved(turn.address) {
+                    self.registrations.renew(turn, &self.flash);
                 }
             }
             Some(LeaseNews::Lost) => {
                 turn.address = Ipv4Addr::UNSPECIFIED;
+                self.registrations.unplug(turn);
+                self.settling = false;
                 let trigger = match &self.stage {
                     Stage::Running(_) => self.abort_run(turn),
                     Stage::Delaying { trigger, .. } => Some(*trigger),
+                    Stage::Timing { trigger, .. } => *trigger,
                     Stage::SoftRebooting { .. } => Some(Trigger::SoftReboot),
                     Stage::Idle => None,
                     Stage::Off
@@ -399,7 +466,9 @@ impl Life {
     /// The phone has an address: it waits its random delay, runs, or is idle.
     fn addressed(&mut self, turn: &mut Turn<'_>, trigger: Option<Trigger>) {
         let Some(trigger) = trigger else {
-            self.idle(turn);
+            if self.has_time(turn, None) {
+                self.idle(turn);
+            }
             return;
         };
         let random = matches!(
@@ -421,6 +490,10 @@ impl Life {
     }
 
     fn start_run(&mut self, turn: &mut Turn<'_>, trigger: Trigger) {
+        if !self.has_time(turn, Some(trigger)) {
+            return;
+        }
+        self.refused = 0;
         self.schedule.retry = None;
         self.schedule.period = None;
         self.schedule.postponed = None;

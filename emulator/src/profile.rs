@@ -4,6 +4,7 @@
 //! `keys` the rules for setting keys. A fact that a profile cannot say needs a named behaviour
 //! here, with its source; no code asks which vendor it serves.
 
+pub mod accounts;
 pub mod keys;
 pub mod load;
 mod param;
@@ -14,6 +15,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::format::{Format, FormatOptions};
+use crate::transfer::http::AuthMethod;
+use accounts::AccountsSpec;
 use keys::KeyRules;
 pub use param::{Param, ParamSpec};
 use template::Template;
@@ -44,8 +47,20 @@ impl StepId {
     pub const FIRMWARE: Self = Self(8);
     /// From power-on to settled.
     pub const SETTLED: Self = Self(9);
+    /// SNTP request to its answer.
+    pub const CLOCK: Self = Self(10);
+    /// A request to the vendor's redirect service.
+    pub const REDIRECT: Self = Self(11);
+    /// SIP REGISTER.
+    pub const REGISTER: Self = Self(12);
+    /// A category's list of versions, named by a catalogue.
+    pub const UPDATES: Self = Self(13);
+    /// The settings file that a list of versions, a redirect step or a reference names.
+    pub const LINKED: Self = Self(14);
+    /// A certificate.
+    pub const CERTIFICATE: Self = Self(15);
     /// The first fetch of the walk; the n-th has number `FIRST_FETCH + n`.
-    pub const FIRST_FETCH: u8 = 10;
+    pub const FIRST_FETCH: u8 = 16;
 
     /// The step of fetch `index`.
     #[must_use]
@@ -104,12 +119,16 @@ pub struct Profile {
     pub sources: Vec<Source>,
     /// When the search through the sources ends.
     pub sources_end: SourcesEnd,
+    /// How the phone comes by the time, where its vendor demands a valid one.
+    pub clock: Option<ClockSpec>,
     /// The DHCP client.
     pub dhcp: DhcpSpec,
     /// The SIP PnP client, where the vendor has one.
     pub pnp: Option<PnpSpec>,
     /// What the SIP user agent does with NOTIFY.
     pub sip: SipSpec,
+    /// The SIP accounts, where it is known which settings make them.
+    pub accounts: Option<AccountsSpec>,
     /// The TFTP client.
     pub tftp: TftpSpec,
     /// The HTTP client.
@@ -170,10 +189,21 @@ pub struct Source {
     pub kind: SourceKind,
     /// The switches that must all be on.
     pub enabled_by: Vec<Param>,
+    /// The name of the group of neighbours that are tried at the same time (AUE-09): the first
+    /// answer wins, of two at the same moment that of the source which stands first (AUE-13).
+    pub together: Option<String>,
     /// Which set of HTTP credentials and User-Agent its walk uses.
     pub account: Account,
     /// Clause ids.
     pub clauses: Vec<String>,
+}
+
+impl Source {
+    /// Whether both are tried at the same time.
+    #[must_use]
+    pub fn is_together_with(&self, other: &Self) -> bool {
+        self.together.is_some() && self.together == other.together
+    }
 }
 
 /// What a source is.
@@ -187,9 +217,39 @@ pub enum SourceKind {
         option: u8,
         /// A second option that holds the file name, when `Option67Enable` is on (FLY-80).
         file_option: Option<u8>,
+        /// The source counts for nothing where this option was given for another source that is
+        /// on (vendor-facts §3: 114 overrides 66).
+        unless: Option<u8>,
     },
+    /// One URL out of options 43, 66, 67 and the BOOTP `file` field (AUE-25 … AUE-39).
+    DhcpJoined,
+    /// The vendor's redirect service at `Param::RedirectUrl` (GIG-03, AUE-40, AUE-41).
+    Redirect(RedirectSpec),
     /// A URL out of a parameter.
     Fixed(Param),
+}
+
+/// How patient a phone is with its vendor's redirect service, and how it proves who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RedirectSpec {
+    /// Wait for connection and answer; a protocol time.
+    pub timeout: Duration,
+    /// Tries after silence or a broken connection, 1 or more.
+    pub attempts: u8,
+    /// Which challenges are answered with `RedirectUser` and `RedirectPassword`.
+    pub auth: AuthMethod,
+}
+
+/// How a phone comes by the time: SNTP, from the servers of DHCP option 42, or from
+/// `Param::NtpServer` where DHCP names none. No provisioning request leaves before the time is
+/// known (AUE-05, AUE-06).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClockSpec {
+    /// Wait before the time is asked for again (AUE-07); a protocol time: never scaled. At least
+    /// a second.
+    pub retry: Duration,
+    /// Clause ids.
+    pub clauses: Vec<String>,
 }
 
 /// A set of web-page fields: the first or the second configuration profile (FLY-87).
@@ -374,6 +434,8 @@ pub enum Classify {
     BySuffix,
     /// Always the root of the walk (PND-29).
     Root,
+    /// Always exactly that file; there is no walk (AUE-11).
+    File,
 }
 
 /// One file of the document walk.

@@ -191,6 +191,7 @@ impl Document {
             links,
             checksum: self.checksum,
             version,
+            catalogue: None,
             faults: self.faults.clone(),
         }
     }

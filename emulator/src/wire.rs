@@ -4,6 +4,7 @@
 pub mod dhcp;
 pub mod http;
 pub mod sip;
+pub mod sntp;
 pub mod tftp;
 
 /// Bytes that do not follow their protocol.

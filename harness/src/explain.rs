@@ -232,20 +232,41 @@ fn head(text: &mut String, profile: &Profile) {
 
 fn sources(text: &mut String, profile: &Profile) {
     text.push_str("\nWhere it looks for a server, in this order\n");
+    if let Some(clock) = &profile.clock {
+        let clauses = clock.clauses.join(" ");
+        let _ = writeln!(
+            text,
+            "   0  {:<16}{:<50} {clauses}",
+            "time", "SNTP, before any of them"
+        );
+    }
     for (place, source) in profile.sources.iter().enumerate() {
         let what = match &source.kind {
             SourceKind::Pnp => "SIP PnP by multicast".to_owned(),
             SourceKind::Dhcp {
                 option,
+                unless: Some(other),
+                ..
+            } => format!("DHCP option {option}, unless option {other} is given"),
+            SourceKind::Dhcp {
+                option,
                 file_option: None,
+                ..
             } => format!("DHCP option {option}"),
             SourceKind::Dhcp {
                 option,
                 file_option: Some(file),
+                ..
             } => {
                 format!("DHCP option {option}, file name in {file} where that is on")
             }
+            SourceKind::DhcpJoined => "DHCP options 43, 66 and 67 or file, joined".to_owned(),
+            SourceKind::Redirect(_) => "the vendor's redirect service".to_owned(),
             SourceKind::Fixed(_) => "a URL typed in on its web page".to_owned(),
+        };
+        let what = match &source.together {
+            Some(name) => format!("{what}, at once with all of '{name}'"),
+            None => what,
         };
         let clauses = source.clauses.join(" ");
         let _ = writeln!(

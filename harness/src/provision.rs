@@ -1,9 +1,12 @@
 //! The reference server set up for a plan: which phones hear of which URL, and by which way.
 
+mod accounts;
+
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use bootstorm_emulator::profile::SourceKind;
+use bootstorm_emulator::wire::dhcp::code;
 use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::scenario::Discovery;
 
@@ -12,6 +15,7 @@ use crate::reference::ReferenceConfig;
 use crate::reference::content::{Source, Tree};
 use crate::reference::dhcp::{DhcpConfig, Match, OptionValue, Rule};
 use crate::reference::pnp::{Phones, PnpConfig, PnpRule, PnpUrl};
+use crate::reference::registrar::RegistrarConfig;
 
 /// Addresses that the reference server leases.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +82,9 @@ pub fn reference(plan: &Arc<Plan>, source: Source, pool: Pool) -> ReferenceConfi
     let mut config = ReferenceConfig::files(source);
     config.dhcp = Some(dhcp);
     config.pnp = Some(pnp);
+    let mut registrar = RegistrarConfig::new(accounts::of(plan));
+    registrar.seed = plan.scenario.seed;
+    config.registrar = Some(registrar);
     config
 }
 
@@ -101,6 +108,7 @@ fn dhcp_rules(plan: &Plan) -> Vec<Rule> {
                 .iter()
                 .find_map(|source| match source.kind {
                     SourceKind::Dhcp { option, .. } => Some(option),
+                    SourceKind::DhcpJoined => Some(code::TFTP_SERVER),
                     _ => None,
                 });
             if let Some(code) = code {

@@ -12,6 +12,7 @@
 //! | `http` | GET and HEAD with validators, redirects, Basic and Digest |
 //! | `http/connection` | the same for raw bytes, without hyper |
 //! | `pnp` | SIP PnP: SUBSCRIBE → 200 OK and NOTIFY with a URL |
+//! | `registrar` | SIP REGISTER with Digest, over UDP and streams |
 //! | `server` | all of them as one `Reference` |
 //! | `counters` | what was asked, answered, refused and dropped |
 //! | `certificate` | a certificate authority of the run's own for HTTPS |
@@ -26,6 +27,7 @@ pub mod dhcp;
 pub mod http;
 pub mod independent;
 pub mod pnp;
+pub mod registrar;
 mod replies;
 pub mod server;
 pub mod tftp;

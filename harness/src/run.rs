@@ -15,7 +15,9 @@ use bootstorm_reports::report::{Report, ReportFault};
 use bootstorm_reports::run::{Endpoint, PhoneResult, RunFacts};
 use bootstorm_scenarios::plan::Plan;
 
-use crate::attach::loopback::{self, CONNECTIONS_MAX, Losses, Setup, Sockets, TRANSFER_SOCKETS};
+use crate::attach::loopback::{
+    self, CONNECTIONS_MAX, LINES_MAX, Losses, Setup, Sockets, TRANSFER_SOCKETS,
+};
 use crate::attach::memory::Simulation;
 use crate::attach::sip::SipPort;
 use crate::drive::tcp::tls_client;
@@ -245,6 +247,10 @@ fn tell_loopback(facts: &mut RunFacts, subject: &Subject, losses: Losses, count:
     facts.limits.insert(
         "TCP connections at once".to_owned(),
         shards * CONNECTIONS_MAX as u64,
+    );
+    facts.limits.insert(
+        "phones registered over TCP".to_owned(),
+        shards * LINES_MAX as u64,
     );
 }
 

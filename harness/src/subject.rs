@@ -25,7 +25,9 @@ pub struct Subject {
     pub http: Option<SocketAddrV4>,
     /// HTTPS, well-known port 443.
     pub https: Option<SocketAddrV4>,
-    /// The port at which SIP PnP multicast is heard, well-known 5060.
+    /// SIP over TCP, well-known port 5060.
+    pub sip_tcp: Option<SocketAddrV4>,
+    /// The port at which SIP over UDP and PnP multicast are heard, well-known 5060.
     pub pnp_port: Option<u16>,
     /// Which of them are the user's; the others are the built-in server's.
     pub given: Given,
@@ -52,6 +54,7 @@ impl Subject {
             tftp: None,
             http: None,
             https: None,
+            sip_tcp: None,
             pnp_port: None,
             given: Given::default(),
         }
@@ -89,6 +92,7 @@ impl Subject {
         match to.port() {
             HTTP if *to.ip() == self.address => self.http,
             HTTPS if *to.ip() == self.address => self.https,
+            SIP if *to.ip() == self.address => self.sip_tcp,
             _ => Some(to),
         }
         .filter(|to| to.ip().is_loopback())
@@ -115,6 +119,7 @@ impl Subject {
             ("tftp", self.tftp, self.given.tftp),
             ("http", self.http, self.given.http),
             ("https", self.https, self.given.https),
+            ("sip over tcp", self.sip_tcp, false),
             ("pnp", pnp, false),
         ];
         all.into_iter()
@@ -133,6 +138,7 @@ mod tests {
             dhcp: at(6_700),
             tftp: at(6_900),
             http: at(8_000),
+            sip_tcp: at(5_999),
             pnp_port: Some(5_999),
             ..Subject::at(Ipv4Addr::LOCALHOST)
         }
@@ -150,6 +156,8 @@ mod tests {
         let tcp = |text: &str| subject.tcp(text.parse().unwrap()).map(|to| to.to_string());
         assert_eq!(tcp("127.0.0.1:80").as_deref(), Some("127.0.0.1:8000"));
         assert_eq!(tcp("127.0.0.1:443"), None);
+        assert_eq!(tcp("127.0.0.1:5060").as_deref(), Some("127.0.0.1:5999"));
+        assert_eq!(to("127.0.0.1:5060").as_deref(), Some("127.0.0.1:5999"));
         assert_eq!(subject.seen("127.0.0.1:6900".parse().unwrap()).port(), 69);
     }
 

@@ -22,7 +22,12 @@ const BEFORE: [StepId; 6] = [
     StepId::NOTIFY,
     StepId::GIVEN,
 ];
-const AFTER: [StepId; 3] = [StepId::INCLUDE, StepId::RESOURCE, StepId::FIRMWARE];
+const AFTER: [StepId; 4] = [
+    StepId::INCLUDE,
+    StepId::RESOURCE,
+    StepId::FIRMWARE,
+    StepId::REGISTER,
+];
 
 /// Where a shard counts. Recording an event costs two look-ups by number and an addition.
 #[derive(Debug, Clone, Default)]

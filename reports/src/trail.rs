@@ -192,7 +192,13 @@ impl Trail {
 }
 
 fn stands_for_many(step: StepId) -> bool {
-    [StepId::INCLUDE, StepId::RESOURCE, StepId::FIRMWARE].contains(&step)
+    [
+        StepId::INCLUDE,
+        StepId::RESOURCE,
+        StepId::FIRMWARE,
+        StepId::REGISTER,
+    ]
+    .contains(&step)
 }
 
 #[cfg(test)]

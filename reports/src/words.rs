@@ -35,6 +35,14 @@ pub fn fault(fault: Fault) -> (&'static str, Option<u16>) {
         Fault::Incomplete => "DHCP answer without a needed option",
         Fault::ForeignTransaction => "message of another transaction",
         Fault::Local => "generator out of descriptors or addresses",
+        Fault::SipStatus(status) => return ("SIP status", Some(status)),
+        Fault::BadXml => "XML that is not well-formed",
+        Fault::ForeignDocument => "document for another product or phone",
+        Fault::VersionMismatch => "version differs from the one announced",
+        Fault::BadCertificate => "certificate that cannot be read",
+        Fault::NoTime => "time server without valid time",
+        Fault::KindRefused => "document of a kind not allowed here",
+        Fault::Cycle => "link back to a document of the same run",
     };
     (text, None)
 }

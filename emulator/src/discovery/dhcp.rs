@@ -22,11 +22,11 @@ use crate::event::{EventKind, Fault, Limit};
 use crate::limits::STRAYS_MAX;
 use crate::phone::io::Effect;
 use crate::phone::turn::Turn;
-use crate::profile::{SourceKind, StepId};
+use crate::profile::StepId;
 use crate::time::Moment;
 use crate::wire::Malformed;
 use crate::wire::dhcp::{BOOT_REPLY, Message, MessageType, code};
-use lease::kept_options;
+use lease::{kept_file, kept_options, source_options};
 use outgoing::Outgoing;
 
 /// The first wait of RFC 2131 §4.1, for a profile that lists none.
@@ -384,6 +384,7 @@ impl DhcpClient {
             address,
             server,
             options,
+            file: kept_file(turn, message),
         });
         self.state = State::Bound(step);
         self.set_lease_timers(message, seconds);
@@ -580,18 +581,6 @@ fn usable(address: &Ipv4Addr) -> bool {
 
 fn malformed(what: &'static str, offset: usize) -> Fault {
     Fault::Malformed(Malformed::new(what, offset))
-}
-
-/// The options that hold a provisioning server for some source of the profile.
-fn source_options<'a>(turn: &Turn<'a>) -> impl Iterator<Item = u8> + use<'a> {
-    let profile = turn.profile;
-    profile
-        .sources
-        .iter()
-        .filter_map(|source| match source.kind {
-            SourceKind::Dhcp { option, .. } => Some(option),
-            SourceKind::Pnp | SourceKind::Fixed(_) => None,
-        })
 }
 
 #[cfg(test)]

@@ -214,6 +214,11 @@ impl PnpClient {
         }
     }
 
+    /// Ends the search without a result: what comes now is late.
+    pub fn stop(&mut self) {
+        self.phase = Phase::Over;
+    }
+
     /// The channel it listens on.
     #[must_use]
     pub fn channel(&self) -> Channel {

@@ -217,6 +217,8 @@ impl Fetching {
                     user: &self.identity.user,
                     password: &self.identity.password,
                     limit,
+                    patience: None,
+                    follow: true,
                 };
                 let ending = self.http.get(turn, &target.url, &options);
                 self.active = Active::Http(target, turn.now);
@@ -293,8 +295,5 @@ fn between_files(turn: &mut Turn<'_>) -> Duration {
 /// The socket address of a URL's server, as the phone means it.
 fn server_of(turn: &Turn<'_>, url: &Url) -> Option<SocketAddrV4> {
     let address = turn.shelf.resolve(&url.host)?;
-    Some(SocketAddrV4::new(
-        address,
-        url.port.unwrap_or(url.scheme.port()),
-    ))
+    Some(SocketAddrV4::new(address, url.effective_port()))
 }

@@ -86,6 +86,10 @@ pub enum WebAction<'a> {
     Save,
     /// Save & Apply: keeps the values and starts a run (FLY-98).
     SaveAndApply,
+    /// "Start provisioning": a run now, with the fields as they were saved (AUE-03, GIG-55).
+    Start,
+    /// "Restore backup": applies an uploaded document (AUE-01).
+    Restore(&'a [u8]),
     /// Reboot button.
     Reboot,
     /// Factory reset: flash is cleared, then the phone reboots.

@@ -97,6 +97,7 @@ impl HttpIdentity {
         let auth = match method.as_ref() {
             word if word.eq_ignore_ascii_case("basic") => AuthMethod::Basic,
             word if word.eq_ignore_ascii_case("digest") => AuthMethod::Digest,
+            word if word.eq_ignore_ascii_case("any") => AuthMethod::Any,
             _ => AuthMethod::None,
         };
         let user = text(turn, flash, user).into_owned();

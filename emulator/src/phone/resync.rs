@@ -8,7 +8,7 @@ mod tests;
 
 use std::net::SocketAddrV4;
 
-use super::io::Channel;
+use super::io::{Channel, Connection};
 use super::turn::Turn;
 use crate::event::EventKind;
 use crate::profile::SipSpec;
@@ -16,6 +16,15 @@ use crate::wire::sip::{self, Answer, Message, Writer};
 
 /// The methods that the user agent takes; in every 405 (RFC 3261 §8.2.1) and answer to OPTIONS.
 const ALLOW: &str = "NOTIFY, OPTIONS";
+
+/// The way by which a SIP request came; its answer goes back the same way (RFC 3261 §18.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// As a datagram.
+    Datagram(Channel),
+    /// Over a connection.
+    Stream(Connection),
+}
 
 /// What a SIP request asks of the phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +42,7 @@ pub struct CheckSync {
 /// Responses, ACK, keep-alives and datagrams that are no SIP message are ignored.
 pub fn sip_request(
     turn: &mut Turn<'_>,
-    channel: Channel,
+    way: impl Into<Way>,
     from: SocketAddrV4,
     bytes: &[u8],
 ) -> Option<CheckSync> {
@@ -66,11 +75,19 @@ pub fn sip_request(
         tag: fold(transaction) ^ fold(u64::from(turn.identity.index) | 1 << 32),
         source: Some(from),
     };
-    turn.out.send(channel, from, |out| {
-        write_answer(out, spec, &message, &answer);
-    });
+    let write = |out: &mut Vec<u8>| write_answer(out, spec, &message, &answer);
+    match way.into() {
+        Way::Datagram(channel) => turn.out.send(channel, from, write),
+        Way::Stream(connection) => turn.out.write(connection, write),
+    };
     turn.event(EventKind::SipAnswered { status });
     check_sync
+}
+
+impl From<Channel> for Way {
+    fn from(channel: Channel) -> Self {
+        Self::Datagram(channel)
+    }
 }
 
 /// Reads the Event header: the package in any case, the reboot parameter with or without blanks
@@ -79,9 +96,11 @@ fn check_sync(spec: &SipSpec, message: &Message<'_>, transaction: u64) -> Option
     let event = message.event()?;
     let known = spec.resync_events.iter().any(|known| event.is(known));
     known.then(|| CheckSync {
-        reboot: event
-            .parameter(&spec.reboot_parameter)
-            .is_some_and(|value| value.eq_ignore_ascii_case(b"true")),
+        // A vendor whose phones never restart for it names no parameter (AUE-23).
+        reboot: !spec.reboot_parameter.is_empty()
+            && event
+                .parameter(&spec.reboot_parameter)
+                .is_some_and(|value| value.eq_ignore_ascii_case(b"true")),
         transaction,
     })
 }

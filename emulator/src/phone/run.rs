@@ -1,26 +1,33 @@
 //! One provisioning run: the sources in their order, each candidate walked, until the profile's
-//! end is reached (FLY-94).
+//! end is reached (FLY-94, AUE-08, AUE-11).
 
+mod candidate;
+mod search;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::holdings::{Carried, Holdings};
 use super::io::{Channel, Input};
-use super::params;
 use super::turn::Turn;
 use super::walk::{Start, Walk, WalkEnd};
-use crate::discovery::dhcp::Lease;
-use crate::discovery::pnp::{PnpClient, PnpResult};
+use crate::discovery::pnp::PnpClient;
 use crate::event::{EventKind, Limit, RunResult, Trigger};
-use crate::flash::Flash;
 use crate::limits::CANDIDATES_MAX;
-use crate::profile::{Param, Source, SourceId, SourceKind, SourcesEnd};
+use crate::profile::{SourceId, SourcesEnd};
 use crate::time::Moment;
-use crate::url::{Scheme, Url};
+use crate::url::Url;
+use search::{Offer, Progress, Search};
 
 /// A run under way.
 #[derive(Debug)]
 pub struct Run {
+    /// The source whose candidates are tried.
     source: u8,
+    /// The first source not tried yet.
+    next: u8,
+    /// Further candidates of `source`.
+    others: VecDeque<Url>,
     candidates: u32,
     part: Part,
     /// Carried for the next fresh UDP port and the next TCP connection.
@@ -33,8 +40,8 @@ pub struct Run {
 
 #[derive(Debug)]
 enum Part {
-    Searching,
-    Pnp(PnpClient),
+    Between,
+    Search(Box<Search>),
     Walk(Box<Walk>),
 }
 
@@ -64,8 +71,10 @@ impl Run {
         turn.event(EventKind::RunStarted(trigger));
         let mut run = Self {
             source: 0,
+            next: 0,
+            others: VecDeque::new(),
             candidates: 0,
-            part: Part::Searching,
+            part: Part::Between,
             carried,
             partial: false,
             trigger,
@@ -78,8 +87,8 @@ impl Run {
     /// When the run wants to be stepped.
     pub(super) fn deadline(&self) -> Option<Moment> {
         match &self.part {
-            Part::Searching => None,
-            Part::Pnp(client) => Some(client.deadline()),
+            Part::Between => None,
+            Part::Search(search) => search.deadline(),
             Part::Walk(walk) => walk.deadline(),
         }
     }
@@ -101,34 +110,24 @@ impl Run {
         holdings: &mut Holdings<'_>,
         input: &Input<'_>,
     ) -> Option<RunEnd> {
+        if self.stray(turn, input) {
+            return None;
+        }
         match &mut self.part {
-            Part::Searching => None,
-            Part::Pnp(client) => {
-                let result = match input {
-                    Input::Tick if client.deadline() <= turn.now => client.tick(turn),
-                    Input::Datagram {
-                        channel,
-                        from,
-                        bytes,
-                    } => client.datagram_at(turn, *channel, *from, bytes),
-                    _ => None,
-                };
-                result.and_then(|result| self.discovered(turn, holdings, result))
+            Part::Between => None,
+            Part::Search(search) => {
+                let progress = search.input(turn, holdings.flash, input);
+                self.carried.connection = search.next_connection();
+                match progress {
+                    Progress::Waiting => None,
+                    Progress::Over(offer) => {
+                        self.end_search();
+                        let end = offer.and_then(|offer| self.offered(turn, holdings, offer));
+                        self.go_on(turn, holdings, end)
+                    }
+                }
             }
             Part::Walk(walk) => {
-                if let (
-                    Input::Datagram {
-                        channel,
-                        from,
-                        bytes,
-                    },
-                    Some(searched),
-                ) = (input, &mut self.searched)
-                    && matches!(channel, Channel::Sip | Channel::Pnp)
-                {
-                    searched.datagram_at(turn, *channel, *from, bytes);
-                    return None;
-                }
                 let end = walk.input(turn, holdings, input);
                 self.carried = walk.carried();
                 end.and_then(|end| self.walked(turn, holdings, end))
@@ -139,58 +138,67 @@ impl Run {
     /// True when a SIP datagram belongs to discovery: some servers answer a search at the SIP port.
     pub(super) fn claims(&self, turn: &Turn<'_>, channel: Channel, bytes: &[u8]) -> bool {
         let client = match &self.part {
-            Part::Pnp(client) => Some(client),
-            Part::Searching | Part::Walk(_) => self.searched.as_ref(),
+            Part::Search(search) => search.pnp().or(self.searched.as_ref()),
+            Part::Between | Part::Walk(_) => self.searched.as_ref(),
         };
         client.is_some_and(|client| client.channel() == channel || client.claims(turn, bytes))
     }
 
     /// Closes what is open; the run is dropped next.
     pub(super) fn abort(&mut self, turn: &mut Turn<'_>) {
-        if let Part::Walk(walk) = &mut self.part {
-            walk.close(turn);
+        match &mut self.part {
+            Part::Between => {}
+            Part::Search(search) => search.close(turn),
+            Part::Walk(walk) => walk.close(turn),
         }
     }
 
-    fn discovered(
-        &mut self,
-        turn: &mut Turn<'_>,
-        holdings: &mut Holdings<'_>,
-        result: PnpResult,
-    ) -> Option<RunEnd> {
-        if let Part::Pnp(client) = std::mem::replace(&mut self.part, Part::Searching) {
-            self.searched = Some(client);
-        }
-        let end = match result {
-            PnpResult::Url(text) => self.candidate(turn, holdings, &text),
-            PnpResult::Nothing => {
-                turn.event(EventKind::NoCandidate {
-                    source: SourceId(self.source),
-                });
-                None
-            }
+    /// Takes a datagram that nothing under way waits for: one for a search that is over, or the
+    /// last block of the transfer before once more (RFC 1350 §6).
+    fn stray(&mut self, turn: &mut Turn<'_>, input: &Input<'_>) -> bool {
+        let Input::Datagram {
+            channel,
+            from,
+            bytes,
+        } = *input
+        else {
+            return false;
         };
-        if end.is_some() || matches!(self.part, Part::Walk(_)) {
-            return end;
+        match (&self.part, channel) {
+            (Part::Search(search), Channel::Sip | Channel::Pnp) if search.pnp().is_some() => false,
+            (Part::Walk(_), Channel::Fresh(_)) => false,
+            (_, Channel::Sip | Channel::Pnp) => {
+                if let Some(searched) = &mut self.searched {
+                    searched.datagram_at(turn, channel, from, bytes);
+                }
+                true
+            }
+            (_, Channel::Fresh(_)) => {
+                if let Some(last) = &mut self.carried.last_ack {
+                    last.answer(turn, channel, from, bytes);
+                }
+                true
+            }
+            (_, Channel::Dhcp) => true,
         }
-        self.source = self.source.saturating_add(1);
-        self.search(turn, holdings)
     }
 
-    /// Tries sources from `self.source` on, until one is under way or the run is over.
+    /// Tries sources from `self.next` on, until one is under way or the run is over.
     fn search(&mut self, turn: &mut Turn<'_>, holdings: &mut Holdings<'_>) -> Option<RunEnd> {
-        while let Some(source) = turn.profile.sources.get(usize::from(self.source)) {
-            let enabled = source
-                .enabled_by
-                .iter()
-                .all(|p| params::is_on(turn, holdings.flash, *p));
-            if enabled {
-                let end = self.try_source(turn, holdings, source);
-                if end.is_some() || !matches!(self.part, Part::Searching) {
-                    return end;
-                }
+        while usize::from(self.next) < turn.profile.sources.len() {
+            let connection = self.carried.connection;
+            let (search, progress) = Search::begin(turn, holdings, self.next, connection);
+            self.carried.connection = search.next_connection();
+            self.next = search.behind();
+            self.part = Part::Search(Box::new(search));
+            let Progress::Over(offer) = progress else {
+                return None;
+            };
+            self.end_search();
+            let end = offer.and_then(|offer| self.offered(turn, holdings, offer));
+            if end.is_some() || !matches!(self.part, Part::Between) {
+                return end;
             }
-            self.source = self.source.saturating_add(1);
         }
         let result = match self.candidates {
             0 => RunResult::NoCandidate,
@@ -199,38 +207,45 @@ impl Run {
         Some(RunEnd::Over(result))
     }
 
-    fn try_source(
+    fn end_search(&mut self) {
+        let part = std::mem::replace(&mut self.part, Part::Between);
+        if let Part::Search(search) = part {
+            self.searched = search.into_searched().or(self.searched.take());
+        }
+    }
+
+    /// What follows a candidate: its end, its walk, or the next source.
+    fn go_on(
         &mut self,
         turn: &mut Turn<'_>,
         holdings: &mut Holdings<'_>,
-        source: &Source,
+        end: Option<RunEnd>,
     ) -> Option<RunEnd> {
-        let text = match &source.kind {
-            SourceKind::Pnp => {
-                if let Some(client) = PnpClient::start(turn) {
-                    self.part = Part::Pnp(client);
-                    return None;
-                }
-                String::new()
-            }
-            SourceKind::Dhcp { option, .. } => lease_text(holdings.lease, *option),
-            SourceKind::Fixed(param) => params::text(turn, holdings.flash, *param).into_owned(),
-        };
-        if text.trim().is_empty() {
-            turn.event(EventKind::NoCandidate {
-                source: SourceId(self.source),
-            });
-            return None;
+        if end.is_some() || !matches!(self.part, Part::Between) {
+            return end;
         }
-        self.candidate(turn, holdings, &text)
+        self.search(turn, holdings)
     }
 
-    /// Walks the candidate that a source gave.
+    /// Walks the first of the candidates that a source gave.
+    fn offered(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        offer: Offer,
+    ) -> Option<RunEnd> {
+        self.source = offer.source;
+        self.others = offer.urls;
+        let base = self.others.pop_front()?;
+        self.candidate(turn, holdings, base)
+    }
+
+    /// Walks a candidate.
     fn candidate(
         &mut self,
         turn: &mut Turn<'_>,
         holdings: &mut Holdings<'_>,
-        text: &str,
+        base: Url,
     ) -> Option<RunEnd> {
         if self.candidates >= CANDIDATES_MAX {
             let limit = Limit::Candidates;
@@ -240,18 +255,14 @@ impl Run {
             });
             return None;
         }
-        let id = SourceId(self.source);
-        let expanded = params::expand(turn, text);
-        let scheme = bare_scheme(turn, holdings.flash);
-        let Ok(base) = Url::parse(&expanded, scheme) else {
-            turn.event(EventKind::NoCandidate { source: id });
-            return None;
-        };
         self.candidates += 1;
         let url = turn.shelf.url(&base.to_string());
-        turn.event(EventKind::Candidate { source: id, url });
+        turn.event(EventKind::Candidate {
+            source: SourceId(self.source),
+            url,
+        });
         let source = turn.profile.sources.get(usize::from(self.source))?;
-        let config_file_name = config_file_name(turn, holdings, source);
+        let config_file_name = candidate::config_file_name(turn, holdings, source);
         let start = Start {
             base,
             account: source.account,
@@ -272,7 +283,7 @@ impl Run {
         holdings: &mut Holdings<'_>,
         end: WalkEnd,
     ) -> Option<RunEnd> {
-        self.part = Part::Searching;
+        self.part = Part::Between;
         self.partial |= end.failed > 0;
         let result = match (end.fetched > 0, self.partial) {
             (true, false) => RunResult::Complete,
@@ -291,54 +302,18 @@ impl Run {
         if end.upgrade_failed {
             return Some(RunEnd::UpgradeFailed(result));
         }
-        let first_url = turn.profile.sources_end == SourcesEnd::FirstUrl;
-        if end.fetched > 0 || first_url {
+        if end.fetched > 0 {
             return Some(RunEnd::Over(result));
         }
-        self.source = self.source.saturating_add(1);
+        if let Some(base) = self.others.pop_front() {
+            let end = self.candidate(turn, holdings, base);
+            if end.is_some() || !matches!(self.part, Part::Between) {
+                return end;
+            }
+        }
+        if turn.profile.sources_end == SourcesEnd::FirstUrl {
+            return Some(RunEnd::Over(result));
+        }
         self.search(turn, holdings)
     }
-}
-
-/// What a text without a scheme means (FLY-66).
-fn bare_scheme(turn: &Turn<'_>, flash: &Flash) -> Scheme {
-    let word = params::text(turn, flash, Param::BareScheme);
-    [
-        (Scheme::Http, "http"),
-        (Scheme::Https, "https"),
-        (Scheme::Ftp, "ftp"),
-    ]
-    .into_iter()
-    .find(|(_, name)| word.eq_ignore_ascii_case(name))
-    .map_or(Scheme::Tftp, |(scheme, _)| scheme)
-}
-
-/// A text option of the lease, without trailing NULs.
-fn lease_text(lease: Option<&Lease>, code: u8) -> String {
-    let value = lease.and_then(|lease| {
-        lease
-            .options
-            .iter()
-            .find(|(held, _)| *held == code)
-            .map(|(_, value)| value.as_ref())
-    });
-    String::from_utf8_lossy(value.unwrap_or_default())
-        .trim_end_matches('\0')
-        .to_owned()
-}
-
-/// The file asked for first: option 67 where it is on and given (FLY-80), else the parameter.
-fn config_file_name(turn: &Turn<'_>, holdings: &Holdings<'_>, source: &Source) -> String {
-    if let SourceKind::Dhcp {
-        file_option: Some(code),
-        ..
-    } = source.kind
-        && params::is_on(turn, holdings.flash, Param::Option67Enable)
-    {
-        let text = lease_text(holdings.lease, code);
-        if !text.is_empty() {
-            return params::expand(turn, &text).into_owned();
-        }
-    }
-    params::expanded(turn, holdings.flash, Param::ConfigFileName)
 }

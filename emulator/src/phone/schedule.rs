@@ -1,6 +1,7 @@
-//! The timers that start a run of their own accord: period, error retry, upgrade retry, and a due
-//! run that waits for the end of a call.
+//! The timers that start a run of their own accord: period, timetable, error retry, upgrade retry,
+//! and a due run that waits for the end of a call.
 
+use super::timetable::Timetable;
 use crate::event::Trigger;
 use crate::time::Moment;
 
@@ -9,6 +10,9 @@ use crate::time::Moment;
 pub(super) struct Schedule {
     /// The next periodic run (FLY-97).
     pub(super) period: Option<Moment>,
+    /// The next run of the timetable, with the timetable it was set for (AUE-21). It stays set
+    /// while other runs come and go.
+    pub(super) timetable: Option<(Moment, Timetable)>,
     /// The run after a failed one (FLY-105), or after a failed upgrade (FLY-93).
     pub(super) retry: Option<(Moment, Trigger)>,
     /// A due run that waits for an idle phone, with the moment at which it waits no longer
@@ -23,35 +27,40 @@ impl Schedule {
     pub(super) fn deadline(&self) -> Option<Moment> {
         let retry = self.retry.map(|(at, _)| at);
         let postponed = self.postponed.map(|(at, _)| at);
-        [self.period, retry, postponed].into_iter().flatten().min()
+        let timetable = self.timetable.map(|(at, _)| at);
+        let all = [self.period, timetable, retry, postponed];
+        all.into_iter().flatten().min()
     }
 
-    /// Takes the trigger that is due at `now`, if any: a postponed run first, then a retry, then
-    /// the period. What is due together with it is dropped: one run serves all.
+    /// Takes the trigger that is due at `now`, if any: a postponed run first, then a retry, the
+    /// timetable, the period. What is due together with it is dropped: one run serves all.
     pub(super) fn take_due(&mut self, now: Moment) -> Option<Due> {
         let postponed = self.postponed.filter(|(at, _)| *at <= now);
         let retry = self.retry.filter(|(at, _)| *at <= now);
+        let timetable = self.timetable.filter(|(at, _)| *at <= now);
         let period = self.period.filter(|at| *at <= now);
-        let due = match (postponed, retry, period) {
-            (Some((_, trigger)), _, _) => Due {
+        let timer = |trigger| Due {
+            trigger,
+            forced: false,
+        };
+        let due = match (postponed, retry) {
+            (Some((_, trigger)), _) => Due {
                 trigger,
                 forced: true,
             },
-            (None, Some((_, trigger)), _) => Due {
-                trigger,
-                forced: false,
-            },
-            (None, None, Some(_)) => Due {
-                trigger: Trigger::Period,
-                forced: false,
-            },
-            (None, None, None) => return None,
+            (None, Some((_, trigger))) => timer(trigger),
+            (None, None) if timetable.is_some() => timer(Trigger::Timetable),
+            (None, None) if period.is_some() => timer(Trigger::Period),
+            (None, None) => return None,
         };
         if postponed.is_some() {
             self.postponed = None;
         }
         if retry.is_some() {
             self.retry = None;
+        }
+        if timetable.is_some() {
+            self.timetable = None;
         }
         if period.is_some() {
             self.period = None;
@@ -80,7 +89,7 @@ mod tests {
             period: Some(at(10)),
             retry: Some((at(10), Trigger::ErrorRetry)),
             postponed: Some((at(30), Trigger::CheckSync)),
-            remembered: None,
+            ..Schedule::default()
         };
         assert_eq!(schedule.deadline(), Some(at(10)));
         assert_eq!(schedule.take_due(at(9)), None);

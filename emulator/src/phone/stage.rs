@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::run::Run;
+use crate::clock::ClockClient;
 use crate::event::{BootCause, Trigger};
 use crate::time::Moment;
 
@@ -26,6 +27,14 @@ pub enum Stage {
         until: Moment,
         /// What it starts for.
         trigger: Trigger,
+    },
+    /// Waiting for the valid time that the vendor demands, then for a run with this trigger (if one
+    /// is due at all; AUE-05, AUE-06).
+    Timing {
+        /// Asks for it.
+        client: Box<ClockClient>,
+        /// What the run starts for.
+        trigger: Option<Trigger>,
     },
     /// In a provisioning run.
     Running(Box<Run>),
@@ -56,6 +65,8 @@ pub enum StageName {
     Addressing,
     /// `Stage::Delaying`
     Delaying,
+    /// `Stage::Timing`
+    Timing,
     /// `Stage::Running`
     Running,
     /// `Stage::Installing`
@@ -75,6 +86,7 @@ impl Stage {
             Self::Booting { .. } => StageName::Booting,
             Self::Addressing(_) => StageName::Addressing,
             Self::Delaying { .. } => StageName::Delaying,
+            Self::Timing { .. } => StageName::Timing,
             Self::Running(_) => StageName::Running,
             Self::Installing { .. } => StageName::Installing,
             Self::SoftRebooting { .. } => StageName::SoftRebooting,
@@ -90,6 +102,7 @@ impl Stage {
             | Self::Delaying { until, .. }
             | Self::Installing { until, .. }
             | Self::SoftRebooting { until } => Some(*until),
+            Self::Timing { client, .. } => Some(client.deadline()),
             Self::Running(run) => run.deadline(),
             Self::Off | Self::Addressing(_) | Self::Idle => None,
         }
@@ -102,23 +115,25 @@ impl StageName {
     #[must_use]
     pub fn may_become(self, next: Self) -> bool {
         use StageName::{
-            Addressing, Booting, Delaying, Idle, Installing, Off, Running, SoftRebooting,
+            Addressing, Booting, Delaying, Idle, Installing, Off, Running, SoftRebooting, Timing,
         };
         match (self, next) {
             (_, Off | Booting) => true,
             (Off | Installing, _) => false,
             (Booting, Addressing) => true,
             (Booting, _) => false,
-            (Addressing, Delaying | Running | Idle) => true,
+            (Addressing, Delaying | Timing | Running | Idle) => true,
             (Addressing, _) => false,
-            (Delaying | Running | SoftRebooting | Idle, Addressing) => true,
-            (Delaying, Running) => true,
+            (Delaying | Timing | Running | SoftRebooting | Idle, Addressing) => true,
+            (Delaying, Timing | Running) => true,
             (Delaying, _) => false,
+            (Timing, Running | Idle) => true,
+            (Timing, _) => false,
             (Running, Installing | SoftRebooting | Idle) => true,
             (Running, _) => false,
-            (SoftRebooting, Running) => true,
+            (SoftRebooting, Timing | Running) => true,
             (SoftRebooting, _) => false,
-            (Idle, Running) => true,
+            (Idle, Timing | Running) => true,
             (Idle, _) => false,
         }
     }

@@ -3,12 +3,15 @@
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use super::io::{Channel, WebAction};
+use super::io::{Connection, Input, WebAction};
+use super::registration::Registrations;
+use super::resync::Way;
 use super::stage::{Stage, StageName};
 use super::turn::Turn;
 use super::{Life, params, resync};
-use crate::event::{BootCause, EventKind, RunResult, Trigger};
+use crate::event::{BootCause, EventKind, Limit, RunResult, Trigger};
 use crate::flash::Flash;
+use crate::limits::STRAYS_MAX;
 use crate::profile::Param;
 
 impl Life {
@@ -48,6 +51,11 @@ impl Life {
         if enabled && let Some(at) = turn.run_after(period) {
             self.schedule.period = Some(at);
         }
+        if enabled {
+            self.arm_timetable(turn);
+        } else {
+            self.schedule.timetable = None;
+        }
         self.enter(Stage::Idle);
         let waiting = match (self.in_call, self.schedule.postponed) {
             (false, Some((_, trigger))) => Some(trigger),
@@ -57,8 +65,39 @@ impl Life {
             self.due(turn, trigger, false);
         }
         if self.stage.name() == StageName::Idle {
+            self.registrations.renew(turn, &self.flash);
+            self.settling = true;
+            self.rest(turn);
+        }
+    }
+
+    /// The phone is at rest once it idles and nothing is left to be registered.
+    pub(super) fn rest(&mut self, turn: &mut Turn<'_>) {
+        let idle = self.stage.name() == StageName::Idle;
+        if idle && self.settling && !self.registrations.is_pending() {
+            self.settling = false;
             turn.event(EventKind::Settled);
         }
+    }
+
+    /// Something happened on the connection to a registrar. Requests come over it as well; one of
+    /// them may reboot the phone, and the connection is gone then.
+    pub(super) fn registrar_line(
+        &mut self,
+        turn: &mut Turn<'_>,
+        input: &Input<'_>,
+        id: Connection,
+    ) {
+        self.registrations.stream(turn, &self.flash, input);
+        while let Some(arrived) = self.registrations.next_message(turn, &self.flash, id) {
+            if Registrations::claims(&arrived.bytes) {
+                self.registrations
+                    .answered(turn, &self.flash, &arrived.bytes);
+            } else {
+                self.sip(turn, Way::Stream(id), arrived.peer, &arrived.bytes);
+            }
+        }
+        self.rest(turn);
     }
 
     /// A trigger whose time has come: runs now, waits for the end of a call (FLY-106), or is
@@ -68,19 +107,28 @@ impl Life {
             return;
         }
         // A run that is about to start serves this trigger too.
-        if self.stage.name() == StageName::Delaying {
+        let about_to = match &self.stage {
+            Stage::Delaying { .. } => true,
+            Stage::Timing { trigger, .. } => trigger.is_some(),
+            _ => false,
+        };
+        if about_to {
             return;
         }
         if self.stage.name() != StageName::Idle {
-            self.schedule.remembered = Some(trigger);
-            turn.event(EventKind::TriggerDeferred(trigger));
+            // Of a flood one is remembered, and told once.
+            if self.schedule.remembered.replace(trigger) != Some(trigger) {
+                turn.event(EventKind::TriggerDeferred(trigger));
+            }
             return;
         }
         if self.in_call && !forced {
             let most = params::number(turn, &self.flash, Param::ForcedDelayS);
             let latest = turn.after_policy(Duration::from_secs(most));
-            self.schedule.postponed.get_or_insert((latest, trigger));
-            turn.event(EventKind::TriggerDeferred(trigger));
+            if self.schedule.postponed.is_none() {
+                self.schedule.postponed = Some((latest, trigger));
+                turn.event(EventKind::TriggerDeferred(trigger));
+            }
             return;
         }
         self.start_run(turn, trigger);
@@ -96,16 +144,13 @@ impl Life {
         }
     }
 
-    pub(super) fn sip(
-        &mut self,
-        turn: &mut Turn<'_>,
-        channel: Channel,
-        from: SocketAddrV4,
-        bytes: &[u8],
-    ) {
-        let Some(asked) = resync::sip_request(turn, channel, from, bytes) else {
+    pub(super) fn sip(&mut self, turn: &mut Turn<'_>, way: Way, from: SocketAddrV4, bytes: &[u8]) {
+        let Some(asked) = resync::sip_request(turn, way, from, bytes) else {
             return;
         };
+        if !self.admits(turn, from) {
+            return self.refuse_sender(turn, from);
+        }
         if asked.transaction == self.last_check_sync {
             return;
         }
@@ -119,6 +164,31 @@ impl Life {
         }
     }
 
+    /// Whether check-syncs of this sender are honoured (AUE-22): it is on the page's list, or the
+    /// list is empty. A name that the run does not know stands for nobody.
+    fn admits(&self, turn: &Turn<'_>, from: SocketAddrV4) -> bool {
+        let listed = params::text(turn, &self.flash, Param::CheckSyncSenders);
+        let mut hosts = listed
+            .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'))
+            .filter(|host| !host.is_empty())
+            .peekable();
+        hosts.peek().is_none() || hosts.any(|host| turn.shelf.resolve(host) == Some(*from.ip()))
+    }
+
+    /// A check-sync from a host that may not send one (AUE-22), told up to the limit.
+    fn refuse_sender(&mut self, turn: &mut Turn<'_>, from: SocketAddrV4) {
+        if self.refused >= STRAYS_MAX {
+            return;
+        }
+        self.refused += 1;
+        let address = *from.ip();
+        turn.event(EventKind::SenderRefused { address });
+        if self.refused == STRAYS_MAX {
+            let (limit, value) = (Limit::Strays, u64::from(STRAYS_MAX));
+            turn.event(EventKind::LimitReached { limit, value });
+        }
+    }
+
     pub(super) fn web(&mut self, turn: &mut Turn<'_>, action: WebAction<'_>) {
         match action {
             WebAction::Set(param, value) => self.typed.push((param, value.into())),
@@ -127,6 +197,8 @@ impl Life {
                 self.save();
                 self.due(turn, Trigger::SaveAndApply, false);
             }
+            WebAction::Start => self.due(turn, Trigger::Manual, false),
+            WebAction::Restore(_) => {}
             WebAction::Reboot => {
                 self.reboot(turn, BootCause::User);
             }

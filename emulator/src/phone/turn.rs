@@ -63,6 +63,7 @@ impl Turn<'_> {
             vendor: &self.profile.vendor,
             oem: &self.profile.oem,
             firmware: self.firmware,
+            serial: Some(&self.profile.serial),
             address: self.address,
             ..Vars::default()
         }

@@ -4,6 +4,9 @@
 //! the candidate names), then the links of what it got, then resources, then firmware. One file is
 //! under way at a time.
 
+mod catalogue;
+mod include;
+mod sections;
 mod upgrade;
 
 use std::rc::Rc;
@@ -17,14 +20,16 @@ use super::params::HttpIdentity;
 
 use super::turn::Turn;
 use crate::bodies::Body;
-use crate::event::{EventKind, Fault, File, Limit};
-use crate::format::{Document, Format, Reading};
-use crate::limits::{LINK_DEPTH_MAX, LINKS_MAX};
+use crate::event::{EventKind, Fault, File};
+use crate::format::{Format, Reading};
 use crate::profile::{Account, Apply, Change, Classify, Fetch, FirmwareVersion, Next, StepId};
 use crate::settings::Vetted;
 use crate::time::Moment;
 use crate::transfer::Ending;
 use crate::url::{Url, UrlFault};
+use catalogue::Catalogued;
+use include::LinkFrame;
+use sections::Referenced;
 use upgrade::Upgrade;
 
 /// What a walk begins with.
@@ -51,6 +56,10 @@ pub(super) struct Walk {
     /// Resources still to fetch, last one first.
     resources: Vec<String>,
     upgrade: Upgrade,
+    /// What catalogues named and is still to come.
+    catalogued: Catalogued,
+    /// What reference documents named and is still to come.
+    referenced: Referenced,
     checksum: Option<[u8; 16]>,
     links_followed: u32,
     end: WalkEnd,
@@ -64,6 +73,10 @@ enum Position {
     Fetch(u8),
     /// A link of the innermost frame.
     Link,
+    /// The next file that a catalogue named.
+    Catalogue,
+    /// The next file that a reference document named.
+    Reference,
     /// The files are all there: apply.
     Apply,
     /// The resource just taken off the list.
@@ -72,15 +85,6 @@ enum Position {
     Firmware,
     /// Over.
     Done,
-}
-
-/// The links of one document that are still to follow.
-#[derive(Debug)]
-struct LinkFrame {
-    document: Rc<Document>,
-    url: Url,
-    next: u32,
-    resume: Position,
 }
 
 /// What a walk came to.
@@ -103,7 +107,11 @@ pub(super) struct WalkEnd {
 impl Walk {
     pub(super) fn new(turn: &Turn<'_>, holdings: &Holdings<'_>, start: Start) -> Self {
         let http = HttpIdentity::of(turn, holdings.flash, start.account);
-        let directory = start.base.is_directory() || turn.profile.classify == Classify::Root;
+        let directory = match turn.profile.classify {
+            Classify::BySuffix => start.base.is_directory(),
+            Classify::Root => true,
+            Classify::File => false,
+        };
         Self {
             base: start.base,
             config_file_name: start.config_file_name,
@@ -118,6 +126,8 @@ impl Walk {
             collected: Vec::new(),
             resources: Vec::new(),
             upgrade: Upgrade::default(),
+            catalogued: Catalogued::default(),
+            referenced: Referenced::default(),
             checksum: None,
             links_followed: 0,
             end: WalkEnd::default(),
@@ -184,6 +194,8 @@ impl Walk {
             Position::Given => Some(self.given_target(turn)),
             Position::Fetch(index) => self.fetch_target(turn, index),
             Position::Link => self.link_target(turn),
+            Position::Catalogue => self.catalogue_target(turn, holdings),
+            Position::Reference => self.reference_target(turn),
             Position::Apply => {
                 self.apply(turn, holdings);
                 None
@@ -233,45 +245,6 @@ impl Walk {
             step,
             file: File::Step(step),
             format: fetch.format,
-            url,
-            image: false,
-        })
-    }
-
-    fn link_target(&mut self, turn: &mut Turn<'_>) -> Option<Target> {
-        let frame = self.links.last_mut()?;
-        let Some(link) = frame.document.links.get(frame.next as usize).copied() else {
-            self.at = frame.resume;
-            self.links.pop();
-            return None;
-        };
-        frame.next += 1;
-        if self.links_followed >= LINKS_MAX {
-            let limit = Limit::Links;
-            turn.event(EventKind::LimitReached {
-                limit,
-                value: u64::from(LINKS_MAX),
-            });
-            self.end.failed += 1;
-            frame.next = u32::MAX;
-            return None;
-        }
-        self.links_followed += 1;
-        let text = super::params::expand(turn, frame.document.text(link.url));
-        let Ok(url) = frame.url.join(&text) else {
-            let fault = Fault::BadTarget;
-            turn.event(EventKind::GaveUp {
-                step: StepId::INCLUDE,
-                fault,
-            });
-            self.end.failed += 1;
-            return None;
-        };
-        let file = File::Named(turn.shelf.url(&url.to_string()));
-        Some(Target {
-            step: StepId::INCLUDE,
-            file,
-            format: link.format,
             url,
             image: false,
         })
@@ -346,7 +319,14 @@ impl Walk {
         target: &Target,
         body: &Rc<Body>,
     ) {
+        match target.format {
+            Format::Catalogue => return self.catalogue_document(turn, holdings, target, body),
+            Format::Sections => return self.sections_document(turn, holdings, target, body),
+            _ => {}
+        }
         match self.at {
+            Position::Catalogue => self.catalogued(turn, holdings, target, body),
+            Position::Reference => {}
             Position::Resource => {
                 let bytes = body.bytes().len() as u64;
                 turn.event(EventKind::ResourceStored {
@@ -400,7 +380,8 @@ impl Walk {
                 self.end.failed += u32::from(fault != Fault::NotThere);
                 self.at = Position::Apply;
             }
-            Position::Link | Position::Resource => self.end.failed += 1,
+            Position::Catalogue => self.catalogue_not_had(turn, holdings, fault),
+            Position::Link | Position::Reference | Position::Resource => self.end.failed += 1,
             Position::Firmware => {
                 turn.event(EventKind::FirmwareRefused { fault });
                 self.drop_upgrade();
@@ -484,47 +465,6 @@ impl Walk {
                 self.end.soft_reboot = true;
             }
         }
-    }
-
-    fn boot_file(
-        &mut self,
-        turn: &mut Turn<'_>,
-        holdings: &mut Holdings<'_>,
-        target: &Target,
-        body: &Rc<Body>,
-        fetch: Option<&Fetch>,
-    ) {
-        let shelf = &mut *turn.shelf;
-        let options = turn.profile.format;
-        let document = shelf
-            .bodies
-            .document(body, Format::Boot, options, &mut shelf.keys);
-        if let Some(fault) = fault_of(document.reading) {
-            return self.unreadable(turn, holdings, target, fault);
-        }
-        apply::report_ignored(turn, target.file, &document.faults);
-        if let Some(fetch) = fetch {
-            self.goto(fetch.found);
-        } else if self.at == Position::Given {
-            self.at = Position::Apply;
-        }
-        if self.links.len() >= LINK_DEPTH_MAX as usize {
-            let limit = Limit::LinkDepth;
-            turn.event(EventKind::LimitReached {
-                limit,
-                value: u64::from(LINK_DEPTH_MAX),
-            });
-            self.end.failed += 1;
-            return;
-        }
-        let resume = self.at;
-        self.links.push(LinkFrame {
-            document,
-            url: target.url.clone(),
-            next: 0,
-            resume,
-        });
-        self.at = Position::Link;
     }
 
     /// Compares a checksum file with the configuration last loaded (PND-08, PND-09, PND-22).

@@ -4,16 +4,17 @@
 //! `vendor/vendor.toml`, which is named by the vendor alone. Tables are merged key by key, lists
 //! and single values are replaced. `false` in the place of an optional table takes it away.
 
+mod accounts;
 mod clients;
 mod content;
 mod params;
+mod sources;
 mod walk;
 
 use std::collections::BTreeMap;
 
-use super::keys::KeyRules;
 use super::template::Template;
-use super::{FirmwareRule, FirmwareVersion, Profile, Step, StepId, Timers};
+use super::{FirmwareRule, FirmwareVersion, Profile, Source, SourceKind, Step, StepId, Timers};
 use crate::format::FormatOptions;
 use crate::limits;
 use crate::located::{Faults, Log, Node, Reader, Slot, nearest};
@@ -167,8 +168,10 @@ fn read(name: &str, root: &Reader<'_>) -> Option<Profile> {
     let dhcp = clients::dhcp(&root.need("dhcp"));
     let pnp = clients::pnp(&root.may("pnp"));
     let walk = walk::walk(root);
-    let sources = walk::sources(root, dhcp.as_ref(), pnp.as_ref());
+    let sources = sources::sources(root, dhcp.as_ref(), pnp.as_ref());
+    let clock = sources::clock(root, dhcp.as_ref());
     let params = params::params(&root.need("params"));
+    let limits = params::index_limits(&root.may("index_limits"));
     let sip = clients::sip(&root.need("sip"));
     let tftp = clients::tftp(&root.need("tftp"));
     let http = clients::http(&root.need("http"));
@@ -186,7 +189,8 @@ fn read(name: &str, root: &Reader<'_>) -> Option<Profile> {
         markers: markers(&root.may("markers")),
         timers: timers(&root.need("timers")),
         format: format_options(&root.may("format")),
-        keys: keys(root, &params),
+        keys: params::key_rules(root, &limits, &params),
+        accounts: accounts::accounts(root, &limits),
         content: content::content(&root.need("content")),
         steps: Vec::new(),
         params,
@@ -196,6 +200,7 @@ fn read(name: &str, root: &Reader<'_>) -> Option<Profile> {
         tftp: tftp?,
         http: http?,
         sources_end: sources.end,
+        clock,
         sources: sources.list,
         classify: walk.classify,
         given: walk.given,
@@ -207,11 +212,6 @@ fn read(name: &str, root: &Reader<'_>) -> Option<Profile> {
     check_version_file(&root.need("firmware_rule"), &profile);
     profile.steps = steps(root, &profile);
     Some(profile)
-}
-
-fn keys(root: &Reader<'_>, params: &[super::ParamSpec]) -> KeyRules {
-    let limits = params::index_limits(&root.may("index_limits"));
-    params::key_rules(root, &limits, params)
 }
 
 /// A text of one line that is not empty.
@@ -378,6 +378,13 @@ fn steps(root: &Reader<'_>, profile: &Profile) -> Vec<Step> {
     let pnp = profile.pnp.as_ref().map(|pnp| pnp.clauses.as_slice());
     let pnp = pnp.unwrap_or_default();
     let dhcp = profile.dhcp.clauses.as_slice();
+    let clock = profile.clock.as_ref().map(|clock| clock.clauses.as_slice());
+    let clock = clock.unwrap_or_default();
+    let redirect = |source: &&Source| matches!(source.kind, SourceKind::Redirect(_));
+    let redirect = profile.sources.iter().find(redirect);
+    let redirect = redirect.map_or(&[][..], |source| &source.clauses);
+    let accounts = profile.accounts.as_ref();
+    let register = accounts.map_or(&[][..], |accounts| &accounts.clauses);
     let common: [(&str, &str, &[String]); StepId::FIRST_FETCH as usize] = [
         ("DISCOVER", "discover", dhcp),
         ("REQUEST", "request", dhcp),
@@ -389,6 +396,12 @@ fn steps(root: &Reader<'_>, profile: &Profile) -> Vec<Step> {
         ("resource", "resource", &[]),
         ("firmware", "firmware", &profile.firmware_rule.clauses),
         ("settled", "settled", &[]),
+        ("SNTP", "clock", clock),
+        ("redirect service", "redirect", redirect),
+        ("REGISTER", "register", register),
+        ("updates", "updates", &[]),
+        ("linked file", "linked", &[]),
+        ("certificate", "certificate", &[]),
     ];
     let table = root.may("step_clauses").table();
     let own = |key: &str| {

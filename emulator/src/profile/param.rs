@@ -56,14 +56,58 @@ pub enum Param {
     UpgradeErrorRetryS,
     /// Firmware URL (FLY-93, FLY-116).
     UpgradeRule,
-    /// The scheme of a server address that is written without one: `tftp`, `http`, `https` or
-    /// `ftp` (FLY-66, AUE-38).
+    /// The scheme of a server address that is written without one: `tftp`, `http`, `https`, `ftp`,
+    /// or `in-turn` for https, http and tftp, each tried until one gives a file (FLY-66, AUE-38).
     BareScheme,
+    /// The version of the settings applied last (GIG-37).
+    SettingsVersion,
+    /// Use DHCP option 114 (GIG-03).
+    Option114Enable,
+    /// DHCP options that are not used as sources, separated by commas: `66,114` (vendor facts).
+    DhcpOptionsDisabled,
+    /// Use DHCP at all as a source (AUE-25).
+    DhcpEnable,
+    /// Ask the vendor's redirect service (GIG-03, AUE-40).
+    RedirectEnable,
+    /// The redirect service's URL.
+    RedirectUrl,
+    /// The user name there.
+    RedirectUser,
+    /// The password there.
+    RedirectPassword,
+    /// The time server, where DHCP names none (AUE-05).
+    NtpServer,
+    /// The timetable runs on Mondays (AUE-21).
+    TimetableMonday,
+    /// … on Tuesdays.
+    TimetableTuesday,
+    /// … on Wednesdays.
+    TimetableWednesday,
+    /// … on Thursdays.
+    TimetableThursday,
+    /// … on Fridays.
+    TimetableFriday,
+    /// … on Saturdays.
+    TimetableSaturday,
+    /// … on Sundays.
+    TimetableSunday,
+    /// The time of day, `HH:MM`; anything else = no timetable.
+    TimetableTime,
+    /// A random delay after that time.
+    TimetableRandom,
+    /// Its least length, seconds.
+    TimetableRandomMinS,
+    /// Its greatest length, seconds.
+    TimetableRandomMaxS,
+    /// Local time minus UTC, in minutes; may be negative.
+    TimeZoneMinutes,
+    /// Hosts that may send check-sync, separated by blanks or commas; empty = any.
+    CheckSyncSenders,
 }
 
 impl Param {
     /// Every parameter with the name that profiles and scenarios use, in the order of `Param`.
-    pub const ALL: [(Self, &'static str); 26] = [
+    pub const ALL: [(Self, &'static str); 48] = [
         (Self::ProvisionEnable, "provision_enable"),
         (Self::PnpEnable, "pnp_enable"),
         (Self::ResyncOnReset, "resync_on_reset"),
@@ -90,6 +134,28 @@ impl Param {
         (Self::UpgradeErrorRetryS, "upgrade_error_retry_s"),
         (Self::UpgradeRule, "upgrade_rule"),
         (Self::BareScheme, "bare_scheme"),
+        (Self::SettingsVersion, "settings_version"),
+        (Self::Option114Enable, "option_114_enable"),
+        (Self::DhcpOptionsDisabled, "dhcp_options_disabled"),
+        (Self::DhcpEnable, "dhcp_enable"),
+        (Self::RedirectEnable, "redirect_enable"),
+        (Self::RedirectUrl, "redirect_url"),
+        (Self::RedirectUser, "redirect_user"),
+        (Self::RedirectPassword, "redirect_password"),
+        (Self::NtpServer, "ntp_server"),
+        (Self::TimetableMonday, "timetable_monday"),
+        (Self::TimetableTuesday, "timetable_tuesday"),
+        (Self::TimetableWednesday, "timetable_wednesday"),
+        (Self::TimetableThursday, "timetable_thursday"),
+        (Self::TimetableFriday, "timetable_friday"),
+        (Self::TimetableSaturday, "timetable_saturday"),
+        (Self::TimetableSunday, "timetable_sunday"),
+        (Self::TimetableTime, "timetable_time"),
+        (Self::TimetableRandom, "timetable_random"),
+        (Self::TimetableRandomMinS, "timetable_random_min_s"),
+        (Self::TimetableRandomMaxS, "timetable_random_max_s"),
+        (Self::TimeZoneMinutes, "time_zone_minutes"),
+        (Self::CheckSyncSenders, "check_sync_senders"),
     ];
 
     /// The parameter called `name`.

@@ -6,8 +6,10 @@
 //! | `{mac[0:4]}` | digits 0 to 3 of the bare form; also `{mac[0:4]:upper}`, `{mac[8:]}` |
 //! | `{model}` `{vendor}` `{oem}` `{firmware}` `{host}` | text; `:lower`, `:upper` (ASCII) |
 //! | `{user_agent}` `{authorization}` `{config_file_name}` `{version}` | the same |
+//! | `{serial}` | the profile's serial number, itself a template; empty within it |
+//! | `{user}` `{domain}` `{transport}` `{contact_uri}` | the same, of a SIP account |
 //! | `{ip}` | the phone's address |
-//! | `{port}` `{cseq}` `{index}` | a number; `{index:05}` pads with zeros |
+//! | `{port}` `{cseq}` `{expires}` `{index}` | a number; `{index:05}` pads with zeros |
 //! | `{branch}` `{call_id}` | 16 hex digits |
 //! | `{tag}` | 8 hex digits |
 //! | `{{` `}}` | a brace |
@@ -23,12 +25,13 @@ pub const TEMPLATE_BYTES_MAX: usize = 16 << 10;
 /// The widest zero padding of a number, in digits.
 const WIDTH_MAX: usize = 20;
 /// Every variable, for messages.
-const VARIABLES: [&str; 17] = [
+const VARIABLES: [&str; 23] = [
     "mac",
     "model",
     "vendor",
     "oem",
     "firmware",
+    "serial",
     "ip",
     "port",
     "host",
@@ -36,6 +39,11 @@ const VARIABLES: [&str; 17] = [
     "authorization",
     "config_file_name",
     "version",
+    "user",
+    "domain",
+    "transport",
+    "contact_uri",
+    "expires",
     "branch",
     "tag",
     "call_id",
@@ -65,6 +73,8 @@ pub struct Vars<'a> {
     pub oem: &'a str,
     /// `{firmware}`: the version that runs.
     pub firmware: &'a str,
+    /// `{serial}`
+    pub serial: Option<&'a Template>,
     /// `{ip}`
     pub address: Ipv4Addr,
     /// `{port}`
@@ -79,6 +89,16 @@ pub struct Vars<'a> {
     pub config_file_name: &'a str,
     /// `{version}`: of an offered firmware.
     pub version: &'a str,
+    /// `{user}`: the user part of an account's address, escaped.
+    pub user: &'a str,
+    /// `{domain}`: of an account's address.
+    pub domain: &'a str,
+    /// `{transport}`: `UDP` or `TCP`.
+    pub transport: &'a str,
+    /// `{contact_uri}`: where an account can be reached.
+    pub contact_uri: &'a str,
+    /// `{expires}`: seconds asked for.
+    pub expires: u32,
     /// `{branch}`: 16 hex digits.
     pub branch: u64,
     /// `{tag}`: 8 hex digits.
@@ -98,6 +118,7 @@ impl Default for Vars<'_> {
             vendor: "",
             oem: "",
             firmware: "",
+            serial: None,
             address: Ipv4Addr::UNSPECIFIED,
             port: 0,
             host: "",
@@ -105,6 +126,11 @@ impl Default for Vars<'_> {
             authorization: "",
             config_file_name: "",
             version: "",
+            user: "",
+            domain: "",
+            transport: "",
+            contact_uri: "",
+            expires: 0,
             branch: 0,
             tag: 0,
             call_id: 0,
@@ -184,6 +210,15 @@ impl Template {
                 Part::Address => {
                     let _ = write!(out, "{}", vars.address);
                 }
+                Part::Serial => {
+                    if let Some(serial) = vars.serial {
+                        let inner = Vars {
+                            serial: None,
+                            ..*vars
+                        };
+                        serial.render(&inner, out);
+                    }
+                }
             }
         }
     }
@@ -216,13 +251,17 @@ impl Template {
             .all(|part| matches!(part, Part::Text { .. }))
     }
 
-    /// True when every phone gets another text: it names the MAC address or the index.
+    /// True when every phone gets another text: it names the MAC address, the serial number or the
+    /// index.
     #[must_use]
     pub fn is_per_phone(&self) -> bool {
         self.parts.iter().any(|part| {
             matches!(
                 part,
-                Part::Mac { .. } | Part::SeparatedMac { .. } | Part::Number(Number::Index, _)
+                Part::Mac { .. }
+                    | Part::SeparatedMac { .. }
+                    | Part::Serial
+                    | Part::Number(Number::Index, _)
             )
         })
     }
@@ -238,6 +277,7 @@ enum Part {
     Number(Number, u8),
     Hex(Hex),
     Address,
+    Serial,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,12 +298,17 @@ enum Word {
     Authorization,
     ConfigFileName,
     Version,
+    User,
+    Domain,
+    Transport,
+    ContactUri,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Number {
     Port,
     Cseq,
+    Expires,
     Index,
 }
 
@@ -286,6 +331,10 @@ impl Word {
             "authorization" => Self::Authorization,
             "config_file_name" => Self::ConfigFileName,
             "version" => Self::Version,
+            "user" => Self::User,
+            "domain" => Self::Domain,
+            "transport" => Self::Transport,
+            "contact_uri" => Self::ContactUri,
             _ => return None,
         })
     }
@@ -301,6 +350,10 @@ impl Word {
             Self::Authorization => vars.authorization,
             Self::ConfigFileName => vars.config_file_name,
             Self::Version => vars.version,
+            Self::User => vars.user,
+            Self::Domain => vars.domain,
+            Self::Transport => vars.transport,
+            Self::ContactUri => vars.contact_uri,
         }
     }
 }
@@ -310,6 +363,7 @@ impl Number {
         Some(match name {
             "port" => Self::Port,
             "cseq" => Self::Cseq,
+            "expires" => Self::Expires,
             "index" => Self::Index,
             _ => return None,
         })
@@ -319,6 +373,7 @@ impl Number {
         match self {
             Self::Port => u32::from(vars.port),
             Self::Cseq => vars.cseq,
+            Self::Expires => vars.expires,
             Self::Index => vars.index,
         }
     }
@@ -444,6 +499,7 @@ fn hole_part(hole: &str, at: usize) -> Result<Part, TemplateFault> {
     }
     let part = match name {
         "ip" => Some(Part::Address),
+        "serial" => Some(Part::Serial),
         _ => Hex::named(name).map(Part::Hex),
     };
     match (part, form) {

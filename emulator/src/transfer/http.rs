@@ -13,14 +13,15 @@
 //! to a challenge make new ones), `Retried`, `Challenged`, `Redirected`, `LimitReached`, and
 //! `Wrong` for what it goes on after; a fault that ends the transfer is in its ending only.
 
-mod auth;
+pub(crate) mod auth;
 mod exchange;
 
 use std::net::SocketAddrV4;
+use std::time::Duration;
 
 use super::Ending;
 use crate::event::{EventKind, Fault, Limit};
-use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX, REFUSAL_BYTES_MAX};
+use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX, REFUSAL_BYTES_MAX, URL_BYTES_MAX};
 use crate::phone::io::{Connection, ConnectionFault, Effect, Input};
 use crate::phone::turn::Turn;
 use crate::profile::StepId;
@@ -41,6 +42,8 @@ pub struct HttpClient {
     /// What the last server that asked for credentials asked for: its nonce serves for further
     /// requests too (RFC 7616 §3.6).
     grant: Option<Box<(Server, Grant)>>,
+    /// Where the redirect that was not followed led, as the server wrote it.
+    location: Option<String>,
 }
 
 /// How the client answers a challenge.
@@ -52,6 +55,8 @@ pub enum AuthMethod {
     Basic,
     /// Digest (MD5 or SHA-256); Basic is refused.
     Digest,
+    /// Digest where it is offered, else Basic (AUE-24).
+    Any,
 }
 
 /// What a request carries besides its URL.
@@ -69,6 +74,20 @@ pub struct RequestOptions<'a> {
     pub password: &'a str,
     /// Bytes that the body may have.
     pub limit: usize,
+    /// Timeout and tries other than those of the profile's HTTP client.
+    pub patience: Option<Patience>,
+    /// Redirects are followed; else one ends the request with its status, and its target is what
+    /// `HttpClient::take_location` gives.
+    pub follow: bool,
+}
+
+/// How long a client waits and how often it tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Wait for connection and answer; a protocol time.
+    pub timeout: Duration,
+    /// Tries of one request after silence or a broken connection, 1 or more.
+    pub attempts: u8,
 }
 
 /// What a connection leads to.
@@ -99,7 +118,14 @@ impl HttpClient {
             line: None,
             exchange: None,
             grant: None,
+            location: None,
         }
+    }
+
+    /// Where the redirect led that ended the last request, as the server wrote it; at most
+    /// `URL_BYTES_MAX` bytes.
+    pub fn take_location(&mut self) -> Option<String> {
+        self.location.take()
     }
 
     /// The number that the next connection would get.
@@ -299,6 +325,12 @@ impl HttpClient {
                 exchange.sink = Sink::File(writer);
                 return Step::On;
             }
+            status @ (301 | 302 | 303 | 307 | 308) if !exchange.follow => {
+                let location = head.location.as_deref().unwrap_or_default();
+                let kept = location.len() <= URL_BYTES_MAX && !location.is_empty();
+                self.location = kept.then(|| location.to_owned());
+                Then::failed(Fault::HttpStatus(status))
+            }
             301 | 302 | 303 | 307 | 308 => exchange.redirected(turn, head.location.as_deref()),
             401 => exchange.challenged(&head.challenges),
             403 | 404 | 410 => Then::End(Ending::Missing),
@@ -453,7 +485,7 @@ impl HttpClient {
     /// Tries the present request again, if the profile has an attempt left.
     fn again(&mut self, turn: &mut Turn<'_>, fault: Fault) -> Option<Ending> {
         let exchange = self.exchange.as_mut()?;
-        let attempts = turn.profile.http.attempts.max(1);
+        let attempts = exchange.patience(turn).attempts.max(1);
         if exchange.attempt >= attempts {
             return self.end(Ending::Failed(fault));
         }

@@ -74,6 +74,10 @@ pub mod code {
     pub const NAME_SERVER: u8 = 6;
     /// Host name.
     pub const HOST_NAME: u8 = 12;
+    /// Time servers: IPv4 addresses.
+    pub const NTP_SERVERS: u8 = 42;
+    /// Vendor-specific information: a list of the vendor's own options.
+    pub const VENDOR_SPECIFIC: u8 = 43;
     /// Requested address.
     pub const REQUESTED_ADDRESS: u8 = 50;
     /// Lease time in seconds; all ones is forever.

@@ -10,6 +10,7 @@
 //! bare LF, empty lines before the start line, a header section that ends with the datagram,
 //! compact names, folded fields, white space before the colon.
 
+mod stream;
 mod write;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ use super::Malformed;
 use crate::event::Limit;
 use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX};
 
+pub use stream::{elements, frame};
 pub use write::{Answer, Writer, answer, reason};
 
 /// Compact header names (RFC 3261 §7.3.3, §20; RFC 6665 §8.2.1 for `o` and `u`; the IANA list of

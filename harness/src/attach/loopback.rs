@@ -29,6 +29,8 @@ use crate::subject::Subject;
 pub const TRANSFER_SOCKETS: usize = 64;
 /// TCP connections that one shard opens at once; more wait for a free one.
 pub const CONNECTIONS_MAX: usize = 2_000;
+/// Connections to registrars that one shard holds; a phone beyond them is our own fault.
+pub const LINES_MAX: usize = 4_000;
 /// Payloads taken from one socket before the others are looked at.
 const BATCH: usize = 64;
 /// Phones ticked before the sockets are looked at.
@@ -127,6 +129,7 @@ struct Wire {
     last_fresh: Vec<u16>,
     connections: FxHashMap<End, mpsc::Sender<Vec<u8>>>,
     permits: Arc<Semaphore>,
+    lines: Arc<Semaphore>,
     relayed: Vec<u8>,
     wake: Rc<Notify>,
     losses: Losses,
@@ -204,6 +207,7 @@ fn start(shard: Shard, setup: Setup) -> io::Result<(Rc<RefCell<World>>, Rc<Notif
         last_fresh: vec![0; shard.len()],
         connections: FxHashMap::default(),
         permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        lines: Arc::new(Semaphore::new(LINES_MAX)),
         relayed: Vec::new(),
         wake: Rc::clone(&wake),
         losses: Losses::default(),
@@ -389,6 +393,16 @@ impl Network for Wire {
             spawn_local(async move { tell(Told::Failed(ConnectionFault::Refused)) });
             return;
         };
+        // A registered phone keeps its connection, so that such ones must not use up those of
+        // transfers, nor wait for each other.
+        let permits = match Some(to) == self.subject.sip_tcp {
+            true => &self.lines,
+            false => &self.permits,
+        };
+        if Some(to) == self.subject.sip_tcp && permits.available_permits() == 0 {
+            spawn_local(async move { tell(Told::Failed(ConnectionFault::Local)) });
+            return;
+        }
         let tls = tls.map(|tls| {
             let config = if tls.verify {
                 &self.tls
@@ -398,7 +412,7 @@ impl Network for Wire {
             (Arc::clone(config), tls.name.to_owned())
         });
         let call = Call { from, to, tls };
-        spawn_local(tcp::run(call, Arc::clone(&self.permits), commands, tell));
+        spawn_local(tcp::run(call, Arc::clone(permits), commands, tell));
     }
 
     fn write(&mut self, _now: Moment, end: End, bytes: &[u8]) {

@@ -19,6 +19,7 @@ use rustc_hash::FxHashMap;
 use super::{channel_of, port_of};
 use crate::fleet::shard::{End, Network, Opening, Sender, Shard};
 use crate::reference::http::connection::{After, Connection};
+use crate::reference::registrar::SipConnection;
 use crate::reference::{Endpoint, Reference, Replies};
 
 /// The server's SIP address for multicast.
@@ -60,10 +61,17 @@ struct Wire {
 #[derive(Debug)]
 struct Stream {
     from: Ipv4Addr,
-    server: Connection,
+    server: Service,
     /// Nothing on it arrives before this: TCP keeps its order.
     up: Moment,
     down: Moment,
+}
+
+/// The server's end of a connection.
+#[derive(Debug)]
+enum Service {
+    Web(Connection),
+    Sip(SipConnection),
 }
 
 /// Something under way; ordered by arrival, then by departure.
@@ -246,10 +254,14 @@ impl Simulation {
         };
         let peer = SocketAddrV4::new(stream.from, FIRST_TCP_PORT + end.connection.0 % 10_000);
         self.scratch.clear();
-        let http = &self.reference.http;
-        let after = stream
-            .server
-            .receive(self.now, peer, http, bytes, &mut self.scratch);
+        let out = &mut self.scratch;
+        let after = match (&mut stream.server, &mut self.reference.registrar) {
+            (Service::Web(web), _) => web.receive(self.now, peer, &self.reference.http, bytes, out),
+            (Service::Sip(sip), Some(registrar)) => {
+                sip.receive(self.now, peer, registrar, bytes, out)
+            }
+            (Service::Sip(_), None) => After::Close,
+        };
         if !self.scratch.is_empty() {
             let answer = self.scratch.as_slice();
             self.wire.stream_down(self.now, end, Some(answer));
@@ -429,13 +441,18 @@ impl Network for Wire {
 
     fn open(&mut self, now: Moment, opening: Opening<'_>) {
         let Opening { end, from, to, tls } = opening;
-        let known = *to.ip() == self.server && to.port() == if tls.is_some() { 443 } else { 80 };
+        let here = *to.ip() == self.server;
+        let service = match (to.port(), tls) {
+            (443, Some(_)) | (80, None) if here => Some(Service::Web(Connection::default())),
+            (5_060, None) if here => Some(Service::Sip(SipConnection::default())),
+            _ => None,
+        };
         // A handshake: there and back, TLS once more.
         let round = self.link.delay * if tls.is_some() { 4 } else { 2 };
-        if known {
+        if let Some(server) = service {
             let stream = Stream {
                 from,
-                server: Connection::default(),
+                server,
                 up: now,
                 down: now,
             };

@@ -306,6 +306,7 @@ fn start(
         http_port: Some(0),
         https: Some((0, tls)),
         sip_port: Some(0),
+        sip_tcp_port: Some(0),
         sip_group: Some(plan.server),
         pnp_port: Some(0),
         ..Bind::loopback()
@@ -328,6 +329,7 @@ fn start(
             .or(endpoints.tftp),
         http: endpoints.http,
         https: endpoints.https,
+        sip_tcp: endpoints.sip_tcp,
         pnp_port: endpoints.sip.map(|sip| sip.port()),
         ..Subject::at(plan.server)
     };

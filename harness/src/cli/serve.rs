@@ -58,6 +58,7 @@ pub(super) fn serve(shared: &Shared, arguments: &ServeArguments) -> Result<Exit,
         http_port: Some(arguments.http_port),
         https: Some((arguments.https_port, tls)),
         sip_port: Some(arguments.sip_port),
+        sip_tcp_port: Some(arguments.sip_port),
         sip_group: Some(arguments.address),
         pnp_port: Some(0),
         ..Bind::loopback()
@@ -102,6 +103,7 @@ fn told(endpoints: &Endpoints, scenario: &str, phones: u32) -> String {
         ("http", endpoints.http),
         ("https", endpoints.https),
         ("sip", endpoints.sip),
+        ("sip tcp", endpoints.sip_tcp),
         ("pnp answers", endpoints.pnp),
     ];
     let lines = all

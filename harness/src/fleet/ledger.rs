@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bootstorm_emulator::event::{Event, EventKind, Fault, RunResult, Trigger};
 use bootstorm_emulator::phone::Phone;
+use bootstorm_emulator::profile::{Step, StepId};
 use bootstorm_emulator::shelf::Shelf;
 use bootstorm_emulator::time::Moment;
 use bootstorm_reports::measure::{Ladder, Lane, Measures};
@@ -166,6 +167,14 @@ impl Ledger {
                 } => self.own_faults += 1,
                 EventKind::RunEnded(result) => entry.complete = result == RunResult::Complete,
                 EventKind::Settled => self.settle(plan, subject, shelf, event.at),
+                // A later try that succeeds, or a refresh that fails, changes what a phone at rest
+                // comes to.
+                EventKind::Registered { renewed: false, .. }
+                | EventKind::RegistrationFailed { .. }
+                    if entry.settled.is_some() =>
+                {
+                    self.settle(plan, subject, shelf, event.at);
+                }
                 _ => {}
             }
         }
@@ -179,7 +188,7 @@ impl Ledger {
         let Some(entry) = self.entries.get_mut(subject.slot) else {
             return;
         };
-        let provisioned = difference.is_none();
+        let provisioned = difference.is_none() && subject.phone.registration_fault().is_none();
         entry.at_rest = entry.trail;
         match entry.settled {
             None => self.settled += 1,
@@ -239,7 +248,8 @@ impl Ledger {
                 .difference(plan, subject.planned, subject.phone, shelf),
         };
         let intended = Checker::has_intentions(plan, subject.planned);
-        let outcome = entry.outcome(stopped, intended);
+        let unregistered = subject.phone.registration_fault();
+        let outcome = entry.outcome(stopped, intended, unregistered.is_none());
         let since = |(at, _): (Moment, bool)| at.since(entry.scheduled);
         let settled_after: Option<Duration> = entry.settled.map(since);
         let provisioned = outcome == Outcome::Provisioned;
@@ -254,9 +264,13 @@ impl Ledger {
             None => entry.trail,
         };
         let traced = trail.first_wrong(steps);
+        let register = unregistered.map(|(_, fault)| FirstWrong {
+            step: label(steps, StepId::REGISTER),
+            text: words::fault_text(fault),
+        });
         let wrong = match (entry.settled, entry.complete) {
-            (Some(_), true) => compared.or(traced),
-            (Some(_), false) => traced.or(compared),
+            (Some(_), true) => register.or(compared).or(traced),
+            (Some(_), false) => traced.or(compared).or(register),
             (None, _) => traced.or_else(|| entry.unsettled()),
         };
         PhoneResult {
@@ -298,11 +312,12 @@ impl Entry {
         }
     }
 
-    fn outcome(&self, stopped: bool, intended: bool) -> Outcome {
+    fn outcome(&self, stopped: bool, intended: bool, registered: bool) -> Outcome {
+        let unverified = !intended && registered && self.fetched && self.complete;
         match (self.started, self.settled) {
             (false, _) => Outcome::NotStarted,
             (true, Some((_, true))) if intended => Outcome::Provisioned,
-            (true, Some(_)) if !intended && self.fetched && self.complete => Outcome::Unverified,
+            (true, Some(_)) if unverified => Outcome::Unverified,
             (true, None) if stopped => Outcome::Interrupted,
             (true, Some(_)) if self.fetched => Outcome::Partial,
             (true, _) => Outcome::Failed,
@@ -316,6 +331,11 @@ impl Entry {
             text,
         })
     }
+}
+
+fn label(steps: &[Step], step: StepId) -> String {
+    let known = steps.get(usize::from(step.0));
+    known.map_or_else(String::new, |step| step.label.clone())
 }
 
 fn describe(difference: &Difference) -> &'static str {

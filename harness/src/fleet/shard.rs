@@ -381,7 +381,7 @@ impl Shard {
         let mut phones = Vec::with_capacity(self.phones.len());
         let mut held = 0;
         for (slot, (planned, phone)) in self.planned.iter().zip(&self.phones).enumerate() {
-            held += size_of::<Phone>() + phone.flash().heap_bytes();
+            held += size_of::<Phone>() + phone.heap_bytes();
             let subject = Subject {
                 slot,
                 planned,

@@ -97,6 +97,10 @@ impl Teller<'_> {
             EventKind::LimitReached { limit, value } => {
                 format!("limit reached: {} ({value})", words::limit(limit))
             }
+            EventKind::TimeSet { .. }
+            | EventKind::Registered { .. }
+            | EventKind::RegistrationFailed { .. }
+            | EventKind::SenderRefused { .. } => tell_service(kind),
             _ => self.tell_document(kind),
         }
     }
@@ -207,6 +211,43 @@ impl Teller<'_> {
             EventKind::FirmwareRefused { fault } => {
                 format!("firmware refused: {}", words::fault_text(fault))
             }
+            EventKind::DocumentSkipped { file, fault } => {
+                format!("skipped {}: {}", self.file(file), words::fault_text(fault))
+            }
+            EventKind::CertificateInstalled { file, would_ask } => {
+                let asked = if would_ask {
+                    ", would ask its user"
+                } else {
+                    ""
+                };
+                format!("installed certificate {}{asked}", self.file(file))
+            }
+            EventKind::SectionStored {
+                section,
+                migrated_from,
+            } => {
+                let section = self.urls.text(section);
+                match migrated_from {
+                    Some(from) => {
+                        format!(
+                            "stored section {section}, migrated from {}",
+                            self.urls.text(from)
+                        )
+                    }
+                    None => format!("stored section {section}"),
+                }
+            }
+            EventKind::SectionRefused {
+                section,
+                fault,
+                line,
+            } => {
+                let section = self.urls.text(section);
+                format!("refused section {section} at line {line}: {fault:?}")
+            }
+            EventKind::OperationSkipped { line, fault } => {
+                format!("skipped operation at line {line}: {fault:?}")
+            }
             _ => String::new(),
         }
     }
@@ -239,5 +280,28 @@ impl Teller<'_> {
                 }
             }
         }
+    }
+}
+
+/// Time and registration.
+fn tell_service(kind: &EventKind) -> String {
+    match *kind {
+        EventKind::TimeSet { unix_s } => format!("time set: {unix_s} s since 1970"),
+        EventKind::Registered {
+            account,
+            seconds,
+            renewed,
+        } => {
+            let verb = if renewed { "renewed" } else { "registered" };
+            format!("{verb} account {account} for {seconds} s")
+        }
+        EventKind::RegistrationFailed { account, fault } => {
+            format!(
+                "account {account} not registered: {}",
+                words::fault_text(fault)
+            )
+        }
+        EventKind::SenderRefused { address } => format!("check-sync from {address} refused"),
+        _ => String::new(),
     }
 }

@@ -5,6 +5,7 @@
 //! that thousands at one time need no descriptors of their own.
 
 mod bind;
+mod stream;
 mod web;
 
 pub use bind::{AdapterError, Bind, Endpoints};
@@ -170,6 +171,7 @@ impl World {
         }
         tokio::task::spawn_local(Rc::clone(&world).receive(Endpoint::Sip, true));
         tokio::task::spawn_local(Rc::clone(&world).tick());
+        stream::begin(&world, sockets.sip_tcp, bind.connections_max)?;
         web::begin(&world, sockets.http, sockets.https, bind)
     }
 

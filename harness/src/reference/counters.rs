@@ -101,12 +101,32 @@ pub enum Counter {
     PnpIgnored,
     /// Unreadable SIP messages.
     PnpMalformed,
+    /// REGISTERs with a readable start.
+    SipRegister,
+    /// REGISTERs answered 200.
+    SipRegistered,
+    /// REGISTERs without credentials, answered 401.
+    SipChallenged,
+    /// REGISTERs with right credentials for a nonce that is too old.
+    SipStale,
+    /// REGISTERs with wrong credentials.
+    SipDenied,
+    /// REGISTERs for accounts that nobody has.
+    SipUnknownAccount,
+    /// REGISTERs that were refused for another reason.
+    SipRefused,
+    /// Unreadable messages to the registrar.
+    SipMalformed,
+    /// SIP connections accepted.
+    SipConnection,
+    /// SIP connections closed at once because as many as allowed are open.
+    SipConnectionDropped,
     /// Datagrams that the operating system did not take.
     SendFailed,
 }
 
 /// Every counter with its name, in the order of their declaration.
-pub const COUNTERS: [(Counter, &str); 49] = [
+pub const COUNTERS: [(Counter, &str); 59] = [
     (Counter::DhcpDiscover, "dhcp_discover"),
     (Counter::DhcpRequest, "dhcp_request"),
     (Counter::DhcpRelease, "dhcp_release"),
@@ -155,6 +175,16 @@ pub const COUNTERS: [(Counter, &str); 49] = [
     (Counter::PnpDropped, "pnp_dropped"),
     (Counter::PnpIgnored, "pnp_ignored"),
     (Counter::PnpMalformed, "pnp_malformed"),
+    (Counter::SipRegister, "sip_register"),
+    (Counter::SipRegistered, "sip_registered"),
+    (Counter::SipChallenged, "sip_challenged"),
+    (Counter::SipStale, "sip_stale"),
+    (Counter::SipDenied, "sip_denied"),
+    (Counter::SipUnknownAccount, "sip_unknown_account"),
+    (Counter::SipRefused, "sip_refused"),
+    (Counter::SipMalformed, "sip_malformed"),
+    (Counter::SipConnection, "sip_connection"),
+    (Counter::SipConnectionDropped, "sip_connection_dropped"),
     (Counter::SendFailed, "send_failed"),
 ];
 

@@ -3,7 +3,7 @@
 //! Sockets, TLS and message framing are the business of whoever calls it: hyper in `adapter`, or
 //! `connection` where bytes arrive without sockets.
 
-mod auth;
+pub(in crate::reference) mod auth;
 pub mod connection;
 
 use std::net::SocketAddrV4;

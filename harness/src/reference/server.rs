@@ -10,6 +10,7 @@ use super::counters::{Counter, Counters};
 use super::dhcp::{Dhcp, DhcpConfig};
 use super::http::{Http, HttpConfig, Reply, Request};
 use super::pnp::{Pnp, PnpConfig};
+use super::registrar::{Origin, Registrar, RegistrarConfig};
 use super::replies::{Endpoint, Replies};
 use super::tftp::{Tftp, TftpConfig};
 
@@ -26,6 +27,8 @@ pub struct ReferenceConfig {
     pub http: HttpConfig,
     /// SIP PnP; without it SIP messages are ignored.
     pub pnp: Option<PnpConfig>,
+    /// SIP registration; without it REGISTERs are ignored.
+    pub registrar: Option<RegistrarConfig>,
 }
 
 /// The server: DHCP, TFTP, HTTP and SIP PnP over one content.
@@ -39,6 +42,8 @@ pub struct Reference {
     pub http: Http,
     /// The PnP responder.
     pub pnp: Option<Pnp>,
+    /// The registrar.
+    pub registrar: Option<Registrar>,
     counters: Arc<Counters>,
 }
 
@@ -52,6 +57,7 @@ impl ReferenceConfig {
             tftp: TftpConfig::default(),
             http: HttpConfig::default(),
             pnp: None,
+            registrar: None,
         }
     }
 }
@@ -68,6 +74,9 @@ impl Reference {
             tftp: Tftp::new(config.tftp, source.clone(), shared()),
             http: Http::new(config.http, source, shared()),
             pnp: config.pnp.map(|config| Pnp::new(config, shared())),
+            registrar: config
+                .registrar
+                .map(|config| Registrar::new(config, shared())),
             counters,
         }
     }
@@ -95,10 +104,37 @@ impl Reference {
             Endpoint::Tftp | Endpoint::Transfer(_) => {
                 self.tftp.datagram(now, at, peer, bytes, replies);
             }
+            Endpoint::Sip | Endpoint::Pnp
+                if self.registrar.is_some() && Registrar::wants(bytes) =>
+            {
+                let origin = Origin {
+                    peer,
+                    stream: false,
+                };
+                self.register(now, at, origin, bytes, replies);
+            }
             Endpoint::Sip | Endpoint::Pnp => match &mut self.pnp {
                 Some(pnp) => pnp.datagram(now, peer, bytes, replies),
                 None => self.counters.count(Counter::PnpIgnored),
             },
+        }
+    }
+
+    fn register(
+        &mut self,
+        now: Moment,
+        at: Endpoint,
+        origin: Origin,
+        bytes: &[u8],
+        replies: &mut Replies,
+    ) {
+        let Some(registrar) = &mut self.registrar else {
+            return;
+        };
+        let mut answer = Vec::new();
+        registrar.message(now, origin, bytes, &mut answer);
+        if !answer.is_empty() {
+            replies.send(at, origin.peer, |out| out.extend_from_slice(&answer));
         }
     }
 

@@ -13,7 +13,7 @@ use crate::profile::keys::KeyRules;
 use crate::profile::template::Template;
 use crate::profile::{
     Account, Apply, Change, Classify, DhcpOption, DhcpSpec, FirmwareRule, FirmwareVersion,
-    HttpSpec, Profile, SendCredentials, SipSpec, Source, SourcesEnd, TftpSpec, Timers,
+    HttpSpec, Profile, SendCredentials, SipSpec, Source, SourceKind, SourcesEnd, TftpSpec, Timers,
 };
 use crate::rng::Rng;
 use crate::shelf::Shelf;
@@ -39,8 +39,10 @@ fn source(option: u8, file_option: Option<u8>) -> Source {
         kind: SourceKind::Dhcp {
             option,
             file_option,
+            unless: None,
         },
         enabled_by: Vec::new(),
+        together: None,
         account: Account::First,
         clauses: Vec::new(),
     }
@@ -89,6 +91,7 @@ fn profile(dhcp: DhcpSpec) -> Profile {
         timers: Timers::default(),
         sources: vec![source(66, Some(67)), source(160, None)],
         sources_end: SourcesEnd::FirstFile,
+        clock: None,
         dhcp,
         pnp: None,
         sip: SipSpec {
@@ -119,6 +122,7 @@ fn profile(dhcp: DhcpSpec) -> Profile {
         classify: Classify::BySuffix,
         given: Vec::new(),
         fetches: Vec::new(),
+        accounts: None,
         change: Change::None,
         apply: Apply::AfterRun,
         format: FormatOptions::default(),

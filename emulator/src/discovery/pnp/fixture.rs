@@ -177,6 +177,7 @@ fn profile() -> Profile {
         timers: Timers::default(),
         sources: Vec::new(),
         sources_end: SourcesEnd::FirstFile,
+        clock: None,
         dhcp: dhcp(),
         pnp: Some(pnp()),
         sip: SipSpec {
@@ -207,6 +208,7 @@ fn profile() -> Profile {
         classify: Classify::BySuffix,
         given: Vec::new(),
         fetches: Vec::new(),
+        accounts: None,
         change: Change::Digest,
         apply: Apply::AfterRun,
         format: FormatOptions::default(),

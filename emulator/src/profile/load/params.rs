@@ -11,11 +11,12 @@ use crate::profile::{Param, ParamSpec};
 /// The longest time that a parameter may be set to, in seconds: ten years.
 const SECONDS_MAX: i64 = 10 * 366 * 86_400;
 /// The highest index of a key, and the highest number of accounts or keys of a model.
-const INDEX_MAX: u32 = 9_999;
+pub(super) const INDEX_MAX: u32 = 9_999;
 /// Key patterns of one profile.
 const PATTERNS_MAX: usize = 4_096;
-const AUTH_METHODS: [&str; 3] = ["digest", "basic", "none"];
-const SCHEMES: [&str; 4] = ["tftp", "http", "https", "ftp"];
+const AUTH_METHODS: [&str; 4] = ["digest", "basic", "none", "any"];
+/// `in-turn`: https, then http, then tftp (AUE-38).
+const SCHEMES: [&str; 5] = ["tftp", "http", "https", "ftp", "in-turn"];
 
 /// What a parameter's value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +40,24 @@ fn kind(param: Param) -> Kind {
         | Param::ResyncFromSip
         | Param::Option66Enable
         | Param::Option67Enable
+        | Param::Option114Enable
+        | Param::DhcpEnable
+        | Param::RedirectEnable
+        | Param::TimetableMonday
+        | Param::TimetableTuesday
+        | Param::TimetableWednesday
+        | Param::TimetableThursday
+        | Param::TimetableFriday
+        | Param::TimetableSaturday
+        | Param::TimetableSunday
+        | Param::TimetableRandom
         | Param::UpgradeEnable => Kind::Switch,
         Param::RandomDelayS
         | Param::PeriodicS
         | Param::ErrorRetryS
         | Param::ForcedDelayS
+        | Param::TimetableRandomMinS
+        | Param::TimetableRandomMaxS
         | Param::UpgradeErrorRetryS => Kind::Seconds,
         Param::AuthMethod | Param::SecondAuthMethod => Kind::Word(&AUTH_METHODS),
         Param::BareScheme => Kind::Word(&SCHEMES),
@@ -56,6 +70,15 @@ fn kind(param: Param) -> Kind {
         | Param::SecondUsername
         | Param::SecondPassword
         | Param::SecondServerUrl
+        | Param::SettingsVersion
+        | Param::DhcpOptionsDisabled
+        | Param::RedirectUrl
+        | Param::RedirectUser
+        | Param::RedirectPassword
+        | Param::NtpServer
+        | Param::TimetableTime
+        | Param::TimeZoneMinutes
+        | Param::CheckSyncSenders
         | Param::UpgradeRule => Kind::Text,
     }
 }
@@ -259,7 +282,7 @@ fn value_kind(table: &Reader<'_>) -> ValueKind {
 }
 
 fn is_key_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"._-".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"._-/@".contains(&byte)
 }
 
 /// What is wrong with a pattern.
@@ -281,7 +304,7 @@ fn pattern(text: &str, limits: &[(String, u32)]) -> Result<String, Wrong> {
     let check = |part: &str, start: usize| match part.bytes().position(|b| !is_key_byte(b)) {
         Some(at) => Err(wrong(
             start + at,
-            "expected letters, digits, '.', '_', '-', one {index}, '*' at the end only",
+            "expected letters, digits, '.', '_', '-', '/', '@', one {index}, '*' at the end only",
         )),
         None => Ok(()),
     };

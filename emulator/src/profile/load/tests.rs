@@ -254,7 +254,7 @@ fn checks_headers_times_parameters_and_sources() {
         ),
         (
             "[params.auth_method]\ndefault = \"digset\"\n",
-            "expected one of digest, basic, none; did you mean 'digest'?",
+            "expected one of digest, basic, none, any; did you mean 'digest'?",
         ),
         (
             "[sources.x]\nkind = \"fixed\"\nurl = \"server_ulr\"\n",

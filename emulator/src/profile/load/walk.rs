@@ -1,23 +1,12 @@
-//! Sources and the document walk of a profile.
+//! The document walk of a profile.
 
 use super::{clauses, line, one_line_template};
 use crate::format::Format;
 use crate::located::{Reader, Slot};
-use crate::profile::{
-    Account, Apply, Change, Classify, DhcpSpec, Fetch, Next, Param, PnpSpec, Source, SourceKind,
-    SourcesEnd, StepId,
-};
+use crate::profile::{Apply, Change, Classify, Fetch, Next, StepId};
 
 /// Fetches of one walk.
 pub(super) const FETCHES_MAX: usize = (u8::MAX - StepId::FIRST_FETCH) as usize;
-/// Sources of one profile.
-const SOURCES_MAX: usize = 64;
-
-/// Parameters that hold a provisioning URL.
-const URLS: [(Param, &str); 2] = [
-    (Param::ServerUrl, "server_url"),
-    (Param::SecondServerUrl, "second_server_url"),
-];
 
 /// `[walk]`, `[given]` and `[fetches]`.
 pub(super) struct Walk {
@@ -26,12 +15,6 @@ pub(super) struct Walk {
     pub(super) apply: Apply,
     pub(super) given: Vec<(String, Format)>,
     pub(super) fetches: Vec<Fetch>,
-}
-
-/// `[discovery]` and `[sources]`.
-pub(super) struct Sources {
-    pub(super) end: SourcesEnd,
-    pub(super) list: Vec<Source>,
 }
 
 /// A fetch's id with its place in the walk; none when the walk leaves it out.
@@ -47,11 +30,15 @@ pub(super) fn walk(root: &Reader<'_>) -> Walk {
         given: given(&root.need("given")),
         fetches: Vec::new(),
     };
-    let fetches = root.need("fetches");
+    let fetches = root.may("fetches");
     let Some(table) = root.need("walk").table() else {
         return walk;
     };
-    let classify = [(Classify::BySuffix, "by-suffix"), (Classify::Root, "root")];
+    let classify = [
+        (Classify::BySuffix, "by-suffix"),
+        (Classify::Root, "root"),
+        (Classify::File, "file"),
+    ];
     let change = [
         (Change::Digest, "digest"),
         (Change::ChecksumFile, "checksum-file"),
@@ -69,7 +56,12 @@ pub(super) fn walk(root: &Reader<'_>) -> Walk {
     walk.change = change_slot.word(&change).unwrap_or(walk.change);
     walk.apply = table.need("apply").word(&apply).unwrap_or(walk.apply);
     let _ = clauses(&table);
-    walk.fetches = read_fetches(&fetches, &table.may("order"));
+    let order = table.may("order");
+    if walk.classify == Classify::File && !fetches.is_given() && !order.is_given() {
+        return walk;
+    }
+    let fetches = root.need("fetches");
+    walk.fetches = read_fetches(&fetches, &order);
     let checksum = |fetch: &Fetch| fetch.format == Format::Checksum;
     if walk.change == Change::ChecksumFile && !walk.fetches.iter().any(checksum) {
         change_slot.fault("'walk.change' is checksum-file, but no fetch has format checksum");
@@ -100,7 +92,7 @@ fn given(slot: &Slot<'_>) -> Vec<(String, Format)> {
 
 /// The entries of a table in the order asked for: all of them in the order of the file, or those
 /// that `order` names. Faults are noted at `order`.
-fn arranged(all: &[String], order: &Slot<'_>) -> Vec<String> {
+pub(super) fn arranged(all: &[String], order: &Slot<'_>) -> Vec<String> {
     if !order.is_given() {
         return all.to_vec();
     }
@@ -261,119 +253,5 @@ fn check_verify(slots: &[&Slot<'_>], fetches: &[Fetch]) {
         slot.fault(format!(
             "'{id}' is to be verified, but no fetch has format checksum"
         ));
-    }
-}
-
-/// Reads the sources in the order of trial.
-pub(super) fn sources(
-    root: &Reader<'_>,
-    dhcp: Option<&DhcpSpec>,
-    pnp: Option<&Option<PnpSpec>>,
-) -> Sources {
-    let ends = [
-        (SourcesEnd::FirstFile, "first-file"),
-        (SourcesEnd::FirstUrl, "first-url"),
-    ];
-    let nothing = Sources {
-        end: SourcesEnd::FirstFile,
-        list: Vec::new(),
-    };
-    let slot = root.need("sources");
-    let Some(discovery) = root.need("discovery").table() else {
-        return nothing;
-    };
-    let end = discovery.need("ends_with").word(&ends);
-    let _ = clauses(&discovery);
-    let order = discovery.may("order");
-    let Some(table) = slot.table() else {
-        return nothing;
-    };
-    let entries: Vec<_> = table.entries().collect();
-    let all: Vec<String> = entries.iter().map(|(entry, _)| entry.key.clone()).collect();
-    let ids = arranged(&all, &order);
-    if ids.len() > SOURCES_MAX {
-        slot.fault(format!("more than {SOURCES_MAX} sources"));
-    }
-    let mut list: Vec<(usize, Source)> = Vec::new();
-    for (entry, slot) in &entries {
-        let source = slot.table().and_then(|table| source(&entry.key, &table));
-        let place = ids.iter().position(|id| *id == entry.key);
-        if let Some((place, source)) = place.zip(source) {
-            check_source(slot, &source, dhcp, pnp);
-            list.push((place, source));
-        }
-    }
-    list.sort_by_key(|(place, _)| *place);
-    Sources {
-        end: end.unwrap_or(SourcesEnd::FirstFile),
-        list: list.into_iter().map(|(_, source)| source).collect(),
-    }
-}
-
-fn source(id: &str, table: &Reader<'_>) -> Option<Source> {
-    #[derive(Clone, Copy)]
-    enum Kind {
-        Pnp,
-        Dhcp,
-        Fixed,
-    }
-    let kinds = [
-        (Kind::Pnp, "pnp"),
-        (Kind::Dhcp, "dhcp"),
-        (Kind::Fixed, "fixed"),
-    ];
-    let accounts = [(Account::First, "first"), (Account::Second, "second")];
-    let switches = table.may("enabled_by").list();
-    let enabled_by = switches.iter().filter_map(|item| item.word(&Param::ALL));
-    let enabled_by = enabled_by.collect();
-    let account = table.may("account").word(&accounts);
-    let clauses = clauses(table);
-    let kind = match table.need("kind").word(&kinds)? {
-        Kind::Pnp => SourceKind::Pnp,
-        Kind::Dhcp => SourceKind::Dhcp {
-            option: table.need("option").number(1..=254).unwrap_or(1),
-            file_option: table.may("file_option").number(1..=254),
-        },
-        Kind::Fixed => SourceKind::Fixed(table.need("url").word(&URLS).unwrap_or(Param::ServerUrl)),
-    };
-    Some(Source {
-        id: id.to_owned(),
-        kind,
-        enabled_by,
-        account: account.unwrap_or(Account::First),
-        clauses,
-    })
-}
-
-fn check_source(
-    slot: &Slot<'_>,
-    source: &Source,
-    dhcp: Option<&DhcpSpec>,
-    pnp: Option<&Option<PnpSpec>>,
-) {
-    match source.kind {
-        SourceKind::Pnp => {
-            if matches!(pnp, Some(None)) {
-                slot.fault(format!("source '{}' needs a table 'pnp'", source.id));
-            }
-        }
-        SourceKind::Dhcp {
-            option,
-            file_option,
-        } => {
-            let Some(dhcp) = dhcp else {
-                return;
-            };
-            let asked = |code: &u8| dhcp.parameters.contains(code);
-            if !asked(&option) {
-                let message = format!("option {option} is not in 'dhcp.parameters'");
-                slot.fault(message);
-            }
-            let with_67 = |code: &u8| asked(code) || dhcp.parameters_with_67.contains(code);
-            if let Some(code) = file_option.filter(|code| !with_67(code)) {
-                slot.fault(format!("option {code} is not in 'dhcp.parameters_with_67'"));
-            }
-        }
-        SourceKind::Fixed(_) => {}
     }
 }

@@ -22,6 +22,8 @@ fn loads_every_built_in_profile_without_fault() {
     assert_eq!(
         set.names().collect::<Vec<_>>(),
         [
+            "auerswald/comfortel-d-100",
+            "auerswald/comfortel-d-200",
             "flyingvoice/fip10",
             "flyingvoice/fip10p",
             "flyingvoice/fip11c",
@@ -165,7 +167,8 @@ fn walks_and_searches_in_the_documented_order() {
             &SourceKind::Pnp,
             &SourceKind::Dhcp {
                 option: 66,
-                file_option: Some(67)
+                file_option: Some(67),
+                unless: None
             },
             &SourceKind::Fixed(Param::ServerUrl),
             &SourceKind::Fixed(Param::SecondServerUrl),

@@ -17,11 +17,30 @@ fn vars() -> Vars<'static> {
         authorization: "Digest x",
         config_file_name: "$(MA)",
         version: "1.2",
+        user: "u1",
+        domain: "example.org",
+        transport: "UDP",
+        contact_uri: "sip:u1@192.168.50.7:5060",
+        expires: 3_600,
         branch: 0xab,
         tag: 0xcd,
         call_id: 0xef,
         cseq: 3,
+        serial: None,
     }
+}
+
+// AUE-81: a serial number is a template of its own, and holds no other one.
+#[test]
+fn fills_in_the_serial_number_once() {
+    let serial = Template::parse("SN{index:04}{serial}").unwrap();
+    let vars = Vars {
+        serial: Some(&serial),
+        ..vars()
+    };
+    let text = Template::parse("sn={serial}").unwrap();
+    assert_eq!(text.text(&vars), "sn=SN0042");
+    assert!(text.is_per_phone() && !text.is_constant());
 }
 
 fn filled(source: &str) -> String {

@@ -1,5 +1,5 @@
 //! Answers to HTTP challenges: Basic (RFC 7617) and Digest (RFC 7616; without `qop` as RFC 2069
-//! had it).
+//! had it). SIP uses the same Digest (RFC 3261 §22.4, RFC 8760).
 
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
@@ -9,14 +9,14 @@ use crate::rng::Rng;
 
 /// User name and password.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Login {
-    pub(super) user: String,
-    pub(super) password: String,
+pub(crate) struct Login {
+    pub(crate) user: String,
+    pub(crate) password: String,
 }
 
 /// A challenge that a phone can answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Challenge {
+pub(crate) enum Challenge {
     /// Basic.
     Basic,
     /// Digest.
@@ -25,7 +25,7 @@ pub(super) enum Challenge {
 
 /// A Digest challenge; texts without their quotes and escapes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct DigestChallenge {
+pub(crate) struct DigestChallenge {
     realm: String,
     nonce: String,
     opaque: Option<String>,
@@ -34,12 +34,12 @@ pub(super) struct DigestChallenge {
     /// `qop` was offered and holds `auth`.
     qop: bool,
     /// The nonce sent was too old, the credentials may be right.
-    pub(super) stale: bool,
+    pub(crate) stale: bool,
 }
 
 /// A challenge that a server made, kept for its further requests.
 #[derive(Debug)]
-pub(super) struct Grant {
+pub(crate) struct Grant {
     challenge: Challenge,
     /// Requests sent with the nonce so far.
     count: u32,
@@ -80,7 +80,7 @@ impl std::fmt::Debug for Login {
 
 impl Login {
     /// `None` when both are empty: then there is nothing to send.
-    pub(super) fn new(user: &str, password: &str) -> Option<Self> {
+    pub(crate) fn new(user: &str, password: &str) -> Option<Self> {
         (!user.is_empty() || !password.is_empty()).then(|| Self {
             user: user.to_owned(),
             password: password.to_owned(),
@@ -88,7 +88,7 @@ impl Login {
     }
 
     /// The value of `Authorization` for Basic.
-    pub(super) fn basic(&self) -> String {
+    pub(crate) fn basic(&self) -> String {
         let plain = [&self.user, ":", &self.password].concat();
         ["Basic ", &base64(plain.as_bytes())].concat()
     }
@@ -97,16 +97,10 @@ impl Login {
 impl Challenge {
     /// The strongest challenge in `WWW-Authenticate` fields that `method` allows and a phone can
     /// answer.
-    pub(super) fn choose(fields: &[String], method: AuthMethod) -> Option<Self> {
-        let raw = fields.iter().flat_map(|field| challenges(field));
-        match method {
-            AuthMethod::None => None,
-            AuthMethod::Basic => raw
-                .filter(|raw| raw.scheme.eq_ignore_ascii_case("Basic"))
-                .map(|_| Self::Basic)
-                .next(),
-            AuthMethod::Digest => raw
-                .filter_map(|raw| DigestChallenge::from_raw(&raw))
+    pub(crate) fn choose(fields: &[String], method: AuthMethod) -> Option<Self> {
+        let digest = || {
+            let raw = fields.iter().flat_map(|field| challenges(field));
+            raw.filter_map(|raw| DigestChallenge::from_raw(&raw))
                 .reduce(|best, next| {
                     if next.strength() > best.strength() {
                         next
@@ -114,27 +108,38 @@ impl Challenge {
                         best
                     }
                 })
-                .map(Self::Digest),
+                .map(Self::Digest)
+        };
+        let basic = || {
+            let mut raw = fields.iter().flat_map(|field| challenges(field));
+            let found = raw.any(|raw| raw.scheme.eq_ignore_ascii_case("Basic"));
+            found.then_some(Self::Basic)
+        };
+        match method {
+            AuthMethod::None => None,
+            AuthMethod::Basic => basic(),
+            AuthMethod::Digest => digest(),
+            AuthMethod::Any => digest().or_else(basic),
         }
     }
 
     /// Whether a phone with this method may answer it.
-    pub(super) fn allowed(&self, method: AuthMethod) -> bool {
+    pub(crate) fn allowed(&self, method: AuthMethod) -> bool {
         match self {
-            Self::Basic => method == AuthMethod::Basic,
-            Self::Digest(_) => method == AuthMethod::Digest,
+            Self::Basic => matches!(method, AuthMethod::Basic | AuthMethod::Any),
+            Self::Digest(_) => matches!(method, AuthMethod::Digest | AuthMethod::Any),
         }
     }
 
     /// Whether it says that only the nonce was too old.
-    pub(super) fn stale(&self) -> bool {
+    pub(crate) fn stale(&self) -> bool {
         matches!(self, Self::Digest(digest) if digest.stale)
     }
 }
 
 impl Grant {
     /// A grant that was not used yet.
-    pub(super) fn new(challenge: Challenge, rng: &mut Rng) -> Self {
+    pub(crate) fn new(challenge: Challenge, rng: &mut Rng) -> Self {
         Self {
             challenge,
             count: 0,
@@ -143,18 +148,31 @@ impl Grant {
     }
 
     /// Whether a phone with this method may use it.
-    pub(super) fn allowed(&self, method: AuthMethod) -> bool {
+    pub(crate) fn allowed(&self, method: AuthMethod) -> bool {
         self.challenge.allowed(method)
     }
 
-    /// The value of `Authorization` for the next GET of `uri` (the request target as it is sent).
-    pub(super) fn authorization(&mut self, login: &Login, uri: &str) -> String {
+    /// Bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let texts = match &self.challenge {
+            Challenge::Basic => 0,
+            Challenge::Digest(digest) => {
+                let opaque = digest.opaque.as_ref().map_or(0, String::capacity);
+                digest.realm.capacity() + digest.nonce.capacity() + opaque
+            }
+        };
+        texts + self.cnonce.capacity()
+    }
+
+    /// The value of `Authorization` for the next request with `method` of `uri` (the request target
+    /// as it is sent).
+    pub(crate) fn authorization(&mut self, login: &Login, method: &str, uri: &str) -> String {
         match &self.challenge {
             Challenge::Basic => login.basic(),
             Challenge::Digest(digest) => {
                 self.count = self.count.saturating_add(1);
                 let answer = Answer {
-                    method: "GET",
+                    method,
                     uri,
                     nc: self.count,
                 };

@@ -2,7 +2,7 @@
 //! redirects; the connection is the client's business.
 
 use super::auth::{Challenge, Grant, Login};
-use super::{AuthMethod, RequestOptions, Server};
+use super::{AuthMethod, Patience, RequestOptions, Server};
 use crate::bodies::BodyWriter;
 use crate::event::{EventKind, Fault, Limit};
 use crate::limits::{REDIRECTS_MAX, URL_BYTES_MAX};
@@ -23,6 +23,8 @@ pub(super) struct Exchange {
     pub(super) step: StepId,
     pub(super) limit: usize,
     pub(super) user_agent: String,
+    patience: Option<Patience>,
+    pub(super) follow: bool,
     method: AuthMethod,
     pub(super) url: Url,
     /// Credentials for `url`.
@@ -97,6 +99,8 @@ impl Exchange {
             step: options.step,
             limit: options.limit,
             user_agent: options.user_agent.to_owned(),
+            patience: options.patience,
+            follow: options.follow,
             method: options.auth,
             url: url.clone(),
             login: own.login.clone(),
@@ -114,6 +118,15 @@ impl Exchange {
         }
     }
 
+    /// The request's own patience, or that of the profile's HTTP client.
+    pub(super) fn patience(&self, turn: &Turn<'_>) -> Patience {
+        let http = &turn.profile.http;
+        self.patience.unwrap_or(Patience {
+            timeout: http.timeout,
+            attempts: http.attempts,
+        })
+    }
+
     /// Prepares for the answer of a new try.
     pub(super) fn await_answer(&mut self, turn: &Turn<'_>) {
         self.reader = ResponseReader::default();
@@ -123,7 +136,7 @@ impl Exchange {
     }
 
     pub(super) fn await_answer_body(&mut self, turn: &Turn<'_>) {
-        self.deadline = turn.now + turn.profile.http.timeout;
+        self.deadline = turn.now + self.patience(turn).timeout;
         self.progress = 0;
     }
 
@@ -162,7 +175,7 @@ impl Exchange {
             };
             let mut target = Vec::new();
             wire::write_target(&mut target, &self.url.path);
-            return grant.authorization(login, &String::from_utf8_lossy(&target));
+            return grant.authorization(login, "GET", &String::from_utf8_lossy(&target));
         }
         if send == SendCredentials::Preemptive && self.method == AuthMethod::Basic {
             self.credentials = Credentials::Sent;

@@ -33,14 +33,17 @@ pub struct Bind {
     pub http_port: Option<u16>,
     /// HTTPS, well-known port 443, and the certificate.
     pub https: Option<(u16, ServerTls)>,
-    /// SIP, well-known port 5060.
+    /// SIP over UDP, well-known port 5060.
     pub sip_port: Option<u16>,
+    /// SIP over TCP, well-known port 5060; 0 takes the port of `sip_port` where it is free.
+    pub sip_tcp_port: Option<u16>,
     /// Joins 224.0.1.75, with the port of `sip_port`, on the interface that has this address.
     pub sip_group: Option<Ipv4Addr>,
     /// The port from which PnP answers come, e.g. 7777 (FLY-46); without one they come from
     /// `sip_port`.
     pub pnp_port: Option<u16>,
-    /// HTTP and HTTPS connections open at one time; further ones are closed at once.
+    /// HTTP and HTTPS connections open at one time, and as many of SIP; further ones are closed
+    /// at once.
     pub connections_max: usize,
 }
 
@@ -55,8 +58,10 @@ pub struct Endpoints {
     pub http: Option<SocketAddrV4>,
     /// HTTPS.
     pub https: Option<SocketAddrV4>,
-    /// SIP.
+    /// SIP over UDP.
     pub sip: Option<SocketAddrV4>,
+    /// SIP over TCP.
+    pub sip_tcp: Option<SocketAddrV4>,
     /// Where PnP answers come from.
     pub pnp: Option<SocketAddrV4>,
 }
@@ -136,6 +141,7 @@ pub(super) struct Sockets {
     pub(super) tftp: Option<UdpSocket>,
     pub(super) transfers: Vec<UdpSocket>,
     pub(super) sip: Option<UdpSocket>,
+    pub(super) sip_tcp: Option<TcpListener>,
     pub(super) group: Option<UdpSocket>,
     pub(super) pnp: Option<UdpSocket>,
     pub(super) http: Option<TcpListener>,
@@ -155,6 +161,7 @@ impl Bind {
             http_port: None,
             https: None,
             sip_port: None,
+            sip_tcp_port: None,
             sip_group: None,
             pnp_port: None,
             connections_max: 8_192,
@@ -203,6 +210,10 @@ impl Sockets {
             https: tcp("HTTPS", bind.https.as_ref().map(|(port, _)| *port))?,
             ..Self::default()
         };
+        if let Some(port) = bind.sip_tcp_port {
+            let udp = address(sockets.sip.as_ref()).map_or(0, |at| at.port());
+            sockets.sip_tcp = Some(sip_listener(bind.address, port, udp)?);
+        }
         if sockets.tftp.is_some() {
             for _ in 0..channels.max(1) {
                 sockets.transfers.extend(udp("TFTP transfers", Some(0))?);
@@ -224,6 +235,7 @@ impl Sockets {
             http: listening(self.http.as_ref()),
             https: listening(self.https.as_ref()),
             sip: address(self.sip.as_ref()),
+            sip_tcp: listening(self.sip_tcp.as_ref()),
             pnp: address(self.pnp.as_ref()),
         }
     }
@@ -283,6 +295,16 @@ fn finish(socket: Socket, address: SocketAddrV4) -> io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::from(address))?;
     Ok(socket.into())
+}
+
+/// The listener of SIP over TCP. Any port will do where none was asked for, but the one that UDP
+/// has is what a user expects.
+fn sip_listener(address: Ipv4Addr, port: u16, udp: u16) -> Result<TcpListener, AdapterError> {
+    let at = |port| listener("SIP over TCP", SocketAddrV4::new(address, port));
+    match port {
+        0 => at(udp).or_else(|_| at(0)),
+        port => at(port),
+    }
 }
 
 fn listener(what: &'static str, address: SocketAddrV4) -> Result<TcpListener, AdapterError> {

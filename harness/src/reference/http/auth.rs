@@ -38,7 +38,7 @@ pub enum Scheme {
 
 /// What an `Authorization` header is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::reference) enum Verdict {
     Granted,
     /// Right, for a nonce that is too old.
     Stale,
@@ -47,16 +47,21 @@ pub(super) enum Verdict {
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) now: Moment,
-    pub(super) method: &'a str,
-    pub(super) target: &'a str,
-    pub(super) authorization: Option<&'a [u8]>,
+pub(in crate::reference) struct Asked<'a> {
+    pub(in crate::reference) now: Moment,
+    pub(in crate::reference) method: &'a str,
+    pub(in crate::reference) target: &'a str,
+    pub(in crate::reference) authorization: Option<&'a [u8]>,
 }
 
 impl Realm {
     /// The values of the `WWW-Authenticate` headers.
-    pub(super) fn challenges(&self, now: Moment, secret: u64, stale: bool) -> Vec<String> {
+    pub(in crate::reference) fn challenges(
+        &self,
+        now: Moment,
+        secret: u64,
+        stale: bool,
+    ) -> Vec<String> {
         let stale = if stale { ", stale=true" } else { "" };
         let name = &self.name;
         let digest = |algorithm: &str| {
@@ -76,7 +81,7 @@ impl Realm {
             .collect()
     }
 
-    pub(super) fn check(&self, asked: Asked, secret: u64) -> Verdict {
+    pub(in crate::reference) fn check(&self, asked: Asked, secret: u64) -> Verdict {
         let header = asked.authorization.and_then(|it| str::from_utf8(it).ok());
         let Some((scheme, rest)) = header.and_then(|it| it.trim().split_once(' ')) else {
             return Verdict::Denied;

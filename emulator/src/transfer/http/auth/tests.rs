@@ -111,8 +111,8 @@ fn counts_the_uses_of_a_nonce() {
     let challenge = choose(&RFC_7616, AuthMethod::Digest).unwrap();
     let mut grant = Grant::new(challenge, &mut Rng::new(1));
     let bob = login("bob", "hush");
-    let first = grant.authorization(&bob, "/a");
-    let second = grant.authorization(&bob, "/a");
+    let first = grant.authorization(&bob, "GET", "/a");
+    let second = grant.authorization(&bob, "GET", "/a");
     assert!(first.contains("nc=00000001"), "{first}");
     assert!(second.contains("nc=00000002"), "{second}");
     let cnonce = |text: &str| {
@@ -220,7 +220,7 @@ proptest! {
         for method in [AuthMethod::Basic, AuthMethod::Digest] {
             if let Some(challenge) = choose(&[&field], method) {
                 let mut grant = Grant::new(challenge, &mut Rng::new(1));
-                let _ = grant.authorization(&login("u", "p"), "/");
+                let _ = grant.authorization(&login("u", "p"), "GET", "/");
             }
         }
     }

@@ -27,6 +27,8 @@ pub(super) const PLAIN: RequestOptions<'static> = RequestOptions {
     user: "bob",
     password: "hush",
     limit: 10_000,
+    patience: None,
+    follow: true,
 };
 
 pub(super) const BASIC: RequestOptions<'static> = RequestOptions {
@@ -69,6 +71,7 @@ fn profile(http: HttpSpec) -> Profile {
         timers: Timers::default(),
         sources: Vec::new(),
         sources_end: SourcesEnd::FirstFile,
+        clock: None,
         dhcp: DhcpSpec {
             message_bytes: 0,
             options: Vec::new(),
@@ -104,6 +107,7 @@ fn profile(http: HttpSpec) -> Profile {
         classify: Classify::Root,
         given: Vec::new(),
         fetches: Vec::new(),
+        accounts: None,
         change: Change::None,
         apply: Apply::AfterRun,
         format: FormatOptions::default(),

@@ -35,6 +35,7 @@ pub(super) fn profile(tftp: TftpSpec) -> Profile {
         timers: Timers::default(),
         sources: Vec::new(),
         sources_end: SourcesEnd::FirstFile,
+        clock: None,
         dhcp: DhcpSpec {
             message_bytes: 0,
             options: Vec::new(),
@@ -71,6 +72,7 @@ pub(super) fn profile(tftp: TftpSpec) -> Profile {
         classify: Classify::Root,
         given: Vec::new(),
         fetches: Vec::new(),
+        accounts: None,
         change: Change::None,
         apply: Apply::AfterRun,
         format: FormatOptions::default(),

@@ -1,0 +1,75 @@
+//! The SIP accounts that a plan intends its phones to have, as a registrar needs them.
+
+use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, OnceLock};
+
+use bootstorm_emulator::profile::accounts::SipAccount;
+use bootstorm_scenarios::plan::{PhonePlan, Plan};
+use rustc_hash::{FxHashMap, FxHasher};
+
+use crate::reference::registrar::{Accounts, Credentials};
+
+/// Where an account is in the plan: the phone's index and the account's number. Nothing else is
+/// kept, so that a million phones cost a few bytes each, and those only when one of them registers.
+type Index = FxHashMap<u64, (u32, u8)>;
+
+/// The accounts of a plan's phones, from the intended values, never from what is served.
+pub(super) fn of(plan: &Arc<Plan>) -> Accounts {
+    let plan = Arc::clone(plan);
+    let index = OnceLock::new();
+    Accounts(Arc::new(move |user, domain| {
+        let index = index.get_or_init(|| index_of(&plan));
+        let (phone, number) = *index.get(&key(user, domain))?;
+        let account = account(&plan, &plan.phone(phone)?, number)?;
+        // The index holds hashes only.
+        let same = account.user == user && account.domain.eq_ignore_ascii_case(domain);
+        same.then(|| Credentials {
+            user: account.auth_user,
+            password: account.password,
+        })
+    }))
+}
+
+fn index_of(plan: &Plan) -> Index {
+    let mut index = Index::default();
+    for phone in (0..plan.phones()).filter_map(|at| plan.phone(at)) {
+        let Some(profile) = plan.profile(&phone) else {
+            continue;
+        };
+        let numbers = profile.accounts.iter().flat_map(|spec| spec.numbers());
+        for number in numbers {
+            if let Some(account) = account(plan, &phone, number) {
+                let place = (phone.identity.index, number);
+                // Of two phones with one address the first counts.
+                index
+                    .entry(key(&account.user, &account.domain))
+                    .or_insert(place);
+            }
+        }
+    }
+    index
+}
+
+/// Account `number` as it is intended for a phone.
+fn account(plan: &Plan, phone: &PhonePlan, number: u8) -> Option<SipAccount> {
+    let spec = plan.profile(phone)?.accounts.as_ref()?;
+    let fleet = plan.fleet(phone)?;
+    let name = &plan.profile(phone)?.name;
+    let special = fleet.common_for.iter().filter(|(model, _)| *model == name);
+    let special = special.flat_map(|(_, settings)| settings);
+    let vars = plan.vars(phone);
+    spec.account(number, |wanted| {
+        let all = fleet.common.iter().chain(special.clone()).chain(&fleet.own);
+        // The later one wins.
+        let (_, value) = all.filter(|(key, _)| key == wanted).last()?;
+        Some(Cow::Owned(value.text(&vars)))
+    })
+}
+
+fn key(user: &str, domain: &str) -> u64 {
+    let mut hasher = FxHasher::default();
+    user.hash(&mut hasher);
+    domain.to_ascii_lowercase().hash(&mut hasher);
+    hasher.finish()
+}
