@@ -132,6 +132,9 @@ fn sip(bytes: &[u8]) -> bool {
     use wire::sip::{self, Message, Value};
 
     let _ = sip::is_keep_alive(bytes);
+    if let Ok(Some(length)) = sip::frame(bytes) {
+        assert!(length <= bytes.len());
+    }
     let message = match Message::parse(bytes) {
         Ok(message) => message,
         Err(malformed) => {

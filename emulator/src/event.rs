@@ -179,7 +179,7 @@ pub enum LineReason {
 /// Why a settings section was not stored, or an operation not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SectionFault {
-    /// The model has no such section.
+    /// The model has no such section or element.
     Unknown,
     /// An element that the section must have is missing.
     MissingChild,
@@ -214,6 +214,8 @@ pub enum Limit {
     UrlBytes,
     /// `SETTINGS_BYTES_MAX`: the oldest layers were dropped.
     SettingsBytes,
+    /// `SECTIONS_MAX`, `OPERATIONS_MAX`, `TREE_NODES_MAX`, `TREE_BYTES_MAX` or `TREE_VISITS_MAX`
+    SettingsTree,
     /// `TRANSFER_SECONDS_MAX`
     TransferSeconds,
     /// `REBOOTS_PER_HOUR_MAX`

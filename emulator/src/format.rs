@@ -266,6 +266,10 @@ impl Document {
         size_of_val(&*self.settings)
             + self.text.len()
             + size_of_val(&*self.links)
+            + self
+                .catalogue
+                .as_ref()
+                .map_or(0, |known| known.heap_bytes())
             + self.faults.heap_bytes()
     }
 
@@ -322,6 +326,9 @@ pub struct Draft<'a> {
     pub links: &'a [&'a str],
     /// A checksum and the name it belongs to.
     pub checksum: Option<([u8; 16], &'a str)>,
+    /// What a document of the catalogue family says besides its settings; for that family only,
+    /// where `None` stands for a bare `settings` document.
+    pub catalogue: Option<&'a catalogue::Outline<'a>>,
 }
 
 /// Writes a draft in a format; the inverse of `read` for drafts that the format can hold.
@@ -333,7 +340,8 @@ pub fn write(format: Format, options: FormatOptions, draft: &Draft<'_>) -> Vec<u
         Format::Boot => bootfile::write(draft),
         Format::Checksum => checksum::write(draft),
         Format::Version => version::write(draft),
-        Format::Catalogue | Format::Sections | Format::Opaque => Vec::new(),
+        Format::Catalogue => catalogue::write(draft),
+        Format::Sections | Format::Opaque => Vec::new(),
     }
 }
 

@@ -12,7 +12,7 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | `phone` | `Phone::step`, stages, the document walk, timers, triggers |
+//! | `phone` | `Phone::step`, stages, the document walk, timers, triggers, SIP registrations |
 //! | `profile` | facts about a model as data; loading, templates, key rules |
 //! | `identity`, `flash` | who a phone is; what survives a reboot |
 //! | `discovery` | sources → candidates: DHCP, SIP PnP, redirect service |

@@ -26,6 +26,8 @@ pub const LINE_FAULTS_MAX: usize = 16;
 pub const VALUE_BYTES_MAX: usize = 4 << 10;
 /// Nesting depth of an XML document.
 pub const XML_DEPTH_MAX: usize = 32;
+/// Attributes of one XML tag.
+pub const XML_ATTRIBUTES_MAX: usize = 64;
 /// Header fields of one HTTP or SIP message.
 pub const HEADERS_MAX: usize = 64;
 /// Bytes of the header section of one HTTP message.
@@ -55,3 +57,13 @@ pub const DIGESTS_MAX: usize = 128;
 /// Seconds that one file may take, whatever progress it makes; unspecified, but a server that sends
 /// a byte now and then must not hold a phone for days.
 pub const TRANSFER_SECONDS_MAX: u64 = 3_600;
+/// Settings sections taken out of one document.
+pub const SECTIONS_MAX: usize = 64;
+/// Operations on the settings taken out of one document.
+pub const OPERATIONS_MAX: usize = 1_000;
+/// Elements and attributes of a phone's settings tree.
+pub const TREE_NODES_MAX: usize = 500_000;
+/// Bytes of all names and values of a phone's settings tree.
+pub const TREE_BYTES_MAX: usize = 2 * FILE_BYTES_MAX;
+/// Elements that the operations of one document may look at.
+pub const TREE_VISITS_MAX: u32 = 10_000_000;

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use crate::clock::WallClock;
 use crate::discovery::dhcp::{DhcpClient, LeaseNews};
-use crate::event::{BootCause, EventKind, Fault, Limit, RunResult, Trigger};
+use crate::event::{BootCause, EventKind, Limit, RunResult, Trigger};
 use crate::flash::Flash;
 use crate::identity::Identity;
 use crate::limits::REBOOTS_PER_HOUR_MAX;
@@ -141,25 +141,6 @@ impl Phone {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.stage() == StageName::Idle && !self.life.settling
-    }
-
-    /// How many SIP accounts are registered.
-    #[must_use]
-    pub fn registered(&self) -> usize {
-        self.life.registrations.registered()
-    }
-
-    /// The first SIP account that could not be registered, and why. An account whose registrar is
-    /// a host that the run does not know is left out: there is nobody to judge.
-    #[must_use]
-    pub fn registration_fault(&self) -> Option<(u8, Fault)> {
-        self.life.registrations.fault()
-    }
-
-    /// Bytes on the heap that this phone holds for itself alone while it idles.
-    #[must_use]
-    pub fn heap_bytes(&self) -> usize {
-        self.life.flash.heap_bytes() + self.life.registrations.heap_bytes()
     }
 
     /// When it wants `Input::Tick`; `None` when only an input can move it. It may change with

@@ -8,10 +8,12 @@ pub mod accounts;
 pub mod keys;
 pub mod load;
 mod param;
+pub mod sections;
 pub mod set;
 pub mod template;
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::format::{Format, FormatOptions};
@@ -111,6 +113,8 @@ pub struct Profile {
     pub serial: Template,
     /// Text markers that the vendor's files and fields may hold, with what replaces them.
     pub markers: Vec<(String, Template)>,
+    /// What the settings sections may hold, for a vendor whose documents are made of them.
+    pub sections: Option<Arc<sections::Schema>>,
     /// The web page's fields with their defaults, indexed by `Param`.
     pub params: Vec<ParamSpec>,
     /// Durations of the vendor's policy; multiplied by the run's `time_scale`.

@@ -143,6 +143,23 @@ impl Vetted {
         }
     }
 
+    /// As `new`, for a document whose settings come from several files: `origins` names that of
+    /// each, in the document's order.
+    #[must_use]
+    pub fn with_origins(
+        document: Document,
+        origins: &[File],
+        rules: &KeyRules,
+        keys: &Names,
+    ) -> Self {
+        let source = Rc::new(document);
+        let mut vetted = Self::judged(Rc::clone(&source), rules, &mut Verdicts::default(), keys);
+        let taken = source.settings.iter().zip(origins);
+        let kept = taken.filter(|(setting, _)| vetted.document.position(setting.key).is_some());
+        vetted.origins = kept.map(|(_, origin)| *origin).collect();
+        vetted
+    }
+
     /// What a setting means to the phone.
     #[must_use]
     pub fn meaning(&self, key: Name) -> Meaning {

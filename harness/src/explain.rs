@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -123,6 +124,7 @@ fn boot_once(
     boot: &Boot,
     seed: u64,
 ) -> Result<(Arc<Plan>, ShardResult), String> {
+    let (sample, hosts) = sample(profile)?;
     let fleet = Fleet {
         name: "one".to_owned(),
         phones: 1,
@@ -133,7 +135,7 @@ fn boot_once(
         layout: boot.layout.clone(),
         firmware: None,
         web: Vec::new(),
-        ..sample(profile)?
+        ..sample
     };
     let scenario = Scenario {
         name: "explain".to_owned(),
@@ -145,7 +147,7 @@ fn boot_once(
             delay: Duration::from_micros(500),
             ..Link::default()
         },
-        hosts: BTreeMap::new(),
+        hosts,
         fleets: vec![fleet],
     };
     let plan = Plan::new(scenario, profiles, SIMULATED_SERVER).map_err(|faults| {
@@ -173,16 +175,19 @@ fn boot_once(
 }
 
 /// A fleet with settings that this profile (or its vendor) takes, out of the scenarios that come
-/// with the program.
-fn sample(profile: &Profile) -> Result<Fleet, String> {
+/// with the program, and the hosts that the phones of that scenario know.
+fn sample(profile: &Profile) -> Result<(Fleet, Hosts), String> {
     let vendor = profile.name.split('/').next().unwrap_or_default();
     let mut fleets = Vec::new();
     for (name, text) in scenario::built_in() {
         let read = scenario::read(name, text).map_err(|faults| faults.to_string())?;
-        fleets.extend(read.fleets);
+        let hosts = read.hosts;
+        let with_hosts = |fleet| (fleet, hosts.clone());
+        fleets.extend(read.fleets.into_iter().map(with_hosts));
     }
-    let of_model = |fleet: &&Fleet| fleet.profiles.iter().any(|(name, _)| *name == profile.name);
-    let of_vendor = |fleet: &&Fleet| {
+    let of_model =
+        |(fleet, _): &&(Fleet, Hosts)| fleet.profiles.iter().any(|(name, _)| *name == profile.name);
+    let of_vendor = |(fleet, _): &&(Fleet, Hosts)| {
         fleet
             .profiles
             .iter()
@@ -192,7 +197,7 @@ fn sample(profile: &Profile) -> Result<Fleet, String> {
         .iter()
         .find(of_model)
         .or_else(|| fleets.iter().find(of_vendor));
-    Ok(found.cloned().unwrap_or_else(|| Fleet {
+    let bare = || Fleet {
         name: String::new(),
         phones: 1,
         profiles: Vec::new(),
@@ -206,7 +211,8 @@ fn sample(profile: &Profile) -> Result<Fleet, String> {
         common_for: BTreeMap::new(),
         own: Vec::new(),
         web: Vec::new(),
-    }))
+    };
+    Ok(found.cloned().unwrap_or_else(|| (bare(), Hosts::new())))
 }
 
 fn head(text: &mut String, profile: &Profile) {
@@ -316,6 +322,9 @@ fn moves(profile: &Profile, fetch: &Fetch) -> String {
     text
 }
 
+/// Host names and their addresses; `None` = the subject's.
+type Hosts = BTreeMap<String, Option<Ipv4Addr>>;
+
 /// What one event is in a ladder.
 enum Rung {
     /// From the phone to the server.
@@ -346,7 +355,10 @@ fn rung(plan: &Plan, planned: &PhonePlan, result: &ShardResult, logged: &Logged)
         }
         EventKind::Fetched { bytes, .. } => Rung::Answer(format!("{bytes} bytes")),
         EventKind::Missing { .. } => Rung::Answer("not there".to_owned()),
-        EventKind::Answered { step, .. } if step < StepId::GIVEN => {
+        EventKind::Challenged {
+            step: StepId::REGISTER,
+        } => Rung::Answer("401 or 407, with a challenge".to_owned()),
+        EventKind::Answered { step, .. } if step < StepId::GIVEN || step == StepId::REGISTER => {
             Rung::Answer(answer(step).to_owned())
         }
         EventKind::Answered { .. } => return None,
@@ -358,7 +370,7 @@ fn answer(step: StepId) -> &'static str {
     match step {
         StepId::DISCOVER => "OFFER",
         StepId::REQUEST | StepId::RENEW => "ACK",
-        StepId::SUBSCRIBE => "200 OK",
+        StepId::SUBSCRIBE | StepId::REGISTER => "200 OK",
         StepId::NOTIFY => "NOTIFY with the URL",
         _ => "answer",
     }

@@ -73,6 +73,7 @@ pub fn limit(limit: Limit) -> &'static str {
         Limit::Headers => "header section",
         Limit::UrlBytes => "bytes of a URL",
         Limit::SettingsBytes => "bytes of settings",
+        Limit::SettingsTree => "size of the settings tree",
         Limit::TransferSeconds => "seconds of one transfer",
         Limit::Reboots => "reboots within one hour",
         Limit::Strays => "wrong datagrams in one transfer",

@@ -9,7 +9,7 @@ use crate::limits::{LINES_MAX, VALUE_BYTES_MAX};
 use crate::names::{Name, Names};
 
 /// The UTF-8 byte order mark.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// How the error pages of HTTP servers begin, lower case.
 const HTML: [&[u8]; 2] = [b"<!doctype html", b"<html"];
 /// How markup of any kind begins, lower case.
@@ -53,6 +53,8 @@ pub(super) struct Gathered<'s> {
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pub(super) settings: Vec<Setting>,
+    /// Values, end to end, of formats that do not give them as they stand in the file.
+    pub(super) values: String,
 }
 
 impl<'a> Source<'a> {
@@ -178,11 +180,24 @@ impl<'s> Gathered<'s> {
         line: u32,
         source: &Source<'_>,
     ) -> Result<(), LineReason> {
-        let key = key.ok_or(LineReason::OverLimit)?;
-        let setting = Some(value)
-            .filter(|value| value.len() <= VALUE_BYTES_MAX)
-            .and_then(|value| Setting::new(key, source.span(value)?, line))
+        let span = source.span(value).ok_or(LineReason::OverLimit)?;
+        self.push_span(key, span, line)
+    }
+
+    /// Takes a setting whose value lies there in the source that `finish` will be given; a later
+    /// one must not lie before an earlier one.
+    #[inline]
+    pub(super) fn push_span(
+        &mut self,
+        key: Option<Name>,
+        value: Span,
+        line: u32,
+    ) -> Result<(), LineReason> {
+        let setting = key
+            .filter(|_| value.length as usize <= VALUE_BYTES_MAX)
+            .and_then(|key| Setting::new(key, value, line))
             .ok_or(LineReason::OverLimit)?;
+        let key = setting.key;
         self.ordered &= self.last.is_none_or(|last| last < key);
         self.last = Some(key);
         self.settings.push(setting);
@@ -194,7 +209,9 @@ impl<'s> Gathered<'s> {
     pub(super) fn finish(self, head: String, source: &Source<'_>) -> (Box<[Setting]>, Box<str>) {
         let settings = self.settings;
         if !self.ordered {
-            settings.sort_unstable_by_key(|setting| (setting.key, setting.value().start));
+            // An empty value can lie where the next one begins.
+            let order = |setting: &Setting| (setting.key, setting.start, setting.length_and_line);
+            settings.sort_unstable_by_key(order);
             settings.dedup_by(|later, earlier| {
                 let same = later.key == earlier.key;
                 if same {

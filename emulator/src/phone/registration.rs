@@ -6,6 +6,7 @@
 //! vendor's policy. What an account says is read out of the settings for every REGISTER, so a
 //! registered phone holds a few numbers and the last nonce, and over UDP no connection.
 
+mod attempt;
 mod binding;
 mod line;
 mod message;
@@ -16,6 +17,7 @@ mod tests;
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use super::Phone;
 use super::io::{Connection, Input};
 use super::turn::Turn;
 use crate::event::Fault;
@@ -23,7 +25,8 @@ use crate::flash::Flash;
 use crate::profile::accounts::SipAccount;
 use crate::time::Moment;
 use crate::wire::sip::Message;
-use binding::{Before, Binding, Lines};
+use attempt::Before;
+use binding::{Binding, Lines};
 
 /// The registrations of one phone.
 #[derive(Debug, Default)]
@@ -253,6 +256,27 @@ impl Registrations {
                 held.leave(turn, &found);
             }
         }
+    }
+}
+
+impl Phone {
+    /// How many SIP accounts are registered.
+    #[must_use]
+    pub fn registered(&self) -> usize {
+        self.life.registrations.registered()
+    }
+
+    /// The first SIP account that could not be registered, and why. An account whose registrar is
+    /// a host that the run does not know is left out: there is nobody to judge.
+    #[must_use]
+    pub fn registration_fault(&self) -> Option<(u8, Fault)> {
+        self.life.registrations.fault()
+    }
+
+    /// Bytes on the heap that this phone holds for itself alone while it idles.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.life.flash.heap_bytes() + self.life.registrations.heap_bytes()
     }
 }
 

@@ -8,6 +8,7 @@ mod accounts;
 mod clients;
 mod content;
 mod params;
+pub(super) mod sections;
 mod sources;
 mod walk;
 
@@ -187,6 +188,7 @@ fn read(name: &str, root: &Reader<'_>) -> Option<Profile> {
         firmware: line(&root.need("firmware")),
         serial: one_line_template(&root.need("serial")),
         markers: markers(&root.may("markers")),
+        sections: sections::sections(&root.may("sections")),
         timers: timers(&root.need("timers")),
         format: format_options(&root.may("format")),
         keys: params::key_rules(root, &limits, &params),

@@ -13,6 +13,7 @@ use bootstorm::reference::dhcp::{Dhcp, DhcpConfig, Match, OptionValue, Rule};
 use bootstorm::reference::http::connection::{After, Connection as ServerConnection};
 use bootstorm::reference::http::{Http, HttpConfig};
 use bootstorm::reference::pnp::{Phones, Pnp, PnpConfig, PnpRule, PnpUrl};
+use bootstorm::reference::registrar::SipConnection;
 use bootstorm::reference::tftp::{Tftp, TftpConfig};
 use bootstorm::reference::{Endpoint, Reference, ReferenceConfig, Replies};
 use bootstorm_emulator::event::{Event, EventKind, Limit};
@@ -107,6 +108,8 @@ pub(crate) struct World {
     flights: BTreeMap<u64, Cargo>,
     launched: u64,
     streams: BTreeMap<Connection, (SocketAddrV4, ServerConnection)>,
+    /// Of those, the ones that lead to the registrar.
+    lines: BTreeMap<Connection, SipConnection>,
     /// Where the phone's transfers talk to: the answers come from that address.
     talks_to: BTreeMap<u16, Ipv4Addr>,
 }
@@ -166,6 +169,7 @@ impl World {
             flights: BTreeMap::new(),
             launched: 0,
             streams: BTreeMap::new(),
+            lines: BTreeMap::new(),
             talks_to: BTreeMap::new(),
         };
         world.set_up_dhcp();
@@ -324,6 +328,12 @@ impl World {
             from,
             bytes,
         });
+    }
+
+    /// The registrar writes this on the phone's connection.
+    pub(crate) fn write_line(&mut self, bytes: &[u8]) {
+        let (connection, _) = self.lines.last_key_value().expect("a connection");
+        self.launch(Cargo::StreamDown(*connection, bytes.to_vec()));
     }
 
     /// A SIP NOTIFY from outside a dialog reaches the phone's SIP port now. Equal numbers are
@@ -501,6 +511,11 @@ impl World {
             self.streams
                 .insert(connection, (to, ServerConnection::default()));
             self.launch(Cargo::Opened(connection));
+        } else if served && to.port() == 5_060 && self.server.registrar.is_some() {
+            self.streams
+                .insert(connection, (to, ServerConnection::default()));
+            self.lines.insert(connection, SipConnection::default());
+            self.launch(Cargo::Opened(connection));
         } else {
             self.launch(Cargo::Refused(connection));
         }
@@ -575,7 +590,11 @@ impl World {
         };
         let peer = SocketAddrV4::new(self.address, 40_000 + connection.0 % 10_000);
         let mut answer = Vec::new();
-        let after = stream.receive(self.now, peer, &self.server.http, bytes, &mut answer);
+        let line = self.lines.get_mut(&connection);
+        let after = match line.zip(self.server.registrar.as_mut()) {
+            Some((line, registrar)) => line.receive(self.now, peer, registrar, bytes, &mut answer),
+            None => stream.receive(self.now, peer, &self.server.http, bytes, &mut answer),
+        };
         if !answer.is_empty() {
             self.launch(Cargo::StreamDown(connection, answer));
         }

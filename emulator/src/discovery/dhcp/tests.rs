@@ -87,6 +87,7 @@ fn profile(dhcp: DhcpSpec) -> Profile {
         firmware: "1.0".to_owned(),
         serial: Template::default(),
         markers: Vec::new(),
+        sections: None,
         params: Vec::new(),
         timers: Timers::default(),
         sources: vec![source(66, Some(67)), source(160, None)],

@@ -173,6 +173,7 @@ fn profile() -> Profile {
         firmware: "V0.6.24".to_owned(),
         serial: Template::default(),
         markers: Vec::new(),
+        sections: None,
         params: Vec::new(),
         timers: Timers::default(),
         sources: Vec::new(),

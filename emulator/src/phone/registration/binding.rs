@@ -10,6 +10,7 @@
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
+use super::attempt::{Attempt, Before, Credentials};
 use super::line::Line;
 use super::message::{self, Marks};
 use crate::event::{EventKind, Fault};
@@ -24,7 +25,7 @@ use crate::wire::Malformed;
 use crate::wire::sip::Message;
 
 /// RFC 3261 §17.1.2.2: the first wait for an answer over UDP, the longest one, and all together.
-const T1: Duration = Duration::from_millis(500);
+pub(super) const T1: Duration = Duration::from_millis(500);
 const T2: Duration = Duration::from_secs(4);
 const TIMER_F: Duration = Duration::from_secs(32);
 /// A registration is refreshed this long before it ends, so that a whole transaction fits in …
@@ -33,7 +34,7 @@ const LEAD_S: u32 = 60;
 const SHORT_S: u32 = 120;
 /// One that ends sooner is as good as none: a registrar must not keep a phone busy.
 const LEAST_S: u32 = 2;
-const NEVER: Moment = Moment::from_nanos(u64::MAX);
+pub(super) const NEVER: Moment = Moment::from_nanos(u64::MAX);
 
 /// One account and how far it is. Holds no settings: they are read again for every REGISTER.
 #[derive(Debug)]
@@ -64,47 +65,6 @@ enum Phase {
         fault: Fault,
         retry: Moment,
     },
-}
-
-/// What was before an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Before {
-    Nothing,
-    Registered,
-    Failed(Fault),
-}
-
-/// A REGISTER under way.
-#[derive(Debug)]
-struct Attempt {
-    before: Before,
-    to: SocketAddrV4,
-    message: Box<[u8]>,
-    branch: u64,
-    /// When the present request left first; `None` while its connection is not made.
-    sent: Option<Moment>,
-    /// When it leaves again; never over TCP.
-    next: Moment,
-    wait: Duration,
-    give_up: Moment,
-    count: u8,
-    expires_s: u32,
-    credentials: Credentials,
-    /// A 423 was heeded.
-    raised: bool,
-    /// A connection that had served before was found closed, and made anew.
-    redialled: bool,
-}
-
-/// Which credentials the present request carries; as for HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Credentials {
-    Unsent,
-    /// For a nonce of an earlier transaction, which may have run out.
-    Reused,
-    Sent,
-    /// For a second nonce, after the first one was said to be stale.
-    Renewed,
 }
 
 /// Numbers for the connections of one phone, apart from those of its transfers.
@@ -209,21 +169,8 @@ impl Binding {
         let Some(address) = turn.shelf.resolve(&account.registrar) else {
             return self.refuse(turn, Fault::UnknownHost);
         };
-        let mut attempt = Box::new(Attempt {
-            before,
-            to: SocketAddrV4::new(address, account.port),
-            message: Box::default(),
-            branch: 0,
-            sent: None,
-            next: NEVER,
-            wait: T1,
-            give_up: NEVER,
-            count: 1,
-            expires_s: account.expires_s,
-            credentials: Credentials::Unsent,
-            raised: false,
-            redialled: false,
-        });
+        let to = SocketAddrV4::new(address, account.port);
+        let mut attempt = Box::new(Attempt::new(before, to, account.expires_s));
         if self.grant.is_some() {
             attempt.credentials = Credentials::Reused;
         }

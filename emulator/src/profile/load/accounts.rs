@@ -139,3 +139,6 @@ fn keys(table: &Reader<'_>) -> AccountKeys {
         retry: optional("retry"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,6 +67,7 @@ fn profile(http: HttpSpec) -> Profile {
         firmware: "1".into(),
         serial: Template::default(),
         markers: Vec::new(),
+        sections: None,
         params: Vec::new(),
         timers: Timers::default(),
         sources: Vec::new(),

@@ -31,6 +31,7 @@ pub(super) fn profile(tftp: TftpSpec) -> Profile {
         firmware: "1".into(),
         serial: Template::default(),
         markers: Vec::new(),
+        sections: None,
         params: Vec::new(),
         timers: Timers::default(),
         sources: Vec::new(),
