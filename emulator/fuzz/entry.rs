@@ -4,10 +4,14 @@
 
 use std::collections::BTreeSet;
 
+use bootstorm_emulator::event::File;
+use bootstorm_emulator::format::sections::{self, Parsed, Tree};
 use bootstorm_emulator::format::{self, Document, Format, FormatOptions, Reading, Span};
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::limits::{DOCUMENT_LINKS_MAX, VALUE_BYTES_MAX};
 use bootstorm_emulator::names::Names;
+use bootstorm_emulator::profile::StepId;
+use bootstorm_emulator::profile::sections::Schema;
 use bootstorm_emulator::url::{Scheme, Url};
 use bootstorm_emulator::wire::http::{Part, ResponseReader};
 use bootstorm_emulator::wire::tftp::Packet;
@@ -17,13 +21,14 @@ use bootstorm_emulator::wire::{self, Malformed};
 type Entry = fn(&[u8]) -> bool;
 
 /// Every target, by name.
-pub(crate) const ENTRIES: [(&str, Entry); 11] = [
+pub(crate) const ENTRIES: [(&str, Entry); 12] = [
     ("answer", answer),
     ("bootfile", bootfile),
     ("checksum", checksum),
     ("dhcp", dhcp),
     ("http", http),
     ("keyvalue", keyvalue),
+    ("sections", sections),
     ("sip", sip),
     ("sntp", sntp),
     ("tftp", tftp),
@@ -261,6 +266,43 @@ fn version(bytes: &[u8]) -> bool {
 /// The answer of the HTTP sibling method.
 fn answer(bytes: &[u8]) -> bool {
     document(Format::Answer, bytes)
+}
+
+/// Settings sections, references or operations. Settings that were taken over are written, read
+/// back and are the same.
+fn sections(bytes: &[u8]) -> bool {
+    const VENDOR: &str = include_str!("../profiles/auerswald/vendor.toml");
+    const HELD: &str = "<configuration><users><user id='1'><username>a</username></user></users>\
+        <keys><phoneXtensions><key keyNumber='3'><parameters/></key></phoneXtensions></keys>\
+        </configuration>";
+    let schema = Schema::parse("vendor.toml", VENDOR).expect("a good profile");
+    let patched = |tree: &Tree, bytes: &[u8]| match sections::read(bytes) {
+        Ok(Parsed::Patch(patch)) => tree.patch(&patch, File::Step(StepId::GIVEN), &schema),
+        other => panic!("{other:?}"),
+    };
+    let held = patched(&Tree::default(), HELD.as_bytes()).tree;
+    let _ = sections::is_references(bytes);
+    let bytes = sections::replace_markers(bytes, &[("<MACADR>", "00095200000E")]);
+    let outcome = match sections::read(&bytes) {
+        Err(fault) => {
+            assert!(fault.line > 0);
+            return false;
+        }
+        Ok(Parsed::References(list)) => {
+            assert!(list.iter().all(|one| one.line > 0 && !one.url.is_empty()));
+            return true;
+        }
+        Ok(Parsed::Patch(patch)) => held.patch(&patch, File::Step(StepId::LINKED), &schema),
+        Ok(Parsed::Operations(list)) => held.operate(&list, File::Step(StepId::LINKED), &schema),
+    };
+    let backup = outcome.tree.to_xml();
+    let again = patched(&Tree::default(), &backup);
+    assert_eq!(again.tree.to_xml(), backup, "{:?}", again.notes);
+    let mut keys = Names::default();
+    let flat = outcome.tree.flatten(&mut keys);
+    check(&flat.document, &keys);
+    assert_eq!(flat.origins.len(), flat.document.settings.len());
+    true
 }
 
 /// Reads bytes with every set of options, twice each; readable is what the last set takes.

@@ -132,6 +132,7 @@ impl ClockClient {
         let believed = answers
             && packet.leap != UNSYNCHRONISED
             && STRATA.contains(&packet.stratum)
+            && packet.transmit != Timestamp::ZERO
             && packet.transmit.unix_nanos() > 0;
         if believed {
             return Some(self.set(turn, &packet));
@@ -214,3 +215,6 @@ impl ClockClient {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

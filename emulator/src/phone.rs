@@ -11,6 +11,8 @@ pub mod resync;
 mod run;
 mod schedule;
 pub mod stage;
+#[cfg(test)]
+mod stand;
 mod timetable;
 mod timing;
 mod triggers;

@@ -6,6 +6,7 @@ mod explain;
 mod list;
 mod live;
 mod load;
+mod notify;
 mod run;
 mod serve;
 
@@ -105,6 +106,8 @@ enum Command {
     Run(RunArguments),
     /// Serve the files that a scenario's phones need: the reference server
     Serve(ServeArguments),
+    /// Send check-sync, with or without reboot, to phones or handsets
+    Notify(NotifyArguments),
     /// Write the files that a scenario's phones need, for any other server
     Content(ContentArguments),
     /// Show a profile's flow as a ladder, each step with its clause
@@ -234,12 +237,35 @@ struct ServeArguments {
     /// SIP port of the PnP responder
     #[arg(long, default_value_t = 5060)]
     sip_port: u16,
+    /// SNTP port
+    #[arg(long, default_value_t = 12345)]
+    ntp_port: u16,
     /// Which TFTP server to use
     #[arg(long, value_enum, default_value = "own")]
     tftp_server: TftpServer,
     /// Write the test authority's certificate to this file
     #[arg(long, value_name = "FILE")]
     ca_out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct NotifyArguments {
+    /// A phone, as [USER@]ADDRESS[:PORT]; USER, a MAC address or an account, goes into the request
+    /// URI (repeatable)
+    #[arg(long, value_name = "TARGET")]
+    to: Vec<String>,
+    /// A file with one target a line; # begins a comment
+    #[arg(long, value_name = "FILE")]
+    from_file: Option<PathBuf>,
+    /// Send the event with reboot=true or reboot=false; without it the event stands alone
+    #[arg(long, value_name = "true|false")]
+    reboot: Option<bool>,
+    /// Address, and port, that everything is sent from, where phones believe certain senders only
+    #[arg(long, value_name = "ADDRESS[:PORT]")]
+    source: Option<String>,
+    /// Seconds after which a phone that does not answer is given up
+    #[arg(long, value_name = "SECONDS", default_value_t = 32.0)]
+    timeout: f64,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -293,6 +319,7 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(arguments) => run::run(&cli.shared, arguments),
         Command::Serve(arguments) => serve::serve(&cli.shared, arguments),
+        Command::Notify(arguments) => notify::notify(&cli.shared, arguments),
         Command::Content(arguments) => content::content(&cli.shared, arguments),
         Command::Explain(arguments) => explain::explain(&cli.shared, arguments),
         Command::List { what } => list::list(&cli.shared, *what),

@@ -15,7 +15,9 @@ use bootstorm_emulator::profile::{Fetch, Next, Profile, SourceKind, StepId};
 use bootstorm_emulator::time::Moment;
 use bootstorm_scenarios::load_shape::LoadShape;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
-use bootstorm_scenarios::scenario::{self, Discovery, Fleet, Link, Scenario, Transport};
+use bootstorm_scenarios::scenario::{
+    self, Discovery, Fleet, Link, RedirectAnswer, Scenario, TimeService, Transport,
+};
 
 use crate::fleet::ledger::Logged;
 use crate::fleet::progress::Progress;
@@ -69,11 +71,7 @@ struct Boot {
 
 impl Boot {
     fn title(&self) -> String {
-        let source = match self.source {
-            Discovery::Dhcp => "server found by DHCP",
-            Discovery::Pnp => "server found by SIP PnP",
-            Discovery::Fixed => "server typed in on the web page",
-        };
+        let source = self.source.title();
         format!(
             "{source}, content \"{}\" over {}",
             self.layout,
@@ -82,7 +80,8 @@ impl Boot {
     }
 }
 
-/// Every layout once; sources take turns.
+/// Every layout once and every way of finding the server once, each layout with a way that suits
+/// it: a layout with a file that holds everything with the ways that name a file.
 fn boots(profile: &Profile) -> Vec<Boot> {
     let mut layouts: Vec<&str> = Vec::new();
     for file in &profile.content {
@@ -90,32 +89,45 @@ fn boots(profile: &Profile) -> Vec<Boot> {
             layouts.push(&file.layout);
         }
     }
-    let pnp = profile
-        .sources
-        .iter()
-        .any(|source| source.kind == SourceKind::Pnp);
-    let whole = |layout: &str| {
+    let ways: Vec<_> = Discovery::of(profile).collect();
+    let suits = |way: Discovery, layout: &str| {
         let mut files = profile.content.iter();
-        files.any(|file| file.layout == layout && file.is_whole_file())
+        let whole = files.any(|file| file.layout == layout && file.is_whole_file());
+        whole == way.names_a_file()
     };
+    let mut pairs: Vec<(Discovery, &str)> = Vec::new();
+    for layout in &layouts {
+        let suiting = || ways.iter().filter(|way| suits(**way, layout));
+        let fresh = suiting().find(|way| pairs.iter().all(|(used, _)| used != *way));
+        let way = fresh.or(suiting().next()).or(ways.first());
+        pairs.extend(way.map(|way| (*way, *layout)));
+    }
+    for way in &ways {
+        let suiting = layouts.iter().find(|layout| suits(*way, layout));
+        let layout = suiting.or(layouts.first());
+        if pairs.iter().all(|(used, _)| used != way) {
+            pairs.extend(layout.map(|layout| (*way, *layout)));
+        }
+    }
+    let transport = transport(profile);
+    let boot = |(source, layout): (Discovery, &str)| Boot {
+        source,
+        transport,
+        layout: layout.to_owned(),
+    };
+    pairs.into_iter().map(boot).collect()
+}
+
+/// The protocol of an address without a scheme.
+fn transport(profile: &Profile) -> Transport {
     let scheme = profile
         .params
         .get(bootstorm_emulator::profile::Param::BareScheme as usize);
-    let transport = match scheme.map(|spec| spec.default.source()) {
+    match scheme.map(|spec| spec.default.source()) {
         Some("http") => Transport::Http,
         Some("https") => Transport::Https,
         _ => Transport::Tftp,
-    };
-    let boot = |layout: &&str| Boot {
-        source: if pnp && whole(layout) {
-            Discovery::Pnp
-        } else {
-            Discovery::Dhcp
-        },
-        transport,
-        layout: (*layout).to_owned(),
-    };
-    layouts.iter().map(boot).collect()
+    }
 }
 
 fn boot_once(
@@ -130,6 +142,8 @@ fn boot_once(
         phones: 1,
         profiles: vec![(profile.name.clone(), 1)],
         source: boot.source,
+        source_at: None,
+        auth: None,
         transport: boot.transport,
         root: String::new(),
         layout: boot.layout.clone(),
@@ -148,7 +162,10 @@ fn boot_once(
             ..Link::default()
         },
         hosts,
+        time: TimeService::default(),
+        redirect: RedirectAnswer::Body,
         fleets: vec![fleet],
+        steps: Vec::new(),
     };
     let plan = Plan::new(scenario, profiles, SIMULATED_SERVER).map_err(|faults| {
         faults
@@ -202,6 +219,8 @@ fn sample(profile: &Profile) -> Result<(Fleet, Hosts), String> {
         phones: 1,
         profiles: Vec::new(),
         source: Discovery::Dhcp,
+        source_at: None,
+        auth: None,
         transport: Transport::Tftp,
         root: String::new(),
         layout: String::new(),

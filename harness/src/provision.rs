@@ -4,18 +4,22 @@ mod accounts;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bootstorm_emulator::profile::SourceKind;
-use bootstorm_emulator::wire::dhcp::code;
-use bootstorm_scenarios::plan::Plan;
-use bootstorm_scenarios::scenario::Discovery;
+use bootstorm_scenarios::plan::{PhonePlan, Plan};
+use bootstorm_scenarios::scenario::{AuthScheme, Discovery, Fleet};
 
 use crate::content::{self, ContentFault, Files};
 use crate::reference::ReferenceConfig;
 use crate::reference::content::{Source, Tree};
 use crate::reference::dhcp::{DhcpConfig, Match, OptionValue, Rule};
-use crate::reference::pnp::{Phones, PnpConfig, PnpRule, PnpUrl};
+use crate::reference::http::{Realm, RedirectService, Scheme};
+use crate::reference::pnp::{Phones, PnpConfig, PnpRule, PnpUrl, SIP_PORT};
 use crate::reference::registrar::RegistrarConfig;
+
+/// How long the HTTP server takes a nonce.
+const NONCE_LIFETIME: Duration = Duration::from_secs(60);
 
 /// Addresses that the reference server leases.
 #[derive(Debug, Clone, Copy)]
@@ -82,37 +86,33 @@ pub fn reference(plan: &Arc<Plan>, source: Source, pool: Pool) -> ReferenceConfi
     let mut config = ReferenceConfig::files(source);
     config.dhcp = Some(dhcp);
     config.pnp = Some(pnp);
+    config.sntp.silent = plan.scenario.time.silent;
+    config.sntp.unsynchronised = plan.scenario.time.unsynchronised;
+    config.sip = SocketAddrV4::new(plan.server, SIP_PORT);
+    config.seed = plan.scenario.seed;
+    config.http.seed = plan.scenario.seed;
+    config.http.realms = realms(plan);
+    config.http.service = redirect_service(plan);
     let mut registrar = RegistrarConfig::new(accounts::of(plan));
     registrar.seed = plan.scenario.seed;
     config.registrar = Some(registrar);
     config
 }
 
-/// The option that carries the URL, for each phone of a fleet that is to learn it by DHCP.
+/// What the DHCP server tells each phone that is to learn its URL by DHCP.
 fn dhcp_rules(plan: &Plan) -> Vec<Rule> {
-    let mut rules = Vec::new();
+    // Sent to those who ask.
+    let mut rules = vec![Rule {
+        when: Match::Any,
+        options: vec![OptionValue::addresses(42, &[plan.server])],
+    }];
     for (place, fleet) in plan.scenario.fleets.iter().enumerate() {
-        if fleet.source != Discovery::Dhcp {
-            continue;
-        }
-        let text = plan.discovery_text(fleet);
         for phone in plan
             .fleet_range(place)
             .filter_map(|index| plan.phone(index))
         {
-            let sources = plan
-                .profile(&phone)
-                .map(|profile| profile.sources.as_slice());
-            let code = sources
-                .unwrap_or_default()
-                .iter()
-                .find_map(|source| match source.kind {
-                    SourceKind::Dhcp { option, .. } => Some(option),
-                    SourceKind::DhcpJoined => Some(code::TFTP_SERVER),
-                    _ => None,
-                });
-            if let Some(code) = code {
-                let options = vec![OptionValue::text(code, &text)];
+            let options = dhcp_options(plan, fleet, &phone);
+            if !options.is_empty() {
                 rules.push(Rule {
                     when: Match::Mac(phone.identity.mac),
                     options,
@@ -121,4 +121,109 @@ fn dhcp_rules(plan: &Plan) -> Vec<Rule> {
         }
     }
     rules
+}
+
+fn dhcp_options(plan: &Plan, fleet: &Fleet, phone: &PhonePlan) -> Vec<OptionValue> {
+    let text = || plan.found_text(phone);
+    let (base, file) = plan.found_parts(phone);
+    let named = !file.is_empty();
+    match fleet.source {
+        Discovery::Dhcp => vec![OptionValue::text(plain_option(plan, phone), &text())],
+        Discovery::Dhcp114 => vec![OptionValue::text(114, &text())],
+        Discovery::Dhcp43 => {
+            // Each sub-option's length counts a NUL at the end of its text (AUE-32).
+            let mut data = sub_option(66, &base);
+            if named {
+                data.extend(sub_option(67, &file));
+            }
+            vec![OptionValue::bytes(43, &data)]
+        }
+        Discovery::Dhcp66And67 => {
+            let mut options = vec![OptionValue::text(66, &base)];
+            options.extend(named.then(|| OptionValue::text(67, &file)));
+            options
+        }
+        Discovery::Dhcp66AndFile => {
+            let mut options = vec![OptionValue::text(66, &base)];
+            options.extend(named.then(|| OptionValue::boot_file(&file)));
+            options
+        }
+        Discovery::Redirect | Discovery::Pnp | Discovery::Fixed => Vec::new(),
+    }
+}
+
+/// The option that a phone reads the URL from: its profile's first that is not 114.
+fn plain_option(plan: &Plan, phone: &PhonePlan) -> u8 {
+    let sources = plan
+        .profile(phone)
+        .map_or(&[][..], |profile| profile.sources.as_slice());
+    let option = sources.iter().find_map(|source| match source.kind {
+        SourceKind::Dhcp { option, .. } if option != 114 => Some(option),
+        _ => None,
+    });
+    option.unwrap_or(66)
+}
+
+/// A sub-option of option 43: code, length, text, NUL. A text over 254 bytes is cut.
+fn sub_option(code: u8, text: &str) -> Vec<u8> {
+    let text = text.as_bytes();
+    let text = text.get(..254).unwrap_or(text);
+    let length = u8::try_from(text.len() + 1).unwrap_or(u8::MAX);
+    [&[code, length], text, &[0]].concat()
+}
+
+/// The parts of the tree that ask for credentials, one for each fleet that has them.
+fn realms(plan: &Plan) -> Vec<Realm> {
+    let mut realms = Vec::new();
+    for (place, fleet) in plan.scenario.fleets.iter().enumerate() {
+        let Some(auth) = &fleet.auth else { continue };
+        let logins = plan
+            .fleet_range(place)
+            .filter_map(|index| plan.phone(index))
+            .filter_map(|phone| plan.login(&phone));
+        realms.push(Realm {
+            path: match fleet.root.as_str() {
+                "" => "/".to_owned(),
+                root => format!("/{root}/"),
+            },
+            name: fleet
+                .name
+                .replace(['"', '\\'], "")
+                .replace(char::is_control, ""),
+            schemes: vec![match auth.scheme {
+                AuthScheme::Basic => Scheme::Basic,
+                AuthScheme::Digest => Scheme::DigestMd5,
+                AuthScheme::DigestSha256 => Scheme::DigestSha256,
+            }],
+            nonce_lifetime: NONCE_LIFETIME,
+            users: logins.map(|login| (login.user, login.password)).collect(),
+        });
+    }
+    realms
+}
+
+/// The redirect services of the vendors whose phones use them.
+fn redirect_service(plan: &Arc<Plan>) -> Option<RedirectService> {
+    let hosts = plan.redirect_hosts();
+    let known = Arc::clone(plan);
+    (!hosts.is_empty()).then(|| RedirectService {
+        hosts,
+        answer: plan.scenario.redirect,
+        schemes: vec![Scheme::DigestMd5],
+        registry: Arc::new(move |mac| known.redirected(mac)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // AUE-31 … AUE-33: the sample of the explanation, byte for byte.
+    #[test]
+    fn writes_the_sub_options_of_the_sample() {
+        let data = [sub_option(66, "http://foo"), sub_option(67, "<HWTYP>.bak")].concat();
+        assert_eq!(data, b"\x42\x0bhttp://foo\0\x43\x0c<HWTYP>.bak\0");
+        assert_eq!(data.len(), 27);
+        assert_eq!(sub_option(66, &"x".repeat(300)).len(), 257);
+    }
 }

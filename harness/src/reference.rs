@@ -12,6 +12,8 @@
 //! | `http` | GET and HEAD with validators, redirects, Basic and Digest |
 //! | `http/connection` | the same for raw bytes, without hyper |
 //! | `pnp` | SIP PnP: SUBSCRIBE → 200 OK and NOTIFY with a URL |
+//! | `notify` | check-sync: NOTIFYs sent until they are answered |
+//! | `sntp` | the time |
 //! | `registrar` | SIP REGISTER with Digest, over UDP and streams |
 //! | `server` | all of them as one `Reference` |
 //! | `counters` | what was asked, answered, refused and dropped |
@@ -26,10 +28,12 @@ pub mod counters;
 pub mod dhcp;
 pub mod http;
 pub mod independent;
+pub mod notify;
 pub mod pnp;
 pub mod registrar;
 mod replies;
 pub mod server;
+pub mod sntp;
 pub mod tftp;
 mod timers;
 

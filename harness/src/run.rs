@@ -12,8 +12,9 @@ use bootstorm_emulator::time::Moment;
 use bootstorm_reports::measure::Ladder;
 use bootstorm_reports::redact::Redactor;
 use bootstorm_reports::report::{Report, ReportFault};
-use bootstorm_reports::run::{Endpoint, PhoneResult, RunFacts};
+use bootstorm_reports::run::{Endpoint, PhoneResult, RunFacts, StepResult};
 use bootstorm_scenarios::plan::Plan;
+use bootstorm_scenarios::scenario::Action;
 
 use crate::attach::loopback::{
     self, CONNECTIONS_MAX, LINES_MAX, Losses, Setup, Sockets, TRANSFER_SOCKETS,
@@ -23,8 +24,10 @@ use crate::attach::sip::SipPort;
 use crate::drive::tcp::tls_client;
 use crate::fleet::progress::Progress;
 use crate::fleet::shard::{Shard, ShardResult};
+use crate::fleet::steps::{Meeting, StepCount};
 use crate::fleet::transcript;
 use crate::reference::Reference;
+use crate::reference::adapter::Courier;
 use crate::subject::Subject;
 
 /// Lag beyond which a verdict about load would judge the generator instead of the subject.
@@ -125,7 +128,8 @@ pub fn simulate(
     close(plan, orders, facts, vec![result])
 }
 
-/// Boots the plan's phones on the loopback network against a subject.
+/// Boots the plan's phones on the loopback network against a subject. Steps of the scenario count
+/// as unanswered: `loopback_with_steps` carries them out.
 ///
 /// # Errors
 /// `RunFault`.
@@ -135,8 +139,36 @@ pub fn loopback(
     trusted_pem: &[u8],
     orders: &Orders,
 ) -> Result<Ended, RunFault> {
+    boot_on_loopback(plan, subject, trusted_pem, orders, None)
+}
+
+/// Boots the plan's phones on the loopback network against a subject, whose SIP server, ours,
+/// takes the orders of the scenario's steps by `courier`.
+///
+/// # Errors
+/// `RunFault`.
+pub fn loopback_with_steps(
+    plan: &Arc<Plan>,
+    subject: &Subject,
+    trusted_pem: &[u8],
+    orders: &Orders,
+    courier: &Courier,
+) -> Result<Ended, RunFault> {
+    boot_on_loopback(plan, subject, trusted_pem, orders, Some(courier))
+}
+
+fn boot_on_loopback(
+    plan: &Arc<Plan>,
+    subject: &Subject,
+    trusted_pem: &[u8],
+    orders: &Orders,
+    courier: Option<&Courier>,
+) -> Result<Ended, RunFault> {
     let count = orders.shards.clamp(1, SHARDS_MAX);
-    let (sip, setups) = setups(plan, subject, trusted_pem, orders, count)?;
+    let (sip, mut setups) = setups(plan, subject, trusted_pem, orders, count)?;
+    for setup in &mut setups {
+        setup.courier = courier.cloned();
+    }
     let began = setups
         .first()
         .map_or_else(Instant::now, |setup| setup.began);
@@ -174,6 +206,7 @@ fn setups(
     let tls = tls_client(trusted_pem, true).map_err(system("read the trusted certificates"))?;
     let tls_trusting = tls_client(&[], false).map_err(system("set TLS up"))?;
     let began = Instant::now();
+    let meeting = Meeting::new(count, &plan.scenario.steps);
     let shards = opened.into_iter().zip(heard).zip(0_u32..);
     let setups = shards.map(|((sockets, sip_end), number)| Setup {
         sockets,
@@ -185,6 +218,8 @@ fn setups(
         tls: Arc::clone(&tls),
         tls_trusting: Arc::clone(&tls_trusting),
         sip: sip_end,
+        courier: None,
+        meeting: Arc::clone(&meeting),
     });
     Ok((sip, setups.collect()))
 }
@@ -260,10 +295,7 @@ fn shard(plan: &Arc<Plan>, number: u32, count: u32, ports: Ports, orders: &Order
     let mut shelf = Shelf::new(plan.profiles.clone());
     shelf.time_scale = plan.scenario.time_scale;
     shelf.ports = ports;
-    let hosts = plan.scenario.hosts.iter();
-    shelf.hosts = hosts
-        .map(|(name, at)| (name.clone(), at.unwrap_or(plan.server)))
-        .collect();
+    shelf.hosts = plan.hosts().into_iter().collect();
     let only = orders.only;
     let mine = (number..plan.phones()).step_by(count as usize);
     let mine = mine.filter(move |index| only.is_none_or(|only| only == *index));
@@ -305,6 +337,42 @@ fn facts(plan: &Plan, orders: &Orders, attachment: &str, elapsed: Duration) -> R
     }
 }
 
+fn add_steps(all: &mut Vec<StepCount>, more: &[StepCount]) {
+    all.resize(all.len().max(more.len()), StepCount::default());
+    for (held, more) in all.iter_mut().zip(more) {
+        *held = held.and(*more);
+    }
+}
+
+/// What the steps that were taken came to, for the report.
+fn told_steps(plan: &Plan, counts: &[StepCount]) -> Vec<StepResult> {
+    let steps = plan.scenario.steps.iter().zip(counts);
+    let told = steps.map(|(step, count)| {
+        let Action::CheckSync { reboot } = step.action;
+        let mut what = String::from("check-sync");
+        if let Some(reboot) = reboot {
+            what.push_str(if reboot {
+                ";reboot=true"
+            } else {
+                ";reboot=false"
+            });
+        }
+        if let Some(fleet) = &step.fleet {
+            what.push_str(&format!(" to {fleet}"));
+        }
+        StepResult {
+            what,
+            planned: count.planned,
+            unreachable: count.unreachable,
+            accepted: count.answers.accepted,
+            refused: count.answers.refused,
+            silent: count.answers.silent,
+            resynced: count.resynced,
+        }
+    });
+    told.collect()
+}
+
 fn close(
     plan: &Plan,
     orders: &Orders,
@@ -316,7 +384,9 @@ fn close(
     let mut transcript = Vec::new();
     let mut bytes_per_phone = 0;
     let mut own_faults = 0;
+    let mut steps: Vec<StepCount> = Vec::new();
     for mut result in results {
+        add_steps(&mut steps, &result.steps);
         ladder.merge(result.ladder);
         bytes_per_phone = bytes_per_phone.max(result.bytes_per_phone);
         own_faults += result.own_faults;
@@ -329,6 +399,7 @@ fn close(
             }
         }
     }
+    facts.steps = told_steps(plan, &steps);
     facts.stopped = orders.stop.load(Ordering::Relaxed);
     if own_faults > 0 {
         let reason = "no descriptors or addresses left on this side";

@@ -8,6 +8,7 @@ const TFTP: u16 = 69;
 const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 const SIP: u16 = 5_060;
+const NTP: u16 = 123;
 /// SIP PnP's multicast group.
 pub const PNP_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 75);
 
@@ -29,6 +30,8 @@ pub struct Subject {
     pub sip_tcp: Option<SocketAddrV4>,
     /// The port at which SIP over UDP and PnP multicast are heard, well-known 5060.
     pub pnp_port: Option<u16>,
+    /// SNTP, well-known port 123.
+    pub ntp: Option<SocketAddrV4>,
     /// Which of them are the user's; the others are the built-in server's.
     pub given: Given,
 }
@@ -56,6 +59,7 @@ impl Subject {
             https: None,
             sip_tcp: None,
             pnp_port: None,
+            ntp: None,
             given: Given::default(),
         }
     }
@@ -76,6 +80,7 @@ impl Subject {
             SIP if *to.ip() == self.address => self
                 .pnp_port
                 .map(|port| SocketAddrV4::new(self.address, port)),
+            NTP if *to.ip() == self.address => self.ntp,
             // A transfer's own port is at the TFTP server's real address.
             port if *to.ip() == self.address => {
                 let real = self.tftp.map_or(self.address, |tftp| *tftp.ip());
@@ -105,9 +110,15 @@ impl Subject {
         match Some(from) {
             from if from == self.dhcp => at(DHCP),
             real if real == self.tftp => at(TFTP),
+            real if real == self.ntp => at(NTP),
+            Some(real) if self.is_sip(real) => at(SIP),
             _ if self.tftp.is_some_and(|tftp| tftp.ip() == from.ip()) => at(from.port()),
             _ => from,
         }
+    }
+
+    fn is_sip(&self, real: SocketAddrV4) -> bool {
+        *real.ip() == self.address && self.pnp_port == Some(real.port())
     }
 
     /// Every endpoint: the name of its service, where it is, and whether the user named it.
@@ -121,6 +132,7 @@ impl Subject {
             ("https", self.https, self.given.https),
             ("sip over tcp", self.sip_tcp, false),
             ("pnp", pnp, false),
+            ("ntp", self.ntp, false),
         ];
         all.into_iter()
             .filter_map(|(name, at, given)| Some((name, at?, given)))
@@ -140,6 +152,7 @@ mod tests {
             http: at(8_000),
             sip_tcp: at(5_999),
             pnp_port: Some(5_999),
+            ntp: at(1_230),
             ..Subject::at(Ipv4Addr::LOCALHOST)
         }
     }
@@ -153,12 +166,18 @@ mod tests {
         assert_eq!(to("127.0.0.1:69").as_deref(), Some("127.0.0.1:6900"));
         assert_eq!(to("127.0.0.1:41000").as_deref(), Some("127.0.0.1:41000"));
         assert_eq!(to("224.0.1.75:5060").as_deref(), Some("224.0.1.75:5999"));
+        assert_eq!(to("127.0.0.1:123").as_deref(), Some("127.0.0.1:1230"));
         let tcp = |text: &str| subject.tcp(text.parse().unwrap()).map(|to| to.to_string());
         assert_eq!(tcp("127.0.0.1:80").as_deref(), Some("127.0.0.1:8000"));
         assert_eq!(tcp("127.0.0.1:443"), None);
         assert_eq!(tcp("127.0.0.1:5060").as_deref(), Some("127.0.0.1:5999"));
         assert_eq!(to("127.0.0.1:5060").as_deref(), Some("127.0.0.1:5999"));
         assert_eq!(subject.seen("127.0.0.1:6900".parse().unwrap()).port(), 69);
+        assert_eq!(subject.seen("127.0.0.1:1230".parse().unwrap()).port(), 123);
+        assert_eq!(
+            subject.seen("127.0.0.1:5999".parse().unwrap()).port(),
+            5_060
+        );
     }
 
     #[test]

@@ -4,6 +4,8 @@
 mod inputs;
 #[path = "support/interrupt.rs"]
 mod interrupt;
+#[path = "command_line/notifying.rs"]
+mod notifying;
 #[path = "support/program.rs"]
 mod program;
 #[path = "command_line/readme.rs"]
@@ -43,7 +45,9 @@ fn holds(text: &str, parts: &[&str]) {
 #[test]
 fn help_names_every_command_and_the_exit_codes() {
     let help = alone(&["--help"], 0).out;
-    let commands = ["run", "serve", "content", "explain", "list", "check"];
+    let commands = [
+        "run", "serve", "notify", "content", "explain", "list", "check",
+    ];
     holds(&help, &commands.map(|command| command));
     holds(
         &help,

@@ -149,7 +149,7 @@ fn dhcp_messages_mean_what_was_meant() {
         let phone = decoded.plan.phone_with(mac).expect("planned");
         let fleet = decoded.plan.fleet(&phone).expect("in a fleet");
         let expected = match fleet.source {
-            scenario::Discovery::Dhcp => decoded.plan.discovery_text(fleet),
+            scenario::Discovery::Dhcp => decoded.plan.found_text(&phone),
             _ => String::new(),
         };
         assert_eq!(ack[1], expected, "{ack:?}");

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::report::{Report, ReportFault};
-use crate::run::{GeneratorHealth, RunFacts};
+use crate::run::{GeneratorHealth, RunFacts, StepResult};
 
 /// Why two reports cannot be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,9 +87,31 @@ fn facts(left: RunFacts, right: RunFacts) -> RunFacts {
         // They differ at most in the range of phones, which repeating one phone overrides.
         repeat: left.repeat.min(right.repeat),
         stopped: left.stopped | right.stopped,
+        steps: steps(left.steps, right.steps),
         generator: health(left.generator, &right.generator),
         ..right
     }
+}
+
+/// Step by step; the scenario is the same, so that only one that was stopped early has fewer.
+fn steps(mut left: Vec<StepResult>, right: Vec<StepResult>) -> Vec<StepResult> {
+    for (place, more) in right.into_iter().enumerate() {
+        let Some(held) = left.get_mut(place) else {
+            left.push(more);
+            continue;
+        };
+        for (held, more) in [
+            (&mut held.planned, more.planned),
+            (&mut held.unreachable, more.unreachable),
+            (&mut held.accepted, more.accepted),
+            (&mut held.refused, more.refused),
+            (&mut held.silent, more.silent),
+            (&mut held.resynced, more.resynced),
+        ] {
+            *held = held.saturating_add(more);
+        }
+    }
+    left
 }
 
 fn sums(mut left: BTreeMap<String, u64>, right: BTreeMap<String, u64>) -> BTreeMap<String, u64> {

@@ -49,8 +49,30 @@ pub struct RunFacts {
     /// Whether the user ended the run before it was over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped: bool,
+    /// What the scenario's steps came to, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepResult>,
     /// How the generator fared.
     pub generator: GeneratorHealth,
+}
+
+/// What came of something that was done to phones while the run went on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StepResult {
+    /// What was done, and to whom: `check-sync;reboot=true to fleet`.
+    pub what: String,
+    /// Phones that it was for.
+    pub planned: u32,
+    /// Of them, those that had no address then.
+    pub unreachable: u32,
+    /// Phones that answered with a 2xx status.
+    pub accepted: u32,
+    /// Phones that answered with another status.
+    pub refused: u32,
+    /// Phones that did not answer.
+    pub silent: u32,
+    /// Phones that fetched their configuration again and came to rest.
+    pub resynced: u32,
 }
 
 /// One endpoint of the subject.

@@ -8,7 +8,7 @@ mod table;
 use std::io::{self, Write};
 
 use crate::report::{Group, Milestones, Report};
-use crate::run::Outcome;
+use crate::run::{Outcome, StepResult};
 use crate::verdict::Class;
 use page::{Page, Paint};
 
@@ -114,6 +114,10 @@ fn sums(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     )?;
 
     let facts = report.facts();
+    for step in &facts.steps {
+        let text = format!("Step         {}", step_text(step));
+        page.paragraph(Paint::Plain, HANG, &text)?;
+    }
     let health = &facts.generator;
     let text = format!(
         "Generator    {} late starts · {} datagrams dropped · lag at most {}",
@@ -140,6 +144,23 @@ fn sums(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
         page.paragraph(Paint::Dim, HANG, &format!("Note         {note}"))?;
     }
     Ok(())
+}
+
+/// `check-sync: 5,000 phones · 5,000 answered 2xx · 5,000 resynced`.
+fn step_text(step: &StepResult) -> String {
+    let mut parts = vec![format!("{}: {}", step.what, number::phones(step.planned))];
+    for (count, word) in [
+        (step.accepted, "answered 2xx"),
+        (step.refused, "refused"),
+        (step.silent, "silent"),
+        (step.unreachable, "without address"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{} {word}", number::count(count.into())));
+        }
+    }
+    parts.push(format!("{} resynced", number::count(step.resynced.into())));
+    parts.join(" · ")
 }
 
 fn milestones(times: Milestones) -> String {

@@ -1,6 +1,8 @@
 //! A scenario made definite: every phone with its MAC, profile, start, and what the server must
 //! know about it. Nothing is stored per phone: a million phones cost no more than their fleets.
 
+mod found;
+
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +11,11 @@ use bootstorm_emulator::identity::{Identity, Mac};
 use bootstorm_emulator::profile::keys::Meaning;
 use bootstorm_emulator::profile::set::{ProfileSet, UnknownProfile};
 use bootstorm_emulator::profile::template::{Template, Vars};
-use bootstorm_emulator::profile::{ContentKind, Profile};
+use bootstorm_emulator::profile::{ContentKind, Param, Profile};
 
 use crate::scenario::{Discovery, Fleet, Scenario};
+
+pub use found::{Login, Redirected};
 
 /// Phones in one plan at most: MAC addresses have 24 free bits.
 pub const PHONES_MAX: u32 = 1 << 24;
@@ -72,6 +76,45 @@ pub enum PlanFault {
         /// The layouts there are.
         known: String,
     },
+    /// A way of finding the server that the profile does not have.
+    #[error(
+        "{place}fleet {fleet}: phones of {profile} do not look for a server by \"{word}\" \
+         (expected one of {known})"
+    )]
+    Source {
+        /// Where the scenario says so, with `: ` at its end.
+        place: String,
+        /// The fleet's name.
+        fleet: String,
+        /// The profile.
+        profile: String,
+        /// The way asked for.
+        word: &'static str,
+        /// The ways there are.
+        known: String,
+    },
+    /// A fleet that asks for credentials where another fleet's files are.
+    #[error(
+        "fleet {fleet}: 'auth' would also hold for the files of fleet {other} (give each a root of \
+         its own)"
+    )]
+    AuthShared {
+        /// The fleet's name.
+        fleet: String,
+        /// The other fleet's name.
+        other: String,
+    },
+    /// A fleet with authentication whose phones have nothing to show.
+    #[error(
+        "fleet {fleet}: phones of {profile} have no user name of their own (give 'user' and \
+         'password')"
+    )]
+    NoLogin {
+        /// The fleet's name.
+        fleet: String,
+        /// The profile.
+        profile: String,
+    },
     /// More phones than MAC addresses.
     #[error("{phones} phones are more than the {PHONES_MAX} that fit one run")]
     TooMany {
@@ -103,6 +146,8 @@ impl Plan {
                 match set.get(name) {
                     Ok(profile) => {
                         faults.extend(layout_fault(fleet, &profile));
+                        faults.extend(source_fault(fleet, &profile));
+                        faults.extend(login_fault(fleet, &profile));
                         let place = place_of(&mut profiles, profile);
                         mix.extend(std::iter::repeat_n(place, *weight as usize));
                     }
@@ -120,6 +165,7 @@ impl Plan {
             });
             first += u64::from(fleet.phones);
         }
+        faults.extend(auth_faults(&scenario.fleets));
         match first {
             0 => faults.push(PlanFault::Empty),
             phones if phones > u64::from(PHONES_MAX) => faults.push(PlanFault::TooMany { phones }),
@@ -220,33 +266,6 @@ impl Plan {
         }
     }
 
-    /// The text that a DHCP option or web page gives for a fleet: the bare address where that
-    /// says it all (FLY-66), else the directory's URL.
-    #[must_use]
-    pub fn discovery_text(&self, fleet: &Fleet) -> String {
-        let plain = fleet.root.is_empty() && fleet.transport.scheme() == "tftp";
-        match (plain, fleet.source) {
-            (true, Discovery::Dhcp) => self.server.to_string(),
-            _ => self.directory_url(fleet),
-        }
-    }
-
-    /// The URL that PnP gives to one phone: the first settings file of the layout that holds
-    /// everything (FLY-50), else the directory (FLY-58).
-    #[must_use]
-    pub fn pnp_url(&self, phone: &PhonePlan) -> Option<String> {
-        let (fleet, profile) = (self.fleet(phone)?, self.profile(phone)?);
-        let directory = self.directory_url(fleet);
-        let whole = profile
-            .content
-            .iter()
-            .find(|file| file.layout == fleet.layout && file.is_whole_file());
-        Some(match whole {
-            Some(file) => format!("{directory}{}", file.path.text(&self.vars(phone))),
-            None => directory,
-        })
-    }
-
     /// What can be said about a phone in a template of the scenario or of content.
     #[must_use]
     pub fn vars<'a>(&'a self, phone: &PhonePlan) -> Vars<'a> {
@@ -265,6 +284,11 @@ impl Plan {
             version: version.unwrap_or_default(),
             ..Vars::default()
         }
+    }
+
+    /// A template with its holes filled for a phone.
+    fn filled(&self, phone: &PhonePlan, template: &Template) -> String {
+        template.text(&self.vars(phone))
     }
 
     /// File name of the firmware image of a phone's model, where the fleet has new firmware.
@@ -373,4 +397,45 @@ fn layout_fault(fleet: &Fleet, profile: &Profile) -> Option<PlanFault> {
         layout: fleet.layout.clone(),
         known: known.join(", "),
     })
+}
+
+fn source_fault(fleet: &Fleet, profile: &Profile) -> Option<PlanFault> {
+    if fleet.source.is_had_by(profile) {
+        return None;
+    }
+    let known: Vec<_> = Discovery::of(profile).map(Discovery::word).collect();
+    let place = fleet.source_at.as_ref();
+    Some(PlanFault::Source {
+        place: place.map_or_else(String::new, |place| format!("{place}: ")),
+        fleet: fleet.name.clone(),
+        profile: profile.name.clone(),
+        word: fleet.source.word(),
+        known: known.join(", "),
+    })
+}
+
+fn login_fault(fleet: &Fleet, profile: &Profile) -> Option<PlanFault> {
+    let auth = fleet.auth.as_ref()?;
+    let spec = profile.params.get(Param::Username as usize);
+    let own = spec.is_some_and(|spec| !spec.default.source().is_empty());
+    let typed = fleet.web.iter().any(|(param, _)| *param == Param::Username);
+    (auth.user.is_none() && !own && !typed).then(|| PlanFault::NoLogin {
+        fleet: fleet.name.clone(),
+        profile: profile.name.clone(),
+    })
+}
+
+/// Fleets whose files would be closed by another fleet's authentication.
+fn auth_faults(fleets: &[Fleet]) -> Vec<PlanFault> {
+    let mut faults = Vec::new();
+    for fleet in fleets.iter().filter(|fleet| fleet.auth.is_some()) {
+        let others = fleets.iter().filter(|other| other.name != fleet.name);
+        for other in others.filter(|other| !fleet.is_apart_from(other)) {
+            faults.push(PlanFault::AuthShared {
+                fleet: fleet.name.clone(),
+                other: other.name.clone(),
+            });
+        }
+    }
+    faults
 }

@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bootstorm_emulator::located::Place;
 use bootstorm_emulator::profile::Param;
 use bootstorm_emulator::profile::template::Template;
 
 use crate::load_shape::LoadShape;
 
 mod load;
+mod source;
+mod step;
 
 pub use load::{built_in, read};
+pub use source::{Discovery, RedirectAnswer};
+pub use step::{Action, Step, When};
 
 /// A run as somebody wants it.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,8 +34,23 @@ pub struct Scenario {
     pub link: Link,
     /// Extra host names of the run, with the address of the subject where none is given.
     pub hosts: BTreeMap<String, Option<std::net::Ipv4Addr>>,
+    /// How the time server behaves.
+    pub time: TimeService,
+    /// How the redirect service answers.
+    pub redirect: RedirectAnswer,
     /// The phones.
     pub fleets: Vec<Fleet>,
+    /// What is done to them while the run goes on, in this order.
+    pub steps: Vec<Step>,
+}
+
+/// The run's time server. Both times are real ones: never scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TimeService {
+    /// It does not answer before this, from the beginning of the run.
+    pub silent: Duration,
+    /// It says until this that its own clock is not set, from the beginning of the run.
+    pub unsynchronised: Duration,
 }
 
 impl Scenario {
@@ -50,6 +70,10 @@ impl Scenario {
             given = upto;
         }
         self.fleets.retain(|fleet| fleet.phones > 0);
+        let fleets = &self.fleets;
+        let known = |name: &String| fleets.iter().any(|fleet| fleet.name == *name);
+        self.steps
+            .retain(|step| step.fleet.as_ref().is_none_or(known));
     }
 }
 
@@ -79,6 +103,10 @@ pub struct Fleet {
     pub profiles: Vec<(String, u32)>,
     /// How phones learn the server's URL.
     pub source: Discovery,
+    /// Where the scenario says so; none for one that no file was read for.
+    pub source_at: Option<Place>,
+    /// What the HTTP server asks of them; `None` = nothing.
+    pub auth: Option<Auth>,
     /// Which protocol the URL names.
     pub transport: Transport,
     /// Directory on the server, without slashes at its ends; empty = the root.
@@ -99,15 +127,37 @@ pub struct Fleet {
     pub web: Vec<(Param, String)>,
 }
 
-/// How phones learn the server's URL.
+/// What the HTTP server asks of a fleet, and what its phones have to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// The scheme that the server demands.
+    pub scheme: AuthScheme,
+    /// Where the phones have user name and password from.
+    pub held: Credentials,
+    /// The user name; `None` = what the web page says out of the box.
+    pub user: Option<Template>,
+    /// The password; `None` = what the web page says out of the box.
+    pub password: Option<Template>,
+}
+
+/// A scheme of HTTP authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Discovery {
-    /// DHCP option 66.
-    Dhcp,
-    /// SIP PnP.
-    Pnp,
-    /// Typed in on the web page.
-    Fixed,
+pub enum AuthScheme {
+    /// Basic (RFC 7617).
+    Basic,
+    /// Digest with MD5 (RFC 7616).
+    Digest,
+    /// Digest with SHA-256 (RFC 7616).
+    DigestSha256,
+}
+
+/// Where a phone has its HTTP credentials from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credentials {
+    /// Fields of the web page.
+    Web,
+    /// The URL that it was given: `http://user:password@…`.
+    Url,
 }
 
 /// Which protocol a URL names.

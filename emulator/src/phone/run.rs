@@ -317,3 +317,6 @@ impl Run {
         self.search(turn, holdings)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,3 +88,6 @@ impl Life {
         turn.shelf.resolve(own.trim()).into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,9 @@ use super::sip::Heard;
 use crate::drive::tcp::{self, Call, Told, WRITES_MAX};
 use crate::drive::udp::{self, Received, SharedSocket};
 use crate::fleet::shard::{End, Network, Opening, Sender, Shard};
+use crate::fleet::steps::Meeting;
+use crate::reference::adapter::Courier;
+use crate::reference::notify::Batch;
 use crate::subject::Subject;
 
 /// UDP sockets that one shard's transfers share.
@@ -68,6 +71,11 @@ pub struct Setup {
     pub tls_trusting: Arc<ClientConfig>,
     /// The run's SIP port, shared by all shards: to send from, and what arrives there.
     pub sip: Heard,
+    /// Takes the orders of the scenario's steps to the subject's SIP server; without one they
+    /// are not carried out.
+    pub courier: Option<Courier>,
+    /// How many shards take the steps together.
+    pub meeting: Arc<Meeting>,
 }
 
 /// What became of datagrams on our own side.
@@ -133,6 +141,7 @@ struct Wire {
     relayed: Vec<u8>,
     wake: Rc<Notify>,
     losses: Losses,
+    courier: Option<Courier>,
 }
 
 /// Runs a shard in the calling thread until its phones are at rest, the deadline has come or the
@@ -152,7 +161,8 @@ pub fn run(shard: Shard, setup: Setup) -> io::Result<(Shard, Losses)> {
     Ok((shard, wire.losses))
 }
 
-async fn drive(shard: Shard, setup: Setup) -> io::Result<Rc<RefCell<World>>> {
+async fn drive(mut shard: Shard, setup: Setup) -> io::Result<Rc<RefCell<World>>> {
+    shard.join(Arc::clone(&setup.meeting));
     let end = Moment::ZERO + setup.deadline;
     let stop = Arc::clone(&setup.stop);
     let (world, wake) = start(shard, setup)?;
@@ -166,6 +176,9 @@ async fn drive(shard: Shard, setup: Setup) -> io::Result<Rc<RefCell<World>>> {
             } = &mut *world;
             let now = wire.now();
             shard.tick(now, TICKS, wire);
+            while let Some(batch) = shard.due_step(now) {
+                wire.order(batch);
+            }
             if shard.is_over() || now >= end || stop.load(Ordering::Relaxed) {
                 break;
             }
@@ -210,6 +223,7 @@ fn start(shard: Shard, setup: Setup) -> io::Result<(Rc<RefCell<World>>, Rc<Notif
         lines: Arc::new(Semaphore::new(LINES_MAX)),
         relayed: Vec::new(),
         wake: Rc::clone(&wake),
+        courier: setup.courier,
         losses: Losses::default(),
     };
     let mut readers = vec![
@@ -340,6 +354,17 @@ impl Wire {
         let count = self.transfers.len().max(1);
         let back = (self.socket_of(slot, last) + count - index) % count;
         last.wrapping_sub(u16::try_from(back).unwrap_or(0))
+    }
+
+    /// Has check-sync sent.
+    fn order(&mut self, batch: Arc<Batch>) {
+        let carried = self
+            .courier
+            .as_ref()
+            .is_some_and(|courier| courier.order(Arc::clone(&batch)));
+        if !carried {
+            batch.drop_all();
+        }
     }
 
     /// Sends a DHCP broadcast in relay form: with the shard's giaddr, to the subject's port.

@@ -20,6 +20,7 @@ use super::{channel_of, port_of};
 use crate::fleet::shard::{End, Network, Opening, Sender, Shard};
 use crate::reference::http::connection::{After, Connection};
 use crate::reference::registrar::SipConnection;
+use crate::reference::sntp::NTP_PORT;
 use crate::reference::{Endpoint, Reference, Replies};
 
 /// The server's SIP address for multicast.
@@ -194,6 +195,9 @@ impl Simulation {
             self.answer();
         }
         self.shard.tick(self.now, TICKS, &mut self.wire);
+        while let Some(batch) = self.shard.due_step(self.now) {
+            self.reference.notifier.order(self.now, &batch);
+        }
     }
 
     fn arrive(&mut self, cargo: Cargo) {
@@ -316,6 +320,7 @@ fn server_port(endpoint: Endpoint) -> u16 {
         Endpoint::Transfer(number) => TRANSFER_PORT + number,
         Endpoint::Sip => 5_060,
         Endpoint::Pnp => PNP_PORT,
+        Endpoint::Ntp => NTP_PORT,
     }
 }
 
@@ -326,6 +331,7 @@ impl Wire {
         match to.port() {
             67 if here || to.ip().is_broadcast() => Some(Endpoint::Dhcp),
             69 if here => Some(Endpoint::Tftp),
+            NTP_PORT if here => Some(Endpoint::Ntp),
             5_060 if here || *to.ip() == MULTICAST => Some(Endpoint::Sip),
             PNP_PORT if here => Some(Endpoint::Pnp),
             port if here => {

@@ -28,13 +28,9 @@ pub(super) fn content(shared: &Shared, arguments: &ContentArguments) -> Result<E
         ));
         for fleet in &plan.scenario.fleets {
             let (name, phones) = (&fleet.name, fleet.phones);
-            let text = plan.discovery_text(fleet);
-            let way = match fleet.source {
-                bootstorm_scenarios::scenario::Discovery::Dhcp => "by DHCP option",
-                bootstorm_scenarios::scenario::Discovery::Pnp => "by SIP PnP, from",
-                bootstorm_scenarios::scenario::Discovery::Fixed => "by web page",
-            };
-            print(&format!("  {name}: {phones} phones, {way} {text}\n"));
+            let url = plan.directory_url(fleet);
+            let way = fleet.source.title();
+            print(&format!("  {name}: {phones} phones, {way}: {url}\n"));
         }
     }
     Ok(Exit::Met)

@@ -281,7 +281,9 @@ fn on_loopback(
     }
     let mut trusted = built_in.authority_pem.clone().into_bytes();
     trusted.extend(given.authorities);
-    let ended = run::loopback(plan, &subject, &trusted, orders).map_err(Trouble::own)?;
+    let courier = built_in.running.courier();
+    let ended = run::loopback_with_steps(plan, &subject, &trusted, orders, &courier);
+    let ended = ended.map_err(Trouble::own)?;
     if built_in.running.stop().is_err() {
         return Err(Trouble::own(
             "the built-in server's thread died during the run",
@@ -298,7 +300,7 @@ fn start(
 ) -> Result<(BuiltIn, Subject), Trouble> {
     let authority = Authority::new().map_err(Trouble::own)?;
     let mut names = vec![plan.server.to_string()];
-    names.extend(plan.scenario.hosts.keys().cloned());
+    names.extend(plan.hosts().into_keys());
     let tls = authority.server(&names).map_err(Trouble::own)?;
     let bind = Bind {
         dhcp_port: Some(0),
@@ -309,6 +311,7 @@ fn start(
         sip_tcp_port: Some(0),
         sip_group: Some(plan.server),
         pnp_port: Some(0),
+        ntp_port: Some(0),
         ..Bind::loopback()
     };
     let independent = match arguments.tftp_server {
@@ -331,6 +334,7 @@ fn start(
         https: endpoints.https,
         sip_tcp: endpoints.sip_tcp,
         pnp_port: endpoints.sip.map(|sip| sip.port()),
+        ntp: endpoints.ntp,
         ..Subject::at(plan.server)
     };
     let authority_pem = authority.pem();

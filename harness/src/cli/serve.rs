@@ -40,7 +40,7 @@ pub(super) fn serve(shared: &Shared, arguments: &ServeArguments) -> Result<Exit,
         fs::write(path, authority.pem()).map_err(failed)?;
     }
     let mut names = vec![arguments.address.to_string()];
-    names.extend(plan.scenario.hosts.keys().cloned());
+    names.extend(plan.hosts().into_keys());
     let tls = authority.server(&names).map_err(Trouble::own)?;
     let independent = match arguments.tftp_server {
         TftpServer::Own => None,
@@ -61,6 +61,7 @@ pub(super) fn serve(shared: &Shared, arguments: &ServeArguments) -> Result<Exit,
         sip_tcp_port: Some(arguments.sip_port),
         sip_group: Some(arguments.address),
         pnp_port: Some(0),
+        ntp_port: Some(arguments.ntp_port),
         ..Bind::loopback()
     };
     let config = provision::reference(&plan, source, pool);
@@ -105,6 +106,7 @@ fn told(endpoints: &Endpoints, scenario: &str, phones: u32) -> String {
         ("sip", endpoints.sip),
         ("sip tcp", endpoints.sip_tcp),
         ("pnp answers", endpoints.pnp),
+        ("ntp", endpoints.ntp),
     ];
     let lines = all
         .into_iter()

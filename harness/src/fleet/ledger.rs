@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bootstorm_emulator::event::{Event, EventKind, Fault, RunResult, Trigger};
+use bootstorm_emulator::event::{BootCause, Event, EventKind, Fault, RunResult, Trigger};
 use bootstorm_emulator::phone::Phone;
 use bootstorm_emulator::profile::{Step, StepId};
 use bootstorm_emulator::shelf::Shelf;
@@ -32,6 +32,7 @@ pub struct Ledger {
     progress: Arc<Progress>,
     log: Option<Vec<Logged>>,
     settled: u32,
+    resyncs: u32,
     own_faults: u64,
 }
 
@@ -54,6 +55,10 @@ struct Entry {
     /// The moment since which it is at rest and (not) as intended; none while a run is due that no
     /// timer started.
     settled: Option<(Moment, bool)>,
+    /// The same for the first time that it came to rest.
+    first_settled: Option<(Moment, bool)>,
+    /// A check-sync has started a run or a reboot since it was last at rest.
+    resyncing: bool,
     started: bool,
     ever_settled: bool,
     ever_provisioned: bool,
@@ -101,6 +106,7 @@ impl Ledger {
             progress,
             log,
             settled: 0,
+            resyncs: 0,
             own_faults: 0,
         }
     }
@@ -141,7 +147,13 @@ impl Ledger {
             };
             entry.trail.record(&event.kind);
             match event.kind {
-                EventKind::Booting(_) => entry.boots = entry.boots.saturating_add(1),
+                EventKind::Booting(cause) => {
+                    entry.boots = entry.boots.saturating_add(1);
+                    if cause == BootCause::CheckSync {
+                        entry.resyncing = true;
+                        self.settled -= u32::from(entry.settled.take().is_some());
+                    }
+                }
                 EventKind::SoftRebooting => {
                     entry.soft_reboots = entry.soft_reboots.saturating_add(1);
                 }
@@ -155,6 +167,7 @@ impl Ledger {
                     Trigger::Period | Trigger::ErrorRetry | Trigger::UpgradeRetry,
                 ) => {}
                 EventKind::RunStarted(_) | EventKind::PowerCut => {
+                    entry.resyncing |= event.kind == EventKind::RunStarted(Trigger::CheckSync);
                     self.settled -= u32::from(entry.settled.take().is_some());
                 }
                 EventKind::GaveUp {
@@ -190,6 +203,7 @@ impl Ledger {
         };
         let provisioned = difference.is_none() && subject.phone.registration_fault().is_none();
         entry.at_rest = entry.trail;
+        self.resyncs += u32::from(std::mem::take(&mut entry.resyncing));
         match entry.settled {
             None => self.settled += 1,
             // Still as it was when it first came to rest.
@@ -197,6 +211,7 @@ impl Ledger {
             Some(_) => {}
         }
         entry.settled = Some((at, provisioned));
+        entry.first_settled.get_or_insert((at, provisioned));
         if !entry.ever_settled {
             entry.ever_settled = true;
             self.progress.settled.fetch_add(1, Ordering::Relaxed);
@@ -211,6 +226,12 @@ impl Ledger {
     #[must_use]
     pub fn all_settled(&self) -> bool {
         self.settled as usize == self.entries.len()
+    }
+
+    /// How many times a phone fetched its configuration again for a check-sync and came to rest.
+    #[must_use]
+    pub fn resyncs(&self) -> u32 {
+        self.resyncs
     }
 
     /// Transfers that failed for want of descriptors or addresses on our own side.
@@ -251,7 +272,7 @@ impl Ledger {
         let unregistered = subject.phone.registration_fault();
         let outcome = entry.outcome(stopped, intended, unregistered.is_none());
         let since = |(at, _): (Moment, bool)| at.since(entry.scheduled);
-        let settled_after: Option<Duration> = entry.settled.map(since);
+        let settled_after: Option<Duration> = entry.came_to_rest().map(since);
         let provisioned = outcome == Outcome::Provisioned;
         let profile = plan.profile(subject.planned);
         let steps = profile.map_or(&[][..], |profile| &profile.steps);
@@ -302,6 +323,8 @@ impl Entry {
             at_rest: Trail::default(),
             scheduled,
             settled: None,
+            first_settled: None,
+            resyncing: false,
             started: false,
             ever_settled: false,
             ever_provisioned: false,
@@ -310,6 +333,13 @@ impl Entry {
             boots: 0,
             soft_reboots: 0,
         }
+    }
+
+    /// When it came to rest as it is now: a resync that changed nothing does not count.
+    fn came_to_rest(&self) -> Option<(Moment, bool)> {
+        let (_, now) = self.settled?;
+        let first = self.first_settled.filter(|(_, then)| *then == now);
+        first.or(self.settled)
     }
 
     fn outcome(&self, stopped: bool, intended: bool, registered: bool) -> Outcome {

@@ -21,6 +21,8 @@ use rustc_hash::FxHashMap;
 
 use super::ledger::{Ledger, Logged, Subject};
 use super::progress::Progress;
+use super::steps::{Glance, Meeting, StepCount, Stepper};
+use crate::reference::notify::{Batch, Target};
 
 /// How packets leave a shard: what an attachment implements.
 pub trait Network {
@@ -97,6 +99,7 @@ pub struct Shard {
     out: Outputs,
     ledger: Ledger,
     lag: Lag,
+    steps: Stepper,
 }
 
 /// How late the shard itself was.
@@ -123,6 +126,8 @@ pub struct ShardResult {
     pub lag: Lag,
     /// Transfers that failed for want of descriptors or addresses on our own side.
     pub own_faults: u64,
+    /// What came of the scenario's steps.
+    pub steps: Vec<StepCount>,
     /// Bytes that settled phones hold for themselves, on average; 0 without phones.
     pub bytes_per_phone: usize,
 }
@@ -160,7 +165,9 @@ impl Shard {
             .iter()
             .map(|phone| new_phone(&plan, phone))
             .collect();
+        let steps = Stepper::new(&plan.scenario.steps);
         Self {
+            steps,
             armed: vec![NEVER; phones.len()],
             addresses: vec![Ipv4Addr::UNSPECIFIED; phones.len()],
             plan,
@@ -194,7 +201,37 @@ impl Shard {
     pub fn deadline(&self) -> Option<Moment> {
         let start = self.to_start.last().map(|(at, _)| *at);
         let timer = self.timers.peek().map(|Reverse((at, _))| *at);
-        [start, timer].into_iter().flatten().min()
+        let step = self.steps.deadline();
+        [start, timer, step].into_iter().flatten().min()
+    }
+
+    /// Takes the scenario's steps together with the other shards of the run.
+    pub fn join(&mut self, meeting: Arc<Meeting>) {
+        self.steps.join(meeting);
+    }
+
+    /// The step that is due, as an order for whoever sends check-sync; none most of the time.
+    pub fn due_step(&mut self, now: Moment) -> Option<Arc<Batch>> {
+        let glance = Glance {
+            at_rest: self.ledger.all_settled(),
+            resyncs: self.ledger.resyncs(),
+        };
+        let step = self.steps.due(now, glance)?;
+        let fleet = step.fleet.as_deref();
+        let of_fleet = |phone: &PhonePlan| {
+            let own = self.plan.fleet(phone);
+            fleet.is_none_or(|name| own.is_some_and(|own| own.name == name))
+        };
+        let chosen = self.planned.iter().zip(&self.addresses);
+        let chosen: Vec<_> = chosen.filter(|(phone, _)| of_fleet(phone)).collect();
+        let reached = chosen.iter().filter(|(_, at)| !at.is_unspecified());
+        let targets = reached.map(|(phone, address)| Target {
+            to: SocketAddrV4::new(**address, self.shelf.ports.sip),
+            user: phone.identity.mac.to_string(),
+        });
+        let targets = targets.collect();
+        let planned = u32::try_from(chosen.len()).unwrap_or(u32::MAX);
+        Some(self.steps.taken(&step, planned, targets))
     }
 
     /// Switches on and ticks the phones that are due, at most `most` of them.
@@ -369,10 +406,10 @@ impl Shard {
         self.out.effects = effects;
     }
 
-    /// True when every phone has been switched on and is at rest.
+    /// True when every phone has been switched on and is at rest, and every step was taken.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.ledger.all_settled()
+        self.steps.is_over() && self.ledger.all_settled()
     }
 
     /// Closes the books. `stopped` says that the run was ended by its user.
@@ -394,6 +431,7 @@ impl Shard {
         }
         let bytes_per_phone = held.checked_div(phones.len()).unwrap_or(0);
         ShardResult {
+            steps: self.steps.finish(self.ledger.resyncs()),
             phones,
             ladder: self.ledger.ladder(),
             own_faults: self.ledger.own_faults(),
@@ -419,14 +457,8 @@ impl Lag {
 
 fn new_phone(plan: &Plan, planned: &PhonePlan) -> Phone {
     let mut flash = Flash::default();
-    if let Some(fleet) = plan.fleet(planned) {
-        for (param, value) in &fleet.web {
-            flash.set_web(*param, value);
-        }
-        if fleet.source == bootstorm_scenarios::scenario::Discovery::Fixed {
-            let url = plan.discovery_text(fleet);
-            flash.set_web(bootstorm_emulator::profile::Param::ServerUrl, &url);
-        }
+    for (param, value) in plan.web_fields(planned) {
+        flash.set_web(param, &value);
     }
     Phone::new(planned.identity, planned.profile, flash)
 }

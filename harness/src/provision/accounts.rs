@@ -24,7 +24,7 @@ pub(super) fn of(plan: &Arc<Plan>) -> Accounts {
         let account = account(&plan, &plan.phone(phone)?, number)?;
         // The index holds hashes only.
         let same = account.user == user && account.domain.eq_ignore_ascii_case(domain);
-        same.then(|| Credentials {
+        same.then_some(Credentials {
             user: account.auth_user,
             password: account.password,
         })
@@ -62,7 +62,7 @@ fn account(plan: &Plan, phone: &PhonePlan, number: u8) -> Option<SipAccount> {
     spec.account(number, |wanted| {
         let all = fleet.common.iter().chain(special.clone()).chain(&fleet.own);
         // The later one wins.
-        let (_, value) = all.filter(|(key, _)| key == wanted).last()?;
+        let (_, value) = all.rev().find(|(key, _)| key == wanted)?;
         Some(Cow::Owned(value.text(&vars)))
     })
 }

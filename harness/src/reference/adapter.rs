@@ -5,8 +5,11 @@
 //! that thousands at one time need no descriptors of their own.
 
 mod bind;
+mod courier;
 mod stream;
 mod web;
+
+pub use courier::Courier;
 
 pub use bind::{AdapterError, Bind, Endpoints};
 
@@ -42,6 +45,7 @@ pub struct Adapter;
 pub struct Running {
     endpoints: Endpoints,
     counters: Arc<Counters>,
+    courier: Courier,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -59,6 +63,7 @@ struct World {
     sip: Option<UdpSocket>,
     group: Option<UdpSocket>,
     pnp: Option<UdpSocket>,
+    ntp: Option<UdpSocket>,
 }
 
 impl Adapter {
@@ -73,7 +78,12 @@ impl Adapter {
         if let Some(pnp) = &mut reference.pnp {
             pnp.complete_contact(endpoints.pnp.or(endpoints.sip));
         }
+        reference.sntp.read_clock(Moment::ZERO);
+        if let Some(sip) = endpoints.sip {
+            reference.notifier.set_contact(sip);
+        }
         let counters = Arc::clone(reference.counters());
+        let (courier, orders) = courier::pair();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -83,7 +93,7 @@ impl Adapter {
         let serve = move || {
             let tasks = tokio::task::LocalSet::new();
             let world = async {
-                let started = World::begin(reference, sockets, &bind);
+                let started = World::begin(reference, sockets, &bind, orders);
                 if started.is_ok() {
                     let _ = stopped.await;
                 }
@@ -97,6 +107,7 @@ impl Adapter {
         Ok(Running {
             endpoints,
             counters,
+            courier,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -114,6 +125,12 @@ impl Running {
     #[must_use]
     pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
+    }
+
+    /// Takes orders to it from any thread.
+    #[must_use]
+    pub fn courier(&self) -> Courier {
+        self.courier.clone()
     }
 
     /// True until its thread ends.
@@ -144,7 +161,12 @@ impl Drop for Running {
 
 impl World {
     /// Starts the tasks. Fails only when the runtime takes no more sockets.
-    fn begin(reference: Reference, sockets: Sockets, bind: &Bind) -> std::io::Result<()> {
+    fn begin(
+        reference: Reference,
+        sockets: Sockets,
+        bind: &Bind,
+        orders: courier::Orders,
+    ) -> std::io::Result<()> {
         let tokio =
             |socket: Option<std::net::UdpSocket>| socket.map(UdpSocket::from_std).transpose();
         let transfers = sockets.transfers.into_iter().map(UdpSocket::from_std);
@@ -160,8 +182,15 @@ impl World {
             sip: tokio(sockets.sip)?,
             group: tokio(sockets.group)?,
             pnp: tokio(sockets.pnp)?,
+            ntp: tokio(sockets.ntp)?,
         });
-        let named = [Endpoint::Dhcp, Endpoint::Tftp, Endpoint::Sip, Endpoint::Pnp];
+        let named = [
+            Endpoint::Dhcp,
+            Endpoint::Tftp,
+            Endpoint::Sip,
+            Endpoint::Pnp,
+            Endpoint::Ntp,
+        ];
         let channels = u16::try_from(world.transfers.len()).unwrap_or(u16::MAX);
         for at in named
             .into_iter()
@@ -171,6 +200,7 @@ impl World {
         }
         tokio::task::spawn_local(Rc::clone(&world).receive(Endpoint::Sip, true));
         tokio::task::spawn_local(Rc::clone(&world).tick());
+        tokio::task::spawn_local(Rc::clone(&world).obey(orders));
         stream::begin(&world, sockets.sip_tcp, bind.connections_max)?;
         web::begin(&world, sockets.http, sockets.https, bind)
     }
@@ -186,6 +216,7 @@ impl World {
             Endpoint::Transfer(channel) => self.transfers.get(usize::from(channel)),
             Endpoint::Sip => self.sip.as_ref(),
             Endpoint::Pnp => self.pnp.as_ref(),
+            Endpoint::Ntp => self.ntp.as_ref(),
         }
     }
 

@@ -101,6 +101,30 @@ pub enum Counter {
     PnpIgnored,
     /// Unreadable SIP messages.
     PnpMalformed,
+    /// Requests for the time.
+    NtpRequest,
+    /// Answers with the time.
+    NtpAnswer,
+    /// Answers that say that the clock is not set.
+    NtpUnsynchronised,
+    /// Requests left without answer, as the server was told to.
+    NtpSilent,
+    /// Packets that are no client's request.
+    NtpIgnored,
+    /// Unreadable NTP packets.
+    NtpMalformed,
+    /// Check-sync NOTIFYs sent for the first time.
+    NotifySent,
+    /// Check-sync NOTIFYs sent again after silence.
+    NotifyResent,
+    /// Check-sync NOTIFYs answered with a 2xx status.
+    NotifyAccepted,
+    /// Check-sync NOTIFYs answered with another status.
+    NotifyRefused,
+    /// Check-sync NOTIFYs given up after silence.
+    NotifySilent,
+    /// Answers to no check-sync NOTIFY that waits for one.
+    NotifyIgnored,
     /// REGISTERs with a readable start.
     SipRegister,
     /// REGISTERs answered 200.
@@ -126,7 +150,7 @@ pub enum Counter {
 }
 
 /// Every counter with its name, in the order of their declaration.
-pub const COUNTERS: [(Counter, &str); 59] = [
+pub const COUNTERS: [(Counter, &str); 71] = [
     (Counter::DhcpDiscover, "dhcp_discover"),
     (Counter::DhcpRequest, "dhcp_request"),
     (Counter::DhcpRelease, "dhcp_release"),
@@ -175,6 +199,18 @@ pub const COUNTERS: [(Counter, &str); 59] = [
     (Counter::PnpDropped, "pnp_dropped"),
     (Counter::PnpIgnored, "pnp_ignored"),
     (Counter::PnpMalformed, "pnp_malformed"),
+    (Counter::NtpRequest, "ntp_request"),
+    (Counter::NtpAnswer, "ntp_answer"),
+    (Counter::NtpUnsynchronised, "ntp_unsynchronised"),
+    (Counter::NtpSilent, "ntp_silent"),
+    (Counter::NtpIgnored, "ntp_ignored"),
+    (Counter::NtpMalformed, "ntp_malformed"),
+    (Counter::NotifySent, "notify_sent"),
+    (Counter::NotifyResent, "notify_resent"),
+    (Counter::NotifyAccepted, "notify_accepted"),
+    (Counter::NotifyRefused, "notify_refused"),
+    (Counter::NotifySilent, "notify_silent"),
+    (Counter::NotifyIgnored, "notify_ignored"),
     (Counter::SipRegister, "sip_register"),
     (Counter::SipRegistered, "sip_registered"),
     (Counter::SipChallenged, "sip_challenged"),

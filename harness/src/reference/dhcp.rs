@@ -21,7 +21,7 @@ use super::counters::{Counter, Counters};
 use super::replies::{Endpoint, Replies};
 use lease::{Client, Leases};
 use rule::{Asker, Rules};
-pub use rule::{Match, OptionValue, Rule};
+pub use rule::{BOOT_FILE_BYTES_MAX, Match, OptionValue, Rule};
 
 /// The server's well-known port.
 pub const SERVER_PORT: u16 = 67;
@@ -388,6 +388,13 @@ impl Dhcp {
             .set_yiaddr(yours)
             .set_giaddr(asked.giaddr())
             .set_chaddr(asked.chaddr());
+        let named = !matches!(answer, Answer::Nak);
+        match self.rules.boot_file(request.asker()).filter(|_| named) {
+            Some(name) => {
+                self.message.set_fname(name);
+            }
+            None => self.message.clear_fname(),
+        }
         self.head.clear();
         // Encoding into a vector can only fail beyond the address space.
         let written = self.message.encode(&mut Encoder::new(&mut self.head));

@@ -5,6 +5,7 @@
 
 pub(in crate::reference) mod auth;
 pub mod connection;
+mod redirect;
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::content::{Absent, File, Source};
 use super::counters::{Counter, Counters};
 use auth::{Asked, Verdict};
 pub use auth::{Realm, Scheme};
+pub use redirect::RedirectService;
 
 /// How the server is set up.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +25,8 @@ pub struct HttpConfig {
     pub realms: Vec<Realm>,
     /// Redirects; the first that fits is given.
     pub redirects: Vec<Redirect>,
+    /// The redirect service of vendors, played on host names of its own.
+    pub service: Option<RedirectService>,
     /// Key of the nonces. The same seed gives the same nonces at the same moments.
     pub seed: u64,
 }
@@ -123,21 +127,22 @@ impl Http {
         if !matches!(request.method, "GET" | "HEAD") {
             return Reply::plain(405).with("allow", "GET, HEAD");
         }
+        let asked = Asked {
+            now,
+            method: request.method,
+            target,
+            authorization: request.header("authorization"),
+        };
+        if let Some(service) = &self.config.service
+            && service.is_meant(request)
+        {
+            return service.answer(asked, self.config.seed);
+        }
         if let Some(realm) = self.realm(target) {
-            let asked = Asked {
-                now,
-                method: request.method,
-                target,
-                authorization: request.header("authorization"),
-            };
             let verdict = realm.check(asked, self.config.seed);
             if verdict != Verdict::Granted {
                 let stale = verdict == Verdict::Stale;
-                let challenges = realm.challenges(now, self.config.seed, stale);
-                let refusal = Reply::plain(401);
-                return challenges
-                    .into_iter()
-                    .fold(refusal, |reply, it| reply.with("www-authenticate", it));
+                return Reply::challenge(realm.challenges(now, self.config.seed, stale));
             }
         }
         if let Some(reply) = self.redirect(target) {
@@ -188,6 +193,13 @@ impl Reply {
             headers: vec![("content-type", "text/plain".to_owned())],
             body: text.into_bytes().into(),
         }
+    }
+
+    /// A 401 with these challenges.
+    fn challenge(challenges: Vec<String>) -> Self {
+        challenges.into_iter().fold(Self::plain(401), |reply, it| {
+            reply.with("www-authenticate", it)
+        })
     }
 
     /// The same answer with one more header.

@@ -3,6 +3,7 @@
 //!
 //! The NOTIFY is sent again until the phone answers it, as RFC 3261 §17.1.2.2 says for UDP.
 
+mod manner;
 mod message;
 
 use rustc_hash::{FxHashMap, FxHasher};
@@ -18,7 +19,8 @@ use bootstorm_emulator::time::Moment;
 use super::counters::{Counter, Counters};
 use super::replies::{Endpoint, Replies};
 use super::timers::{Slab, Slot, Timers};
-use message::{Notify, Start, Subscribe};
+pub use manner::{ContactManner, EventManner, Manner, StateManner, ViaManner};
+use message::{Accept, Notify, Start, Subscribe};
 
 /// The port on which SUBSCRIBEs arrive.
 pub const SIP_PORT: u16 = 5060;
@@ -42,6 +44,8 @@ pub struct PnpConfig {
     pub answer_from: Endpoint,
     /// Who gets which URL; the first rule that gives one counts.
     pub rules: Vec<PnpRule>,
+    /// In what its answers differ from the standards'.
+    pub manner: Manner,
     /// NOTIFYs that wait for their answer at one time; a SUBSCRIBE over it is dropped and may be
     /// repeated.
     pub waiting_max: usize,
@@ -108,6 +112,7 @@ impl PnpConfig {
             contact,
             answer_from: Endpoint::Pnp,
             rules: Vec::new(),
+            manner: Manner::default(),
             waiting_max: 65_536,
             seed: 0,
         }
@@ -260,12 +265,21 @@ impl Pnp {
         let transaction = self.hash(&(phone, subscribe.call_id, subscribe.cseq, subscribe.via()));
         let from = self.config.answer_from;
         let tag = format!("{:08x}", dialog >> 32);
+        let manner = self.config.manner;
+        let accept = Accept {
+            phone,
+            tag: &tag,
+            contact: self.config.contact,
+            manner,
+        };
+        let phone = match manner.to_sip_port {
+            true => SocketAddrV4::new(*phone.ip(), SIP_PORT),
+            false => phone,
+        };
         if let Some(&slot) = self.by_transaction.get(&transaction) {
             // The same SUBSCRIBE again: the 200 OK was lost, perhaps the NOTIFY too.
             if let Some(waiting) = self.waiting.find(slot) {
-                replies.send(from, phone, |out| {
-                    message::accept(out, subscribe, phone, &tag, self.config.contact);
-                });
+                replies.send(from, phone, |out| accept.write(out, subscribe));
                 replies.send(from, phone, |out| out.extend_from_slice(&waiting.bytes));
                 self.counters.count(Counter::PnpAccepted);
                 self.counters.count(Counter::PnpResent);
@@ -275,9 +289,7 @@ impl Pnp {
         if self.waiting.len() >= self.config.waiting_max {
             return self.counters.count(Counter::PnpDropped);
         }
-        replies.send(from, phone, |out| {
-            message::accept(out, subscribe, phone, &tag, self.config.contact);
-        });
+        replies.send(from, phone, |out| accept.write(out, subscribe));
         self.counters.count(Counter::PnpAccepted);
         let slot = self.waiting.insert(Waiting {
             phone,
@@ -295,6 +307,7 @@ impl Pnp {
             tag: &tag,
             mac,
             url: &url,
+            manner,
         };
         notify.write(&mut bytes, subscribe);
         replies.send(from, phone, |out| out.extend_from_slice(&bytes));

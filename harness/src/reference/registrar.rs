@@ -57,7 +57,10 @@ pub struct RegistrarConfig {
 
 /// The account of a user at a domain, if there is one.
 #[derive(Clone)]
-pub struct Accounts(pub Arc<dyn Fn(&str, &str) -> Option<Credentials> + Send + Sync>);
+pub struct Accounts(pub Arc<Lookup>);
+
+/// Says what the owner of a user's account at a domain must know.
+pub type Lookup = dyn Fn(&str, &str) -> Option<Credentials> + Send + Sync;
 
 /// What an account's owner must know.
 #[derive(Clone, PartialEq, Eq)]

@@ -16,6 +16,8 @@ pub enum Endpoint {
     Sip,
     /// The port from which PnP answers come, e.g. 7777 (FLY-46); confirmations arrive there.
     Pnp,
+    /// The time server, well-known port 123.
+    Ntp,
 }
 
 /// One UDP payload to send. `bytes` points into `Replies`.

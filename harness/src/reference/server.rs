@@ -1,6 +1,6 @@
 //! The whole reference server as one value.
 
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use bootstorm_emulator::time::Moment;
@@ -9,9 +9,11 @@ use super::content::Source;
 use super::counters::{Counter, Counters};
 use super::dhcp::{Dhcp, DhcpConfig};
 use super::http::{Http, HttpConfig, Reply, Request};
-use super::pnp::{Pnp, PnpConfig};
+use super::notify::Notifier;
+use super::pnp::{Pnp, PnpConfig, SIP_PORT};
 use super::registrar::{Origin, Registrar, RegistrarConfig};
 use super::replies::{Endpoint, Replies};
+use super::sntp::{Sntp, SntpConfig};
 use super::tftp::{Tftp, TftpConfig};
 
 /// What the server serves and how.
@@ -27,6 +29,12 @@ pub struct ReferenceConfig {
     pub http: HttpConfig,
     /// SIP PnP; without it SIP messages are ignored.
     pub pnp: Option<PnpConfig>,
+    /// The time server.
+    pub sntp: SntpConfig,
+    /// The SIP address that check-sync names as its own; an adapter fills in the real one.
+    pub sip: SocketAddrV4,
+    /// Key of the check-sync messages: the same seed gives the same messages.
+    pub seed: u64,
     /// SIP registration; without it REGISTERs are ignored.
     pub registrar: Option<RegistrarConfig>,
 }
@@ -42,6 +50,10 @@ pub struct Reference {
     pub http: Http,
     /// The PnP responder.
     pub pnp: Option<Pnp>,
+    /// The time server.
+    pub sntp: Sntp,
+    /// The sender of check-sync.
+    pub notifier: Notifier,
     /// The registrar.
     pub registrar: Option<Registrar>,
     counters: Arc<Counters>,
@@ -57,6 +69,9 @@ impl ReferenceConfig {
             tftp: TftpConfig::default(),
             http: HttpConfig::default(),
             pnp: None,
+            sntp: SntpConfig::new(),
+            sip: SocketAddrV4::new(Ipv4Addr::LOCALHOST, SIP_PORT),
+            seed: 0,
             registrar: None,
         }
     }
@@ -74,6 +89,8 @@ impl Reference {
             tftp: Tftp::new(config.tftp, source.clone(), shared()),
             http: Http::new(config.http, source, shared()),
             pnp: config.pnp.map(|config| Pnp::new(config, shared())),
+            sntp: Sntp::new(config.sntp, shared()),
+            notifier: Notifier::new(config.sip, Endpoint::Sip, config.seed, shared()),
             registrar: config
                 .registrar
                 .map(|config| Registrar::new(config, shared())),
@@ -104,6 +121,8 @@ impl Reference {
             Endpoint::Tftp | Endpoint::Transfer(_) => {
                 self.tftp.datagram(now, at, peer, bytes, replies);
             }
+            Endpoint::Ntp => self.sntp.datagram(now, peer, bytes, replies),
+            Endpoint::Sip if Notifier::claims(bytes) => self.notifier.datagram(now, peer, bytes),
             Endpoint::Sip | Endpoint::Pnp
                 if self.registrar.is_some() && Registrar::wants(bytes) =>
             {
@@ -148,7 +167,9 @@ impl Reference {
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
         let pnp = self.pnp.as_ref().and_then(Pnp::deadline);
-        self.tftp.deadline().into_iter().chain(pnp).min()
+        let check_sync = self.notifier.deadline();
+        let tftp = self.tftp.deadline();
+        [tftp, pnp, check_sync].into_iter().flatten().min()
     }
 
     /// Sends again what was not answered in time.
@@ -157,6 +178,7 @@ impl Reference {
         if let Some(pnp) = &mut self.pnp {
             pnp.tick(now, replies);
         }
+        self.notifier.tick(now, replies);
     }
 }
 

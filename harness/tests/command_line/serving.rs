@@ -14,7 +14,7 @@ use crate::tool::tool;
 use crate::{directory, holds};
 
 /// Ports that the kernel chooses.
-const FREE: [&str; 10] = [
+const FREE: [&str; 12] = [
     "--dhcp-port",
     "0",
     "--tftp-port",
@@ -24,6 +24,8 @@ const FREE: [&str; 10] = [
     "--https-port",
     "0",
     "--sip-port",
+    "0",
+    "--ntp-port",
     "0",
 ];
 
@@ -72,7 +74,7 @@ impl Serving {
     /// Where a service listens, from the lines that it begins with.
     fn endpoints(&self) -> Vec<(String, String)> {
         let mut endpoints = Vec::new();
-        while endpoints.len() < 6 {
+        while endpoints.len() < 7 {
             let line = self.line().expect("a line for each service");
             if let Some((name, at)) = line.trim().rsplit_once(' ')
                 && line.starts_with("  ")
@@ -105,7 +107,10 @@ fn content_writes_the_documented_files() {
     let directory = directory();
     let arguments = ["content", "--out", "files", "--phones", "100"];
     let said = run(directory.path(), &arguments).expect(0);
-    holds(&said.out, &["for 100 phones in files", "by DHCP option"]);
+    holds(
+        &said.out,
+        &["for 100 phones in files", "server found by DHCP: tftp:"],
+    );
     let files = directory.path().join("files");
     for file in [
         "y000000000000.cfg",

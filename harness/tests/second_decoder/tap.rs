@@ -188,6 +188,7 @@ impl Wire {
             69 if here => Some(Endpoint::Tftp),
             5_060 if here || to.ip().is_multicast() => Some(Endpoint::Sip),
             RESPONDER if here => Some(Endpoint::Pnp),
+            123 if here => Some(Endpoint::Ntp),
             port if here => port.checked_sub(TRANSFER).map(Endpoint::Transfer),
             _ => None,
         }
@@ -291,5 +292,6 @@ fn server_port(endpoint: Endpoint) -> u16 {
         Endpoint::Transfer(number) => TRANSFER + number,
         Endpoint::Sip => 5_060,
         Endpoint::Pnp => RESPONDER,
+        Endpoint::Ntp => 123,
     }
 }

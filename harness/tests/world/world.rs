@@ -607,6 +607,7 @@ impl World {
         let endpoint = match to.port() {
             67 => Endpoint::Dhcp,
             69 => Endpoint::Tftp,
+            123 => Endpoint::Ntp,
             5_060 => Endpoint::Sip,
             PNP_PORT => Endpoint::Pnp,
             port @ TRANSFER_PORT..=21_000 => Endpoint::Transfer(port - TRANSFER_PORT),
@@ -634,6 +635,7 @@ impl World {
                 Endpoint::Transfer(number) => (self.talked_to(to), TRANSFER_PORT + number),
                 Endpoint::Sip => (here, 5_060),
                 Endpoint::Pnp => (here, PNP_PORT),
+                Endpoint::Ntp => (here, 123),
             };
             let channel = match datagram.from {
                 Endpoint::Dhcp => Channel::Dhcp,

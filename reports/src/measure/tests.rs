@@ -143,6 +143,12 @@ fn rows_stand_in_boot_order_whoever_came_first() {
             "include",
             "resource",
             "firmware",
+            "REGISTER",
+            "SNTP",
+            "certificate",
+            "linked file",
+            "redirect service",
+            "updates.xml",
             "settled",
         ]
     );

@@ -25,6 +25,12 @@ pub(crate) fn steps(files: &[&str]) -> Vec<Step> {
         "resource",
         "firmware",
         "settled",
+        "SNTP",
+        "redirect service",
+        "REGISTER",
+        "updates.xml",
+        "linked file",
+        "certificate",
     ];
     let labels = fixed.iter().chain(files);
     let step = |label: &&str| Step {
@@ -61,6 +67,7 @@ pub(crate) fn facts(planned: u32) -> RunFacts {
         notes: ["certificates are not verified by flyingvoice/fip13g".to_owned()].into(),
         repeat: "bootstorm run every-vendor --seed 42 --phone {phone}".to_owned(),
         stopped: false,
+        steps: Vec::new(),
         generator: crate::run::GeneratorHealth {
             late_starts: 3,
             dropped_datagrams: 0,

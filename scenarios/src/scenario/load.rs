@@ -8,17 +8,27 @@ use bootstorm_emulator::located::{Faults, Log, Node, Reader, nearest};
 use bootstorm_emulator::profile::Param;
 use bootstorm_emulator::profile::template::Template;
 
-use super::{Discovery, Fleet, Link, Scenario, Transport};
+use super::step::step;
+use super::{
+    Auth, AuthScheme, Credentials, Discovery, Fleet, Link, RedirectAnswer, Scenario, TimeService,
+    Transport,
+};
 use crate::load_shape::LoadShape;
 use crate::plan::PHONES_MAX;
 
 /// Scenarios that come with the program: name and text, found by directory.
 const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/fleets.rs"));
 
-const SOURCES: [(Discovery, &str); 3] = [
-    (Discovery::Dhcp, "dhcp"),
-    (Discovery::Pnp, "pnp"),
-    (Discovery::Fixed, "fixed"),
+const SCHEMES: [(AuthScheme, &str); 3] = [
+    (AuthScheme::Basic, "basic"),
+    (AuthScheme::Digest, "digest"),
+    (AuthScheme::DigestSha256, "digest-sha256"),
+];
+const CREDENTIALS: [(Credentials, &str); 2] =
+    [(Credentials::Web, "web"), (Credentials::Url, "url")];
+const REDIRECT_ANSWERS: [(RedirectAnswer, &str); 2] = [
+    (RedirectAnswer::Body, "body"),
+    (RedirectAnswer::Location, "location"),
 ];
 const TRANSPORTS: [(Transport, &str); 3] = [
     (Transport::Tftp, "tftp"),
@@ -56,6 +66,11 @@ pub fn read(name: &str, text: &str) -> Result<Scenario, Faults> {
 fn scenario(root: &Reader<'_>) -> Scenario {
     let mut names = BTreeSet::new();
     let tables = root.need("fleet").tables();
+    let fleets: Vec<_> = tables
+        .iter()
+        .map(|table| fleet(table, &mut names))
+        .collect();
+    let steps = root.may("step").tables();
     Scenario {
         name: root.need("name").text().unwrap_or_default().to_owned(),
         seed: root.may("seed").number(0..=i64::MAX as u64).unwrap_or(1),
@@ -73,10 +88,20 @@ fn scenario(root: &Reader<'_>) -> Scenario {
             .may("hosts")
             .table()
             .map_or_else(BTreeMap::new, |table| hosts(&table)),
-        fleets: tables
-            .iter()
-            .map(|table| fleet(table, &mut names))
-            .collect(),
+        time: root
+            .may("time")
+            .table()
+            .map_or_else(TimeService::default, |table| TimeService {
+                silent: table.may("silent_s").duration().unwrap_or_default(),
+                unsynchronised: table.may("unsynchronised_s").duration().unwrap_or_default(),
+            }),
+        redirect: root
+            .may("redirect")
+            .table()
+            .and_then(|table| table.need("answer").word(&REDIRECT_ANSWERS))
+            .unwrap_or_default(),
+        steps: steps.iter().map(|table| step(table, &fleets)).collect(),
+        fleets,
     }
 }
 
@@ -138,6 +163,9 @@ fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>) -> Fleet {
     if !text.is_empty() && !names.insert(text.clone()) {
         name.fault(format!("a second fleet is called \"{text}\""));
     }
+    let source = table.need("source");
+    let transport = table.need("transport").word(&TRANSPORTS);
+    let transport = transport.unwrap_or(Transport::Tftp);
     Fleet {
         name: text,
         phones: table.need("phones").number(1..=PHONES_MAX).unwrap_or(1),
@@ -145,14 +173,10 @@ fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>) -> Fleet {
             .need("profiles")
             .table()
             .map_or_else(Vec::new, |table| weights(&table)),
-        source: table
-            .need("source")
-            .word(&SOURCES)
-            .unwrap_or(Discovery::Dhcp),
-        transport: table
-            .need("transport")
-            .word(&TRANSPORTS)
-            .unwrap_or(Transport::Tftp),
+        source: source.word(&Discovery::ALL).unwrap_or(Discovery::Dhcp),
+        source_at: source.is_given().then(|| source.place()),
+        auth: auth(table, transport),
+        transport,
         root: directory(table),
         layout: table.need("layout").text().unwrap_or_default().to_owned(),
         firmware: table.may("firmware").text().map(str::to_owned),
@@ -185,6 +209,35 @@ fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>) -> Fleet {
             .table()
             .map_or_else(Vec::new, |table| web(&table)),
     }
+}
+
+/// `auth = "digest"`, with `credentials`, `user` and `password` beside it.
+fn auth(table: &Reader<'_>, transport: Transport) -> Option<Auth> {
+    let slot = table.may("auth");
+    let held = table.may("credentials");
+    let (user, password) = (table.may("user"), table.may("password"));
+    if !slot.is_given() {
+        for slot in [&held, &user, &password] {
+            if slot.is_given() {
+                slot.fault(format!("'{}' without 'auth'", slot.name()));
+            }
+        }
+        return None;
+    }
+    if transport == Transport::Tftp {
+        slot.fault("'auth' with tftp, which knows no users (expected transport http or https)");
+    }
+    let held = held.word(&CREDENTIALS).unwrap_or(Credentials::Web);
+    let (user, password) = (user.template(), password.template());
+    if held == Credentials::Url && (user.is_none() || password.is_none()) {
+        slot.fault("credentials in the URL need 'user' and 'password'");
+    }
+    Some(Auth {
+        scheme: slot.word(&SCHEMES)?,
+        held,
+        user,
+        password,
+    })
 }
 
 fn directory(table: &Reader<'_>) -> String {

@@ -84,7 +84,7 @@ fn one(operation: &str) -> Outcome {
 fn backup() -> Tree {
     let outcome = patched(&Tree::default(), BACKUP, &schema(), FIRST);
     let sections = ["provisioning", "users", "templates", "keys"];
-    assert_eq!(outcome.notes, sections.map(|section| stored(section)));
+    assert_eq!(outcome.notes, sections.map(stored));
     outcome.tree
 }
 
@@ -802,7 +802,10 @@ fn element(schema: &Element, path: String, root: bool) -> BoxedStrategy<Vec<(Str
     all.prop_map(|parts| parts.concat()).boxed()
 }
 
-fn settings() -> BoxedStrategy<Vec<(String, String)>> {
+/// Paths with their values.
+type Values = Vec<(String, String)>;
+
+fn settings() -> BoxedStrategy<Values> {
     let sections = schema().sections;
     let sections: Vec<_> = sections
         .iter()
@@ -824,7 +827,7 @@ fn written(settings: &[(String, String)], patch: bool) -> Vec<u8> {
     })
 }
 
-fn pairs() -> impl Strategy<Value = (Vec<(String, String)>, Vec<(String, String)>)> {
+fn pairs() -> impl Strategy<Value = (Values, Values)> {
     (settings(), settings())
 }
 

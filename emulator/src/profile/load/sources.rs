@@ -46,10 +46,8 @@ pub(super) fn clock(root: &Reader<'_>, dhcp: Option<&DhcpSpec>) -> Option<ClockS
         let code = code::NTP_SERVERS;
         slot.fault(format!("option {code} is not in 'dhcp.parameters'"));
     }
-    required.then(|| ClockSpec {
-        retry,
-        clauses: clauses(&table),
-    })
+    let clauses = clauses(&table);
+    required.then_some(ClockSpec { retry, clauses })
 }
 
 /// Reads the sources in the order of trial.

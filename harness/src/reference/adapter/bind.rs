@@ -42,6 +42,8 @@ pub struct Bind {
     /// The port from which PnP answers come, e.g. 7777 (FLY-46); without one they come from
     /// `sip_port`.
     pub pnp_port: Option<u16>,
+    /// SNTP, well-known port 123.
+    pub ntp_port: Option<u16>,
     /// HTTP and HTTPS connections open at one time, and as many of SIP; further ones are closed
     /// at once.
     pub connections_max: usize,
@@ -64,6 +66,8 @@ pub struct Endpoints {
     pub sip_tcp: Option<SocketAddrV4>,
     /// Where PnP answers come from.
     pub pnp: Option<SocketAddrV4>,
+    /// SNTP.
+    pub ntp: Option<SocketAddrV4>,
 }
 
 /// Why a server did not start.
@@ -144,6 +148,7 @@ pub(super) struct Sockets {
     pub(super) sip_tcp: Option<TcpListener>,
     pub(super) group: Option<UdpSocket>,
     pub(super) pnp: Option<UdpSocket>,
+    pub(super) ntp: Option<UdpSocket>,
     pub(super) http: Option<TcpListener>,
     pub(super) https: Option<TcpListener>,
 }
@@ -164,6 +169,7 @@ impl Bind {
             sip_tcp_port: None,
             sip_group: None,
             pnp_port: None,
+            ntp_port: None,
             connections_max: 8_192,
         }
     }
@@ -206,6 +212,7 @@ impl Sockets {
             tftp: udp("TFTP", bind.tftp_port)?,
             sip: udp("SIP", bind.sip_port)?,
             pnp: udp("SIP PnP", bind.pnp_port)?,
+            ntp: udp("SNTP", bind.ntp_port)?,
             http: tcp("HTTP", bind.http_port)?,
             https: tcp("HTTPS", bind.https.as_ref().map(|(port, _)| *port))?,
             ..Self::default()
@@ -237,6 +244,7 @@ impl Sockets {
             sip: address(self.sip.as_ref()),
             sip_tcp: listening(self.sip_tcp.as_ref()),
             pnp: address(self.pnp.as_ref()),
+            ntp: address(self.ntp.as_ref()),
         }
     }
 }

@@ -7,6 +7,11 @@ use std::net::Ipv4Addr;
 
 use bootstorm_emulator::identity::Mac;
 
+/// Bytes of a boot file name: the field's 128 with a NUL at their end.
+pub const BOOT_FILE_BYTES_MAX: usize = 127;
+/// The code of padding, which no option has: stands for the `file` field.
+const BOOT_FILE: u8 = 0;
+
 /// One option of a rule, in wire form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OptionValue {
@@ -92,6 +97,19 @@ impl OptionValue {
         Self::bytes(code, &octets)
     }
 
+    /// The name in the `file` field of the message (RFC 2131 §2), at most `BOOT_FILE_BYTES_MAX`
+    /// bytes: not an option, but given by the same rules (AUE-29).
+    #[must_use]
+    pub fn boot_file(name: &str) -> Self {
+        let wire = name.as_bytes();
+        let wire = wire.get(..BOOT_FILE_BYTES_MAX).unwrap_or(wire);
+        Self {
+            code: BOOT_FILE,
+            wire: wire.into(),
+            always: true,
+        }
+    }
+
     /// The same option, sent even to clients whose request list does not name it.
     #[must_use]
     pub fn always(mut self) -> Self {
@@ -144,7 +162,9 @@ impl Rules {
                 Choice::Shared(at, place) => shared.get(at).and_then(|it| it.options.get(place)),
                 Choice::Own(place) => own.get(place),
             };
-            let Some(option) = option.filter(|option| option.wanted_by(asker)) else {
+            let wanted =
+                |option: &&OptionValue| option.code != BOOT_FILE && option.wanted_by(asker);
+            let Some(option) = option.filter(wanted) else {
                 continue;
             };
             if option.wire.len() > room {
@@ -155,6 +175,18 @@ impl Rules {
             out.extend_from_slice(&option.wire);
         }
         left_out
+    }
+}
+
+impl Rules {
+    /// The client's boot file name; of several the last rule's, as in `write`.
+    pub(super) fn boot_file(&self, asker: Asker) -> Option<&[u8]> {
+        let own = asker.mac.and_then(|mac| self.by_mac.get(&mac));
+        let fitting = self.shared.iter().filter(|rule| rule.when.fits(asker));
+        let shared = fitting.flat_map(|rule| &rule.options);
+        let all = shared.chain(own.into_iter().flatten());
+        let named = all.filter(|option| option.code == BOOT_FILE);
+        named.last().map(|option| option.wire.as_ref())
     }
 }
 

@@ -54,6 +54,14 @@ pub(in crate::reference) struct Asked<'a> {
     pub(in crate::reference) authorization: Option<&'a [u8]>,
 }
 
+/// A realm with its passwords from anywhere.
+pub(super) struct Guard<'a> {
+    pub(super) name: &'a str,
+    pub(super) schemes: &'a [Scheme],
+    pub(super) nonce_lifetime: Duration,
+    pub(super) password: &'a dyn Fn(&str) -> Option<String>,
+}
+
 impl Realm {
     /// The values of the `WWW-Authenticate` headers.
     pub(in crate::reference) fn challenges(
@@ -62,8 +70,42 @@ impl Realm {
         secret: u64,
         stale: bool,
     ) -> Vec<String> {
+        self.guarded(|guard| guard.challenges(now, secret, stale))
+    }
+
+    pub(in crate::reference) fn check(&self, asked: Asked, secret: u64) -> Verdict {
+        self.guarded(|guard| guard.check(asked, secret))
+    }
+
+    fn guarded<T>(&self, work: impl FnOnce(Guard) -> T) -> T {
+        work(Guard {
+            name: &self.name,
+            schemes: &self.schemes,
+            nonce_lifetime: self.nonce_lifetime,
+            password: &|user| self.users.get(user).cloned(),
+        })
+    }
+}
+
+/// The user name that an `Authorization` header claims, right or wrong.
+pub(super) fn claimed_user(header: &[u8]) -> Option<String> {
+    let header = str::from_utf8(header).ok()?.trim();
+    let (scheme, rest) = header.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("basic") {
+        let plain = String::from_utf8(base64(rest.trim())?).ok()?;
+        return plain.split_once(':').map(|(user, _)| user.to_owned());
+    }
+    let mut fields = parameters(rest).into_iter();
+    fields
+        .find(|(name, _)| name.eq_ignore_ascii_case("username"))
+        .map(|(_, value)| value)
+}
+
+impl Guard<'_> {
+    /// The values of the `WWW-Authenticate` headers.
+    pub(super) fn challenges(&self, now: Moment, secret: u64, stale: bool) -> Vec<String> {
         let stale = if stale { ", stale=true" } else { "" };
-        let name = &self.name;
+        let name = self.name;
         let digest = |algorithm: &str| {
             let nonce = nonce(now, secret, name);
             format!(
@@ -81,7 +123,7 @@ impl Realm {
             .collect()
     }
 
-    pub(in crate::reference) fn check(&self, asked: Asked, secret: u64) -> Verdict {
+    pub(super) fn check(&self, asked: Asked, secret: u64) -> Verdict {
         let header = asked.authorization.and_then(|it| str::from_utf8(it).ok());
         let Some((scheme, rest)) = header.and_then(|it| it.trim().split_once(' ')) else {
             return Verdict::Denied;
@@ -101,7 +143,7 @@ impl Realm {
         let plain = base64(encoded.trim()).and_then(|bytes| String::from_utf8(bytes).ok());
         let pair = plain.as_deref().and_then(|it| it.split_once(':'));
         let known = pair.is_some_and(|(user, password)| {
-            self.users.get(user).is_some_and(|known| known == password)
+            (self.password)(user).is_some_and(|known| known == password)
         });
         if known && self.schemes.contains(&Scheme::Basic) {
             return Verdict::Granted;
@@ -118,10 +160,10 @@ impl Realm {
             found.map(|(_, value)| value.as_str())
         };
         let (user, nonce_sent) = (field("username")?, field("nonce")?);
-        let password = self.users.get(user)?;
+        let password = (self.password)(user)?;
         let (uri, answer) = (field("uri")?, field("response")?);
         let issued = issued(nonce_sent)?;
-        let genuine = nonce(issued, secret, &self.name) == nonce_sent;
+        let genuine = nonce(issued, secret, self.name) == nonce_sent;
         let in_order = issued <= asked.now && field("realm")? == self.name;
         if !genuine || !in_order || !same_resource(uri, asked.target) {
             return None;
@@ -134,7 +176,7 @@ impl Realm {
         if !self.schemes.contains(&hash) {
             return None;
         }
-        let who = hex(hash, &[user, &self.name, password]);
+        let who = hex(hash, &[user, self.name, &password]);
         let what = hex(hash, &[asked.method, uri]);
         let expected = match field("qop") {
             Some("auth") => {

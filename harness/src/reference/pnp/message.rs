@@ -11,6 +11,12 @@ use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::limits::HEADERS_MAX;
 use rsip::headers::{ToTypedHeader, UntypedHeader};
 
+use super::manner::{ContactManner, EventManner, Manner, StateManner, ViaManner};
+
+/// What a PBX says that asks nobody who he is.
+const CONSTANT_EVENT: &str =
+    "ua-profile;profile-type=\"device\";vendor=\"OEM\";model=\"OEM\";version=\"1.0\"";
+
 /// A message, split.
 #[derive(Debug)]
 pub(super) struct Message<'a> {
@@ -36,6 +42,16 @@ pub(super) struct Subscribe<'a> {
     pub(super) cseq: &'a str,
     contact: Option<&'a str>,
     event: &'a str,
+    agent: &'a str,
+}
+
+/// What the 200 OK says beyond what its SUBSCRIBE said.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Accept<'a> {
+    pub(super) phone: SocketAddrV4,
+    pub(super) tag: &'a str,
+    pub(super) contact: SocketAddrV4,
+    pub(super) manner: Manner,
 }
 
 /// What a NOTIFY says beyond what its SUBSCRIBE said.
@@ -47,6 +63,7 @@ pub(super) struct Notify<'a> {
     pub(super) tag: &'a str,
     pub(super) mac: Mac,
     pub(super) url: &'a str,
+    pub(super) manner: Manner,
 }
 
 impl<'a> Message<'a> {
@@ -152,6 +169,7 @@ impl<'a> Subscribe<'a> {
             cseq,
             contact: message.header("Contact"),
             event: message.header("Event")?,
+            agent: message.header("User-Agent").unwrap_or(""),
         })
     }
 
@@ -160,9 +178,10 @@ impl<'a> Subscribe<'a> {
         self.vias.first().copied().unwrap_or("")
     }
 
-    /// The phone's address: from the request URI, else From, else To. The forms in the field are
-    /// `sip:MAC0021f222b01d@…` (FLY-45), `sip:MAC%3A7C2F8030D21E@…`, `sip:MAC=0c383e07e16c@…`
-    /// (FAN-105).
+    /// The phone's address: from the request URI, else From, else To, else where any of them or
+    /// the User-Agent has one without the letters `MAC`. The forms in the field are
+    /// `sip:MAC0021f222b01d@…` (FLY-45), `sip:MAC%3A7C2F8030D21E@local`, `sip:MAC=0c383e07e16c@…`
+    /// (FAN-105), and `Maxwell 3/2.1;7C2F8030D21E` for a User-Agent.
     pub(super) fn mac(&self) -> Option<Mac> {
         let typed = rsip::Uri::try_from(self.uri).ok();
         typed
@@ -172,6 +191,9 @@ impl<'a> Subscribe<'a> {
             .or_else(|| mac_in(self.uri))
             .or_else(|| mac_in(address(self.from)))
             .or_else(|| mac_in(address(self.to)))
+            .or_else(|| lone_mac(self.uri))
+            .or_else(|| lone_mac(address(self.from)))
+            .or_else(|| lone_mac(self.agent))
     }
 
     /// Where the NOTIFY is addressed to: the Contact (FLY-48).
@@ -199,46 +221,106 @@ impl Notify<'_> {
         );
         line(out, format_args!("Max-Forwards: 70"));
         // In the NOTIFY the ends change places (RFC 3261 §12.2.1.1).
-        line(out, format_args!("From: {};tag={tag}", subscribe.to));
-        line(out, format_args!("To: {}", subscribe.from));
+        match self.manner.tags_swapped {
+            false => {
+                line(out, format_args!("From: {};tag={tag}", subscribe.to));
+                line(out, format_args!("To: {}", subscribe.from));
+            }
+            true => {
+                let (address, own) = untagged(subscribe.from);
+                line(out, format_args!("From: {}{own}", subscribe.to));
+                line(out, format_args!("To: {address};tag={tag}"));
+            }
+        }
         line(out, format_args!("Call-ID: {}", subscribe.call_id));
         line(out, format_args!("CSeq: 1 NOTIFY"));
-        line(out, format_args!("Contact: <sip:{contact}>"));
-        line(out, format_args!("Event: {}", subscribe.event));
-        line(
-            out,
-            format_args!("Subscription-State: terminated;reason=timeout"),
-        );
-        line(out, format_args!("Content-Type: application/url"));
+        self.manner.write_contact(out, *contact);
+        let event = match self.manner.event {
+            EventManner::Echoed => subscribe.event,
+            EventManner::Bare => "ua-profile",
+            EventManner::Constant => CONSTANT_EVENT,
+        };
+        line(out, format_args!("Event: {event}"));
+        match self.manner.state {
+            StateManner::Timeout => {
+                line(
+                    out,
+                    format_args!("Subscription-State: terminated;reason=timeout"),
+                );
+            }
+            StateManner::NoResource => {
+                line(
+                    out,
+                    format_args!("Subscription-State: terminated;reason=noresource"),
+                );
+            }
+            StateManner::Missing => {}
+        }
+        let kind = match self.manner.ucm_type {
+            true => "application/x-gs-ucm-url",
+            false => "application/url",
+        };
+        line(out, format_args!("Content-Type: {kind}"));
         line(out, format_args!("Content-Length: {}", self.url.len()));
         line(out, format_args!(""));
         out.extend_from_slice(self.url.as_bytes());
     }
 }
 
-/// Writes the 200 OK to a SUBSCRIBE.
-pub(super) fn accept(
-    out: &mut Vec<u8>,
-    subscribe: &Subscribe,
-    phone: SocketAddrV4,
-    tag: &str,
-    contact: SocketAddrV4,
-) {
-    line(out, format_args!("SIP/2.0 200 OK"));
-    for (place, via) in subscribe.vias.iter().enumerate() {
-        match place {
-            0 => line(out, format_args!("Via: {}", received(via, phone))),
-            _ => line(out, format_args!("Via: {via}")),
+impl Accept<'_> {
+    /// Writes the 200 OK to a SUBSCRIBE.
+    pub(super) fn write(&self, out: &mut Vec<u8>, subscribe: &Subscribe) {
+        let Self { phone, tag, .. } = self;
+        line(out, format_args!("SIP/2.0 200 OK"));
+        match self.manner.via {
+            ViaManner::Copied => {
+                for (place, via) in subscribe.vias.iter().enumerate() {
+                    match place {
+                        0 => line(out, format_args!("Via: {}", received(via, *phone))),
+                        _ => line(out, format_args!("Via: {via}")),
+                    }
+                }
+            }
+            ViaManner::Own => {
+                let contact = self.contact;
+                line(
+                    out,
+                    format_args!("Via: SIP/2.0/UDP {contact};branch=z9hG4bKown{tag}"),
+                );
+            }
+        }
+        line(out, format_args!("From: {}", subscribe.from));
+        line(out, format_args!("To: {};tag={tag}", subscribe.to));
+        line(out, format_args!("Call-ID: {}", subscribe.call_id));
+        match self.raised(subscribe) {
+            Some(cseq) => line(out, format_args!("CSeq: {cseq} SUBSCRIBE")),
+            None => line(out, format_args!("CSeq: {}", subscribe.cseq)),
+        }
+        self.manner.write_contact(out, self.contact);
+        line(out, format_args!("Expires: 0"));
+        if self.manner.unfinished {
+            out.extend_from_slice(b"Content-Length: 0");
+            return;
+        }
+        line(out, format_args!("Content-Length: 0"));
+        line(out, format_args!(""));
+    }
+
+    fn raised(&self, subscribe: &Subscribe) -> Option<u32> {
+        let number = subscribe.cseq.split_ascii_whitespace().next()?;
+        let number: u32 = number.parse().ok().filter(|_| self.manner.cseq_raised)?;
+        number.checked_add(1)
+    }
+}
+
+impl Manner {
+    fn write_contact(self, out: &mut Vec<u8>, own: SocketAddrV4) {
+        match self.contact {
+            ContactManner::Own => line(out, format_args!("Contact: <sip:{own}>")),
+            ContactManner::Empty => line(out, format_args!("Contact: ")),
+            ContactManner::Missing => {}
         }
     }
-    line(out, format_args!("From: {}", subscribe.from));
-    line(out, format_args!("To: {};tag={tag}", subscribe.to));
-    line(out, format_args!("Call-ID: {}", subscribe.call_id));
-    line(out, format_args!("CSeq: {}", subscribe.cseq));
-    line(out, format_args!("Contact: <sip:{contact}>"));
-    line(out, format_args!("Expires: 0"));
-    line(out, format_args!("Content-Length: 0"));
-    line(out, format_args!(""));
 }
 
 /// The topmost Via with the address it came from (RFC 3261 §18.2.1) and, where the phone asks for
@@ -307,6 +389,23 @@ fn mac_in(text: &str) -> Option<Mac> {
         .filter(|_| end(17))
         .and_then(Mac::parse)
         .or_else(|| rest.get(..12).filter(|_| end(12)).and_then(Mac::parse))
+}
+
+/// A value without its tag, and the tag with its `;tag=`.
+fn untagged(value: &str) -> (&str, &str) {
+    let lower = value.to_ascii_lowercase();
+    let Some(at) = lower.find(";tag=") else {
+        return (value, "");
+    };
+    value.split_at(at)
+}
+
+/// An address that stands alone, between marks that no address holds.
+fn lone_mac(text: &str) -> Option<Mac> {
+    let mark = |letter: char| !letter.is_ascii_alphanumeric() && !matches!(letter, ':' | '-');
+    let decoded = text.replace("%3A", ":").replace("%3a", ":");
+    let mut words = decoded.split(mark);
+    words.find_map(|word| Mac::parse(word.strip_prefix("sip:").unwrap_or(word)))
 }
 
 fn long_name(name: &str) -> &str {

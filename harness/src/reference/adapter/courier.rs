@@ -1,0 +1,48 @@
+//! Orders to a running server, from other threads.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::World;
+use crate::reference::notify::Batch;
+
+/// Orders that may wait; more are refused.
+const ORDERS_MAX: usize = 1_024;
+
+/// Takes orders to a running server. Clones lead to the same one.
+#[derive(Debug, Clone)]
+pub struct Courier(mpsc::Sender<Arc<Batch>>);
+
+/// The server's end.
+pub(super) type Orders = mpsc::Receiver<Arc<Batch>>;
+
+/// The two ends.
+pub(super) fn pair() -> (Courier, Orders) {
+    let (sender, orders) = mpsc::channel(ORDERS_MAX);
+    (Courier(sender), orders)
+}
+
+impl Courier {
+    /// Orders check-sync for a batch. False when the server has ended or is swamped.
+    #[must_use]
+    pub fn order(&self, batch: Arc<Batch>) -> bool {
+        self.0.try_send(batch).is_ok()
+    }
+}
+
+impl World {
+    /// Carries out what is ordered, for as long as somebody may order.
+    pub(super) async fn obey(self: Rc<Self>, mut orders: Orders) {
+        while let Some(batch) = orders.recv().await {
+            let now = self.now();
+            let mut replies = self.replies.borrow_mut();
+            replies.clear();
+            let mut reference = self.reference.borrow_mut();
+            reference.notifier.order(now, &batch);
+            reference.notifier.tick(now, &mut replies);
+            self.send(&replies);
+        }
+    }
+}
