@@ -5,10 +5,11 @@
 use std::collections::BTreeSet;
 
 use bootstorm_emulator::event::File;
+use bootstorm_emulator::format::catalogue::{self, Catalogue, ItemKind, Outline};
 use bootstorm_emulator::format::sections::{self, Parsed, Tree};
-use bootstorm_emulator::format::{self, Document, Format, FormatOptions, Reading, Span};
+use bootstorm_emulator::format::{self, Document, Draft, Format, FormatOptions, Reading, Span};
 use bootstorm_emulator::identity::Mac;
-use bootstorm_emulator::limits::{DOCUMENT_LINKS_MAX, VALUE_BYTES_MAX};
+use bootstorm_emulator::limits::{DOCUMENT_LINKS_MAX, VALUE_BYTES_MAX, XML_DEPTH_MAX};
 use bootstorm_emulator::names::Names;
 use bootstorm_emulator::profile::StepId;
 use bootstorm_emulator::profile::sections::Schema;
@@ -21,9 +22,10 @@ use bootstorm_emulator::wire::{self, Malformed};
 type Entry = fn(&[u8]) -> bool;
 
 /// Every target, by name.
-pub(crate) const ENTRIES: [(&str, Entry); 12] = [
+pub(crate) const ENTRIES: [(&str, Entry); 14] = [
     ("answer", answer),
     ("bootfile", bootfile),
+    ("catalogue", catalogue),
     ("checksum", checksum),
     ("dhcp", dhcp),
     ("http", http),
@@ -34,6 +36,7 @@ pub(crate) const ENTRIES: [(&str, Entry); 12] = [
     ("tftp", tftp),
     ("url", url),
     ("version", version),
+    ("xml", xml),
 ];
 
 /// Runs the function of a target; whether the bytes were readable.
@@ -305,6 +308,120 @@ fn sections(bytes: &[u8]) -> bool {
     true
 }
 
+/// A document of the catalogue family. Written again, it reads back the same.
+fn catalogue(bytes: &[u8]) -> bool {
+    let whole = document(Format::Catalogue, bytes);
+    let mut keys = Names::default();
+    let read = format::read(
+        Format::Catalogue,
+        FormatOptions::default(),
+        bytes,
+        &mut keys,
+    );
+    assert_eq!(read.catalogue.is_some(), whole);
+    let Some(catalogue) = &read.catalogue else {
+        return false;
+    };
+    let kinds = |catalogue: &Catalogue| -> Vec<ItemKind> {
+        let kinds = catalogue.items.iter().map(|item| item.kind);
+        kinds.filter(|kind| *kind != ItemKind::Other).collect()
+    };
+    let items: Vec<_> = catalogue
+        .items
+        .iter()
+        .map(|item| catalogue::Entry {
+            kind: item.kind,
+            url: read.text(item.url),
+            version: read.text(item.version),
+            label: "",
+            flags: read.text(item.flags),
+        })
+        .collect();
+    let outline = Outline {
+        root: catalogue.root,
+        version: read.text(catalogue.version),
+        product: read.text(catalogue.product),
+        mac: read.text(catalogue.mac),
+        items: &items,
+    };
+    let settings: Vec<_> = read
+        .settings
+        .iter()
+        .map(|setting| (keys.text(setting.key), read.value(setting)))
+        .collect();
+    let draft = Draft {
+        settings: &settings,
+        catalogue: Some(&outline),
+        ..Draft::default()
+    };
+    let written = format::write(Format::Catalogue, FormatOptions::default(), &draft);
+    let mut keys = Names::default();
+    let again = format::read(
+        Format::Catalogue,
+        FormatOptions::default(),
+        &written,
+        &mut keys,
+    );
+    assert!(again.faults.groups().is_empty(), "{:?}", again.faults);
+    let found = again
+        .catalogue
+        .as_deref()
+        .expect("what was written can be read");
+    assert_eq!(kinds(found), kinds(catalogue));
+    let found: Vec<_> = again
+        .settings
+        .iter()
+        .map(|setting| (keys.text(setting.key), again.value(setting)))
+        .collect();
+    assert_eq!(found, settings);
+    true
+}
+
+/// XML, token by token. Tags match, places go on, nothing is made up.
+fn xml(bytes: &[u8]) -> bool {
+    use format::xml::{Reader, Token};
+
+    let mut reader = Reader::new(bytes);
+    let (mut open, mut last, mut length) = (Vec::new(), 1, 0);
+    loop {
+        let token = match reader.next() {
+            Ok(token) => token,
+            Err(fault) => {
+                assert!(fault.line > 0 && fault.line as usize <= bytes.len() + 1);
+                assert_eq!(reader.next(), Err(fault));
+                return false;
+            }
+        };
+        assert!(reader.line() >= last);
+        last = reader.line();
+        match token {
+            Some(Token::Open { name, empty }) => {
+                length += name.len();
+                let mut names = BTreeSet::new();
+                for attribute in reader.attributes() {
+                    assert!(names.insert(attribute.name));
+                    let value = attribute.value();
+                    assert_eq!(reader.attribute(attribute.name).as_ref(), Some(&value));
+                    let mut pushed = String::new();
+                    attribute.push_value(&mut pushed);
+                    assert_eq!(pushed, value);
+                    length += attribute.name.len() + value.len();
+                }
+                if !empty {
+                    open.push(name);
+                }
+            }
+            Some(Token::Close(name)) => assert_eq!(open.pop(), Some(name)),
+            Some(Token::Text(text)) => length += text.len(),
+            None => break,
+        }
+        assert_eq!(reader.depth(), open.len());
+        assert!(open.len() <= XML_DEPTH_MAX && length <= bytes.len());
+    }
+    assert!(open.is_empty());
+    true
+}
+
 /// Reads bytes with every set of options, twice each; readable is what the last set takes.
 fn document(format: Format, bytes: &[u8]) -> bool {
     let mut whole = false;
@@ -349,11 +466,25 @@ fn check(document: &Document, keys: &Names) {
         within(link.url);
     }
     document.version.into_iter().for_each(within);
+    if let Some(catalogue) = &document.catalogue {
+        for span in [catalogue.version, catalogue.product, catalogue.mac] {
+            within(span);
+        }
+        assert!(catalogue.items.len() <= DOCUMENT_LINKS_MAX);
+        for item in &catalogue.items {
+            for span in [item.url, item.version, item.flags] {
+                within(span);
+            }
+            let url = document.text(item.url);
+            assert!(item.line > 0 && !url.contains(|each: char| each.is_ascii_whitespace()));
+        }
+    }
     for group in document.faults.groups() {
         assert!(group.count > 0 && group.first_line > 0);
     }
     if document.reading != Reading::Whole {
         assert!(document.settings.is_empty() && document.links.is_empty());
+        assert!(document.catalogue.is_none());
     }
 }
 

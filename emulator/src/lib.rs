@@ -21,7 +21,8 @@
 //! | `wire` | pure codecs: DHCP, TFTP, SIP, SNTP, HTTP |
 //! | `format` | bytes ⇄ documents with line numbers |
 //! | `bodies`, `names`, `shelf` | what all phones of a shard share |
-//! | `settings`, `firmware` | layered settings with provenance; versions and images |
+//! | `settings`, `firmware`, `version` | layered settings with provenance; versions and images |
+//! | `certificate` | certificates that a server gives a phone to trust |
 //! | `event`, `limits` | what can happen; what is bounded |
 #![cfg_attr(
     not(test),
@@ -36,6 +37,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bodies;
+pub mod certificate;
 pub mod clock;
 pub mod discovery;
 pub mod event;
@@ -54,4 +56,5 @@ pub mod shelf;
 pub mod time;
 pub mod transfer;
 pub mod url;
+pub mod version;
 pub mod wire;

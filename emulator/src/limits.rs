@@ -12,6 +12,8 @@ pub const DOCUMENT_LINKS_MAX: usize = 256;
 pub const LINK_DEPTH_MAX: u32 = 4;
 /// Depth of reference documents that name reference documents (AUE-65).
 pub const REFERENCE_DEPTH_MAX: u32 = 10;
+/// Depth of catalogues that name catalogues: lists of versions, and chains of redirect steps.
+pub const CATALOGUE_DEPTH_MAX: usize = 8;
 /// Bytes of one configuration file.
 pub const FILE_BYTES_MAX: usize = 8 << 20;
 /// Bytes of one firmware image.

@@ -109,6 +109,8 @@ pub struct Profile {
     pub ouis: Vec<[u8; 3]>,
     /// The firmware version that a phone fresh from the box reports.
     pub firmware: String,
+    /// What documents made for it call it (GIG-23); empty = not compared.
+    pub product: String,
     /// The serial number.
     pub serial: Template,
     /// Text markers that the vendor's files and fields may hold, with what replaces them.
@@ -447,6 +449,9 @@ pub enum Classify {
 pub struct Fetch {
     /// Name in the profile; targets of `Next`.
     pub id: String,
+    /// The candidate's own URL as it stands (GIG-06), and no name below it; left out where the
+    /// URL has no path. It is a try: only what is fetched counts.
+    pub as_given: bool,
     /// The file, relative to the candidate's directory.
     pub name: Template,
     /// How the ladder prints it: `<mac>.boot`.
@@ -489,6 +494,9 @@ pub enum Change {
     Digest,
     /// A checksum file compared with the MD5 of the configuration last loaded (PND-22).
     ChecksumFile,
+    /// The version that a list announces for it, compared with the one stored with the settings
+    /// (GIG-40).
+    Version,
     /// No detection: everything is applied again.
     None,
 }
@@ -507,6 +515,8 @@ pub enum Apply {
 pub struct FirmwareRule {
     /// Where the offered version comes from.
     pub version: FirmwareVersion,
+    /// Which listed version is installed.
+    pub choose: FirmwareChoice,
     /// File name of an image as the vendor writes it; used by generated content.
     pub image_name: Template,
     /// Clause ids.
@@ -520,6 +530,18 @@ pub enum FirmwareVersion {
     FileName,
     /// The version file's text (PND-26).
     VersionFile,
+    /// The entry of a list of versions (GIG-27, GIG-28).
+    Listed,
+}
+
+/// Which listed firmware version is installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirmwareChoice {
+    /// Any that is not the present one, newer or older (GIG-26, GIG-30).
+    Different,
+    /// None while `UpgradeEnable` is off, then only a newer one (vendor facts: firmware with an
+    /// automatic check for updates).
+    NewerWhenEnabled,
 }
 
 /// A file that a provisioning server holds for phones of this profile.

@@ -10,10 +10,10 @@
 use std::borrow::Cow;
 
 use super::lines::{Gathered, foreign};
-use super::xml::{self, Reader, Token, XmlFault};
+use super::xml::{self, Attribute, Reader, Token, XmlFault};
 use super::{Document, Draft, LineFaults, Scratch, Span};
 use crate::event::LineReason;
-use crate::limits::{DOCUMENT_LINKS_MAX, VALUE_BYTES_MAX};
+use crate::limits::{DOCUMENT_LINKS_MAX, FILE_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::names::Names;
 
 /// What such a document holds besides settings. Spans point into `Document::text`; an attribute
@@ -183,6 +183,11 @@ impl Role {
 pub(super) fn read(bytes: &[u8], keys: &mut Names, scratch: &mut Scratch) -> Document {
     let mut values = std::mem::take(&mut scratch.values);
     values.clear();
+    // What a file of settings usually needs.
+    values.reserve(bytes.len().min(FILE_BYTES_MAX) / 8);
+    scratch
+        .settings
+        .reserve(bytes.len().min(FILE_BYTES_MAX) / 64);
     let mut parts = Parts {
         gathered: Gathered::new(scratch),
         keys,
@@ -267,8 +272,7 @@ impl Parts<'_, '_> {
             return foreign(faults);
         };
         catalogue.items = self.items.into_boxed_slice();
-        let source = super::lines::Source::of(self.values);
-        let (settings, text) = self.gathered.finish(self.text, &source);
+        let (settings, text) = self.gathered.finish_joined(self.text, self.values);
         Document {
             settings,
             text,
@@ -349,14 +353,14 @@ impl Parts<'_, '_> {
         let (mut name, mut value) = (None, None);
         for attribute in reader.attributes() {
             match attribute.name {
-                "name" => name = Some(attribute.value()),
-                "value" => value = Some(attribute.value()),
+                "name" => name = Some(attribute),
+                "value" => value = Some(attribute),
                 _ => {}
             }
         }
-        let taken = match (name.as_deref(), value.as_deref()) {
-            (None | Some(""), _) | (_, None) => Err(LineReason::Grammar),
-            (Some(name), Some(value)) => self.keep_setting(name, value, reader.line()),
+        let taken = match (name, value) {
+            (Some(name), Some(value)) => self.keep_setting(&name.value(), value, reader.line()),
+            _ => Err(LineReason::Grammar),
         };
         if let Err(reason) = taken {
             self.faults.add(reason, reader.line());
@@ -365,15 +369,24 @@ impl Parts<'_, '_> {
     }
 
     #[inline]
-    fn keep_setting(&mut self, name: &str, value: &str, line: u32) -> Result<(), LineReason> {
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(LineReason::OverLimit);
+    fn keep_setting(
+        &mut self,
+        name: &str,
+        value: &Attribute<'_>,
+        line: u32,
+    ) -> Result<(), LineReason> {
+        if name.is_empty() {
+            return Err(LineReason::Grammar);
         }
+        let start = self.values.len();
+        value.push_value(self.values);
         let key = self.keys.intern_after(self.gathered.last(), name);
-        let span = placed(self.values.len(), value.len()).ok_or(LineReason::OverLimit)?;
-        self.gathered.push_span(key, span, line)?;
-        self.values.push_str(value);
-        Ok(())
+        let span = placed(start, self.values.len() - start).ok_or(LineReason::OverLimit);
+        let kept = span.and_then(|span| self.gathered.push_span(key, span, line));
+        if kept.is_err() {
+            self.values.truncate(start);
+        }
+        kept
     }
 
     fn take_item(&mut self, kind: ItemKind, reader: &Reader<'_>) {

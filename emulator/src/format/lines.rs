@@ -204,6 +204,21 @@ impl<'s> Gathered<'s> {
         Ok(())
     }
 
+    /// As `finish`, where the values were pushed end to end, without gaps, and are all of `values`.
+    pub(super) fn finish_joined(self, head: String, values: &str) -> (Box<[Setting]>, Box<str>) {
+        if !self.ordered {
+            return self.finish(head, &Source::of(values));
+        }
+        let moved = u32::try_from(head.len()).unwrap_or(u32::MAX);
+        for setting in self.settings.iter_mut() {
+            setting.start = setting.start.saturating_add(moved);
+        }
+        let mut text = head;
+        text.reserve_exact(values.len());
+        text.push_str(values);
+        (Box::from(self.settings.as_slice()), text.into_boxed_str())
+    }
+
     /// Orders by key, lets later lines win, and copies the values into a text of their own, which
     /// begins with `head`. The source can go then.
     pub(super) fn finish(self, head: String, source: &Source<'_>) -> (Box<[Setting]>, Box<str>) {

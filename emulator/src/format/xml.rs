@@ -7,13 +7,20 @@
 //! and encoding is not looked at, since files in use say `encoding="utf=8"`; the bytes must be
 //! UTF-8. Blank text beside child elements can be left out.
 
+mod characters;
+mod fault;
+mod write;
+
 use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memmem};
-use thiserror::Error;
 
+pub use self::fault::{Broken, XmlFault};
+pub use self::write::{push_attribute, push_comment, push_text};
+
+use self::characters::{BLANK, NAME, NAME_START, class, decoded_plain, is_character, is_name};
+use self::characters::{line_ends, plain_length, push_decoded, reference};
 use super::lines::BYTE_ORDER_MARK;
-use crate::event::LineReason;
 use crate::limits::{FILE_BYTES_MAX, LINES_MAX, XML_ATTRIBUTES_MAX, XML_DEPTH_MAX};
 
 /// Splits a document into tokens.
@@ -21,9 +28,9 @@ use crate::limits::{FILE_BYTES_MAX, LINES_MAX, XML_ATTRIBUTES_MAX, XML_DEPTH_MAX
 pub struct Reader<'a> {
     text: &'a str,
     at: usize,
-    /// The line that `at` is in.
+    /// The line that `at` is in, and the one that the last token began in.
+    at_line: u32,
     line: u32,
-    token_line: u32,
     /// The elements that are open, outermost first.
     open: Vec<&'a str>,
     attributes: Vec<Attribute<'a>>,
@@ -61,72 +68,6 @@ pub struct Attribute<'a> {
     plain: bool,
 }
 
-/// Why a document cannot be read on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("line {line}: {what}")]
-pub struct XmlFault {
-    /// What is wrong.
-    pub what: Broken,
-    /// Where, from 1.
-    pub line: u32,
-}
-
-/// What can be wrong with a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Broken {
-    /// More than `FILE_BYTES_MAX`.
-    #[error("file of more than {FILE_BYTES_MAX} bytes")]
-    TooLarge,
-    /// UTF-16, by its byte order mark or its first character.
-    #[error("text is UTF-16, expected UTF-8")]
-    Utf16,
-    /// Bytes that are not UTF-8.
-    #[error("text is not UTF-8")]
-    NotUtf8,
-    /// A character that XML cannot hold.
-    #[error("character that XML does not allow")]
-    Character,
-    /// A document type declaration.
-    #[error("document type declarations are refused")]
-    DocumentType,
-    /// `<`, `&` or `]]>` where none can be, or a tag, comment or instruction out of its grammar.
-    #[error("markup out of XML's grammar")]
-    Markup,
-    /// No name where one must be.
-    #[error("expected a name")]
-    Name,
-    /// An attribute that is not `name="value"` after a blank.
-    #[error("expected an attribute as name=\"value\"")]
-    Attribute,
-    /// Two attributes of one name in one tag.
-    #[error("attribute given twice")]
-    Duplicate,
-    /// A reference that is none of the five entities and no character's number.
-    #[error("reference to an unknown entity or character")]
-    Reference,
-    /// An end tag that is not that of the element opened last.
-    #[error("end tag of another element")]
-    Mismatch,
-    /// The file ends within a tag, a comment or an element.
-    #[error("file ends too early")]
-    Unfinished,
-    /// No element at all.
-    #[error("no root element")]
-    NoRoot,
-    /// Text or an element beside the root element.
-    #[error("content outside the root element")]
-    Outside,
-    /// Nested deeper than `XML_DEPTH_MAX`.
-    #[error("elements nested deeper than {XML_DEPTH_MAX}")]
-    Depth,
-    /// More than `LINES_MAX` elements.
-    #[error("more than {LINES_MAX} elements")]
-    Elements,
-    /// More than `XML_ATTRIBUTES_MAX` attributes in one tag.
-    #[error("more than {XML_ATTRIBUTES_MAX} attributes in one tag")]
-    Attributes,
-}
-
 /// What came before the place where the reader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Previous {
@@ -137,19 +78,6 @@ enum Previous {
     Closed,
 }
 
-impl XmlFault {
-    /// How the line is counted: beyond a limit, or out of the grammar.
-    #[must_use]
-    pub fn reason(&self) -> LineReason {
-        match self.what {
-            Broken::TooLarge | Broken::Depth | Broken::Elements | Broken::Attributes => {
-                LineReason::OverLimit
-            }
-            _ => LineReason::Grammar,
-        }
-    }
-}
-
 impl<'a> Attribute<'a> {
     /// The value, references replaced, each line end or tab a blank.
     #[must_use]
@@ -158,7 +86,19 @@ impl<'a> Attribute<'a> {
         if self.plain {
             Cow::Borrowed(self.raw)
         } else {
-            Cow::Owned(decoded(self.raw, true))
+            let mut value = String::with_capacity(self.raw.len());
+            push_decoded(&mut value, self.raw, true);
+            Cow::Owned(value)
+        }
+    }
+
+    /// As `value`, at the end of a text.
+    #[inline]
+    pub fn push_value(&self, out: &mut String) {
+        if self.plain {
+            out.push_str(self.raw);
+        } else {
+            push_decoded(out, self.raw, true);
         }
     }
 }
@@ -175,8 +115,8 @@ impl<'a> Reader<'a> {
         Self {
             text,
             at: 0,
+            at_line: 1,
             line: 1,
-            token_line: 1,
             open: Vec::with_capacity(4),
             attributes: Vec::with_capacity(4),
             elements: 0,
@@ -200,7 +140,7 @@ impl<'a> Reader<'a> {
             return Err(fault);
         }
         self.token().map_err(|what| {
-            let line = self.line;
+            let line = self.at_line;
             *self.fault.insert(XmlFault { what, line })
         })
     }
@@ -208,7 +148,7 @@ impl<'a> Reader<'a> {
     /// The line that the last token begins in, from 1.
     #[must_use]
     pub fn line(&self) -> u32 {
-        self.token_line
+        self.line
     }
 
     /// The attributes of the start tag read last, in file order, no two of one name.
@@ -234,7 +174,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn token(&mut self) -> Result<Option<Token<'a>>, Broken> {
         loop {
-            let (start, line) = (self.at, self.line);
+            let (start, line) = (self.at, self.at_line);
             self.skip_blanks();
             match self.peek(0) {
                 Some(b'<') => {}
@@ -244,7 +184,7 @@ impl<'a> Reader<'a> {
             let next = self.peek(1);
             let markup = matches!(next, Some(b'/' | b'!' | b'?'));
             if markup && self.at > start && self.previous != Previous::Closed {
-                self.token_line = line;
+                self.line = line;
                 self.previous = Previous::Text;
                 let blank = self.slice(start, self.at);
                 return Ok(Some(Token::Text(self.with_line_feeds(blank))));
@@ -264,7 +204,7 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn open(&mut self) -> Result<Token<'a>, Broken> {
-        self.token_line = self.line;
+        self.line = self.at_line;
         self.at += 1;
         let name = self.name()?;
         if self.open.is_empty() && self.elements > 0 {
@@ -328,35 +268,34 @@ impl<'a> Reader<'a> {
     #[inline]
     fn quoted(&mut self, quote: u8) -> Result<(&'a str, bool), Broken> {
         let (start, mut plain) = (self.at, true);
-        while let Some(byte) = self.peek(0) {
-            if class(byte) & QUOTED == 0 {
-                self.at += 1;
-            } else if byte == quote {
-                let raw = self.slice(start, self.at);
-                self.at += 1;
-                return Ok((raw, plain));
-            } else {
-                match byte {
-                    b'<' => return Err(Broken::Markup),
-                    b'"' | b'\'' => self.at += 1,
-                    b'&' => {
-                        plain = false;
-                        let (_, length) = reference(self.slice(self.at, self.text.len()))
-                            .ok_or(Broken::Reference)?;
-                        self.at += length;
-                    }
-                    _ => {
-                        plain = false;
-                        self.skip_blanks();
-                    }
+        loop {
+            self.at += plain_length(self.rest());
+            match self.peek(0) {
+                Some(byte) if byte == quote => {
+                    let raw = self.slice(start, self.at);
+                    self.at += 1;
+                    return Ok((raw, plain));
                 }
+                Some(b'"' | b'\'') => self.at += 1,
+                Some(b'<') => return Err(Broken::Markup),
+                Some(b'&') => {
+                    plain = false;
+                    let known = reference(self.slice(self.at, self.text.len()));
+                    let (_, length) = known.ok_or(Broken::Reference)?;
+                    self.at += length;
+                }
+                Some(b'\t' | b'\n' | b'\r') => {
+                    plain = false;
+                    self.skip_blanks();
+                }
+                Some(_) => return Err(Broken::Character),
+                None => return Err(Broken::Unfinished),
             }
         }
-        Err(Broken::Unfinished)
     }
 
     fn close(&mut self) -> Result<Token<'a>, Broken> {
-        self.token_line = self.line;
+        self.line = self.at_line;
         self.at += 2;
         let name = self.name()?;
         self.skip_blanks();
@@ -390,12 +329,14 @@ impl<'a> Reader<'a> {
             self.at += length;
         }
         self.pass(end);
-        self.token_line = line;
+        self.line = line;
         self.previous = Previous::Text;
         Ok(Token::Text(if plain {
             self.with_line_feeds(raw)
         } else {
-            Cow::Owned(decoded(raw, false))
+            let mut text = String::with_capacity(raw.len());
+            push_decoded(&mut text, raw, false);
+            Cow::Owned(text)
         }))
     }
 
@@ -427,7 +368,7 @@ impl<'a> Reader<'a> {
         let start = self.at + CDATA.len();
         let body = self.slice(start, self.text.len()).as_bytes();
         let end = start + memmem::find(body, b"]]>").ok_or(Broken::Unfinished)?;
-        self.token_line = self.line;
+        self.line = self.at_line;
         self.pass(end + 3);
         self.previous = Previous::Text;
         let text = self.slice(start, end);
@@ -443,7 +384,8 @@ impl<'a> Reader<'a> {
             return Err(Broken::Markup);
         }
         let length = memmem::find(self.rest(), b"?>").ok_or(Broken::Unfinished)?;
-        if length > 0 && !self.peek(0).is_some_and(|byte| class(byte) & BLANK != 0) {
+        let blank = self.peek(0).is_some_and(|byte| class(byte) & BLANK != 0);
+        if length > 0 && !blank {
             return Err(Broken::Name);
         }
         self.pass(self.at + length + 2);
@@ -483,7 +425,7 @@ impl<'a> Reader<'a> {
     /// Moves to a place further on, counting lines.
     fn pass(&mut self, end: usize) {
         let passed = self.slice(self.at, end).as_bytes();
-        self.line = self.line.saturating_add(if self.returns {
+        self.at_line = self.at_line.saturating_add(if self.returns {
             line_ends(passed, self.text.as_bytes().get(end))
         } else {
             u32::try_from(memchr_iter(b'\n', passed).count()).unwrap_or(u32::MAX)
@@ -499,7 +441,7 @@ impl<'a> Reader<'a> {
             self.at += 1;
             // A CRLF is counted once, at its second byte.
             let ends = byte == b'\n' || byte == b'\r' && self.peek(0) != Some(b'\n');
-            self.line = self.line.saturating_add(u32::from(ends));
+            self.at_line = self.at_line.saturating_add(u32::from(ends));
         }
     }
 
@@ -538,40 +480,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A byte's classes.
-const NAME_START: u8 = 1;
-const NAME: u8 = 2;
-const BLANK: u8 = 4;
-/// Not a plain byte of a quoted value.
-const QUOTED: u8 = 8;
-
-const CLASSES: [u8; 256] = {
-    let mut classes = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
-        let class = match byte as u8 {
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b':' | 0x80.. => NAME_START | NAME,
-            b'0'..=b'9' | b'-' | b'.' => NAME,
-            b' ' => BLANK,
-            b'\t' | b'\n' | b'\r' => BLANK | QUOTED,
-            b'"' | b'\'' | b'<' | b'&' => QUOTED,
-            _ => 0,
-        };
-        #[expect(clippy::indexing_slicing, reason = "below 256, at compile time")]
-        {
-            classes[byte] = class;
-        }
-        byte += 1;
-    }
-    classes
-};
-
-#[inline]
-fn class(byte: u8) -> u8 {
-    CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
-}
-
 /// The text of a document that can be XML at all.
 fn checked(content: &[u8]) -> Result<&str, XmlFault> {
     if content.len() > FILE_BYTES_MAX {
@@ -601,147 +509,6 @@ fn checked(content: &[u8]) -> Result<&str, XmlFault> {
         return Err(fault(Broken::Character, at));
     }
     Ok(text)
-}
-
-/// Line ends in a text that `next` follows: LF, CRLF, CR.
-fn line_ends(text: &[u8], next: Option<&u8>) -> u32 {
-    let feeds = memchr_iter(b'\n', text).count();
-    let mut lone = 0;
-    for at in memchr_iter(b'\r', text) {
-        lone += usize::from(text.get(at + 1).or(next) != Some(&b'\n'));
-    }
-    u32::try_from(feeds + lone).unwrap_or(u32::MAX)
-}
-
-/// XML 1.0, production 2.
-fn is_character(each: char) -> bool {
-    matches!(each, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
-}
-
-/// XML 1.0, productions 4 and 5.
-fn is_name(name: &str) -> bool {
-    let start = |each: char| {
-        matches!(each,
-            ':' | '_' | 'a'..='z' | 'A'..='Z'
-            | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
-            | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}'..='\u{200d}'
-            | '\u{2070}'..='\u{218f}' | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}'
-            | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}' | '\u{10000}'..='\u{effff}')
-    };
-    let further = |each: char| {
-        matches!(each,
-            '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
-    };
-    name.starts_with(start) && name.chars().all(|each| start(each) || further(each))
-}
-
-/// The character that a reference at the start of a text stands for, and its length in bytes.
-fn reference(text: &str) -> Option<(char, usize)> {
-    /// `&#x10FFFF;` with some zeros before.
-    const BYTES_MAX: usize = 24;
-    let head = text.as_bytes().get(1..text.len().min(BYTES_MAX))?;
-    let end = memchr(b';', head)?;
-    let body = text.get(1..=end)?;
-    let found = match body {
-        "amp" => '&',
-        "lt" => '<',
-        "gt" => '>',
-        "quot" => '"',
-        "apos" => '\'',
-        _ => {
-            let number = body.strip_prefix('#')?;
-            let (digits, radix) = match number.strip_prefix('x') {
-                Some(digits) => (digits, 16),
-                None => (number, 10),
-            };
-            let signed = digits.starts_with('+');
-            let number = u32::from_str_radix(digits, radix).ok()?;
-            char::from_u32(number).filter(|each| !signed && is_character(*each))?
-        }
-    };
-    Some((found, end + 2))
-}
-
-/// A text with its references replaced and its line ends as LF or, in an attribute, all blanks
-/// as spaces. References that are none stand as they are; the reader lets none pass.
-fn decoded(raw: &str, attribute: bool) -> String {
-    let mut out = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some(at) = rest.find(['&', '\r', '\n', '\t']) {
-        let (before, from) = rest.split_at(at);
-        out.push_str(before);
-        let (length, replacement) = match from.as_bytes() {
-            [b'\t', ..] => (1, if attribute { ' ' } else { '\t' }),
-            [b'&', ..] => reference(from).map_or((1, '&'), |(each, length)| (length, each)),
-            [b'\r', b'\n', ..] => (2, if attribute { ' ' } else { '\n' }),
-            _ => (1, if attribute { ' ' } else { '\n' }),
-        };
-        out.push(replacement);
-        rest = from.get(length..).unwrap_or_default();
-    }
-    out.push_str(rest);
-    out
-}
-
-/// A text with its line ends as LF.
-fn decoded_plain(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((before, after)) = rest.split_once('\r') {
-        out.extend([before, "\n"]);
-        rest = after.strip_prefix('\n').unwrap_or(after);
-    }
-    out.push_str(rest);
-    out
-}
-
-/// Appends a text as an element's content; what XML cannot hold becomes a blank.
-pub fn push_text(out: &mut String, text: &str) {
-    for each in text.chars() {
-        match each {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\r' => out.push_str("&#13;"),
-            _ if is_character(each) => out.push(each),
-            _ => out.push(' '),
-        }
-    }
-}
-
-/// Appends a blank and `name="value"`; what XML cannot hold becomes a blank. The name must be an
-/// XML name.
-pub fn push_attribute(out: &mut String, name: &str, value: &str) {
-    out.extend([" ", name, "=\""]);
-    for each in value.chars() {
-        match each {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\t' => out.push_str("&#9;"),
-            '\n' => out.push_str("&#10;"),
-            '\r' => out.push_str("&#13;"),
-            _ if is_character(each) => out.push(each),
-            _ => out.push(' '),
-        }
-    }
-    out.push('"');
-}
-
-/// Appends a comment and a line end, unless the text is empty. Hyphens, two of which would end a
-/// comment, become typographic ones; what XML cannot hold becomes a blank.
-pub fn push_comment(out: &mut String, text: &str) {
-    if text.is_empty() {
-        return;
-    }
-    out.push_str("<!-- ");
-    out.extend(text.chars().map(|each| match each {
-        '-' => '\u{2010}',
-        _ if is_character(each) => each,
-        _ => ' ',
-    }));
-    out.push_str(" -->\n");
 }
 
 #[cfg(test)]

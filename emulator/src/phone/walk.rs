@@ -229,6 +229,9 @@ impl Walk {
             self.at = Position::Apply;
             return None;
         };
+        if fetch.as_given {
+            return self.as_given_target(turn, index, fetch);
+        }
         let vars = crate::profile::template::Vars {
             config_file_name: &self.config_file_name,
             ..turn.vars()
@@ -246,6 +249,21 @@ impl Walk {
             file: File::Step(step),
             format: fetch.format,
             url,
+            image: false,
+        })
+    }
+
+    /// The candidate's own URL (GIG-06); one without a path names no file (GIG-15).
+    fn as_given_target(&mut self, turn: &mut Turn<'_>, index: u8, fetch: &Fetch) -> Option<Target> {
+        if self.base.path == "/" {
+            self.goto(fetch.missing);
+            return None;
+        }
+        Some(Target {
+            step: StepId::fetch(usize::from(index)),
+            file: File::Named(turn.shelf.url(&self.base.to_string())),
+            format: fetch.format,
+            url: self.base.clone(),
             image: false,
         })
     }
@@ -359,11 +377,11 @@ impl Walk {
                 let Some(fetch) = turn.profile.fetches.get(usize::from(index)) else {
                     return;
                 };
-                // A file that is not there is an answer; silence and refusal are not.
                 // A file that is not there is an answer, unless its checksum announced it; silence
                 // and refusal are not.
                 let announced = fetch.verify && self.checksum.is_some();
-                self.end.failed += u32::from(announced || fault != Fault::NotThere);
+                let counts = !fetch.as_given && fault != Fault::NotThere;
+                self.end.failed += u32::from(announced || counts);
                 self.attempts += 1;
                 if self.attempts < fetch.attempts {
                     self.fetching.pause(turn, fetch.pause);
@@ -517,6 +535,7 @@ impl Walk {
     fn apply(&mut self, turn: &mut Turn<'_>, holdings: &mut Holdings<'_>) {
         let collected = std::mem::take(&mut self.collected);
         self.end.reboot = apply::overlay(turn, holdings.flash, &collected);
+        self.store_stamp(turn, holdings);
         self.resources = apply::resources(turn, holdings.flash, &collected);
         if turn.profile.firmware_rule.version == FirmwareVersion::FileName && self.end.fetched > 0 {
             self.firmware_by_name(turn, holdings, &collected);

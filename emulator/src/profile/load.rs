@@ -15,7 +15,10 @@ mod walk;
 use std::collections::BTreeMap;
 
 use super::template::Template;
-use super::{FirmwareRule, FirmwareVersion, Profile, Source, SourceKind, Step, StepId, Timers};
+use super::{
+    FirmwareChoice, FirmwareRule, FirmwareVersion, Profile, Source, SourceKind, Step, StepId,
+    Timers,
+};
 use crate::format::FormatOptions;
 use crate::limits;
 use crate::located::{Faults, Log, Node, Reader, Slot, nearest};
@@ -186,6 +189,7 @@ fn read(name: &str, root: &Reader<'_>) -> Option<Profile> {
         unverified: unverified(&root.may("unverified")),
         ouis: ouis(&root.need("ouis")),
         firmware: line(&root.need("firmware")),
+        product: product(&root.may("product")),
         serial: one_line_template(&root.need("serial")),
         markers: markers(&root.may("markers")),
         sections: sections::sections(&root.may("sections")),
@@ -221,6 +225,15 @@ fn line(slot: &Slot<'_>) -> String {
     let expected = "a text of one line, not empty";
     slot.parsed(expected, |text| is_line(text).then(|| text.to_owned()))
         .unwrap_or_default()
+}
+
+/// What documents call the model, where they say it.
+fn product(slot: &Slot<'_>) -> String {
+    if slot.is_given() {
+        line(slot)
+    } else {
+        String::new()
+    }
 }
 
 /// Named sentences, so that a model can add its own to those of its vendor.
@@ -355,12 +368,21 @@ fn firmware_rule(slot: &Slot<'_>) -> Option<FirmwareRule> {
     let words = [
         (FirmwareVersion::FileName, "file-name"),
         (FirmwareVersion::VersionFile, "version-file"),
+        (FirmwareVersion::Listed, "listed"),
+    ];
+    let choices = [
+        (FirmwareChoice::Different, "different"),
+        (FirmwareChoice::NewerWhenEnabled, "newer-when-enabled"),
     ];
     Some(FirmwareRule {
         version: table
             .need("version")
             .word(&words)
             .unwrap_or(FirmwareVersion::FileName),
+        choose: table
+            .may("choose")
+            .word(&choices)
+            .unwrap_or(FirmwareChoice::Different),
         image_name: one_line_template(&table.need("image_name")),
         clauses: clauses(&table),
     })

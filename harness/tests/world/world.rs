@@ -24,8 +24,8 @@ use bootstorm_emulator::phone::io::{
     Channel, Connection, ConnectionFault, Effect, Input, Outputs, WebAction,
 };
 use bootstorm_emulator::phone::stage::StageName;
-use bootstorm_emulator::profile::Param;
 use bootstorm_emulator::profile::set::ProfileSet;
+use bootstorm_emulator::profile::{Param, Profile};
 use bootstorm_emulator::shelf::{Ports, Shelf};
 use bootstorm_emulator::time::Moment;
 use bootstorm_emulator::wire::{dhcp, tftp};
@@ -36,6 +36,10 @@ pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 pub(crate) const FLYING_MAC: &str = "0021f222b01d";
 /// The phone of the Plug-n-Dial page (PND-04).
 pub(crate) const PLUG_MAC: &str = "000b820c2371";
+/// The phone of the Auerswald DHCP sample (AUE-28).
+pub(crate) const AUERSWALD_MAC: &str = "00095200000e";
+/// A phone with a prefix of GIG-13's example.
+pub(crate) const GIGASET_MAC: &str = "7c2f80123456";
 /// The port from which the server answers PnP (FLY-46).
 pub(crate) const PNP_PORT: u16 = 7_777;
 
@@ -133,10 +137,19 @@ impl World {
 
     /// The same with the addresses of a trace.
     pub(crate) fn at(profile: &str, server: Ipv4Addr, address: Ipv4Addr, seed: u64) -> Self {
-        let set = ProfileSet::built_in();
-        let held = set.get(profile).unwrap();
-        let vendor = held.vendor == "Flyingvoice";
-        let mac = Mac::parse(if vendor { FLYING_MAC } else { PLUG_MAC }).unwrap();
+        let held = ProfileSet::built_in().get(profile).unwrap();
+        Self::of(held, server, address, seed)
+    }
+
+    /// The same with a profile that is not built in.
+    pub(crate) fn of(held: Arc<Profile>, server: Ipv4Addr, address: Ipv4Addr, seed: u64) -> Self {
+        let mac = match held.vendor.as_str() {
+            "Auerswald" => AUERSWALD_MAC,
+            "Flyingvoice" => FLYING_MAC,
+            "Gigaset" => GIGASET_MAC,
+            _ => PLUG_MAC,
+        };
+        let mac = Mac::parse(mac).unwrap();
         let mut shelf = Shelf::new(vec![held]);
         shelf.ports = Ports {
             sip: 5_060,

@@ -12,8 +12,9 @@ use crate::phone::io::{Channel, Outputs};
 use crate::profile::keys::KeyRules;
 use crate::profile::template::Template;
 use crate::profile::{
-    Account, Apply, Change, Classify, DhcpOption, DhcpSpec, FirmwareRule, FirmwareVersion,
-    HttpSpec, Profile, SendCredentials, SipSpec, Source, SourceKind, SourcesEnd, TftpSpec, Timers,
+    Account, Apply, Change, Classify, DhcpOption, DhcpSpec, FirmwareChoice, FirmwareRule,
+    FirmwareVersion, HttpSpec, Profile, SendCredentials, SipSpec, Source, SourceKind, SourcesEnd,
+    TftpSpec, Timers,
 };
 use crate::rng::Rng;
 use crate::shelf::Shelf;
@@ -85,6 +86,7 @@ fn profile(dhcp: DhcpSpec) -> Profile {
         unverified: Vec::new(),
         ouis: Vec::new(),
         firmware: "1.0".to_owned(),
+        product: String::new(),
         serial: Template::default(),
         markers: Vec::new(),
         sections: None,
@@ -130,6 +132,7 @@ fn profile(dhcp: DhcpSpec) -> Profile {
         keys: KeyRules::default(),
         firmware_rule: FirmwareRule {
             version: FirmwareVersion::FileName,
+            choose: FirmwareChoice::Different,
             image_name: Template::default(),
             clauses: Vec::new(),
         },

@@ -12,8 +12,8 @@ use crate::phone::turn::Turn;
 use crate::profile::keys::KeyRules;
 use crate::profile::template::Template;
 use crate::profile::{
-    Apply, Change, Classify, DhcpSpec, FirmwareRule, FirmwareVersion, HttpSpec, PnpChoice, PnpSpec,
-    Profile, SendCredentials, SipSpec, SourcesEnd, TftpSpec, Timers,
+    Apply, Change, Classify, DhcpSpec, FirmwareChoice, FirmwareRule, FirmwareVersion, HttpSpec,
+    PnpChoice, PnpSpec, Profile, SendCredentials, SipSpec, SourcesEnd, TftpSpec, Timers,
 };
 use crate::rng::Rng;
 use crate::shelf::{Ports, Shelf};
@@ -171,6 +171,7 @@ fn profile() -> Profile {
         unverified: Vec::new(),
         ouis: Vec::new(),
         firmware: "V0.6.24".to_owned(),
+        product: String::new(),
         serial: Template::default(),
         markers: Vec::new(),
         sections: None,
@@ -216,6 +217,7 @@ fn profile() -> Profile {
         keys: KeyRules::default(),
         firmware_rule: FirmwareRule {
             version: FirmwareVersion::FileName,
+            choose: FirmwareChoice::Different,
             image_name: Template::default(),
             clauses: Vec::new(),
         },

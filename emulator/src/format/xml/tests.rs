@@ -1,4 +1,5 @@
 use super::*;
+use crate::event::LineReason;
 
 mod oracle;
 

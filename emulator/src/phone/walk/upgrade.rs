@@ -25,6 +25,17 @@ pub(super) struct Upgrade {
     bytes: u64,
 }
 
+impl Upgrade {
+    /// An image that is there as a whole, to be installed at the end of the walk.
+    pub(super) fn had(version: Arc<str>, bytes: u64) -> Self {
+        Self {
+            version: Some(version),
+            parts: Vec::new(),
+            bytes,
+        }
+    }
+}
+
 impl Walk {
     pub(super) fn firmware_target(&mut self, turn: &mut Turn<'_>) -> Option<Target> {
         if let Some(url) = self.upgrade.parts.pop() {

@@ -3,6 +3,7 @@
 use super::{clauses, line, one_line_template};
 use crate::format::Format;
 use crate::located::{Reader, Slot};
+use crate::profile::template::Template;
 use crate::profile::{Apply, Change, Classify, Fetch, Next, StepId};
 
 /// Fetches of one walk.
@@ -42,6 +43,7 @@ pub(super) fn walk(root: &Reader<'_>) -> Walk {
     let change = [
         (Change::Digest, "digest"),
         (Change::ChecksumFile, "checksum-file"),
+        (Change::Version, "version"),
         (Change::None, "none"),
     ];
     let apply = [
@@ -165,11 +167,8 @@ fn fetch(id: &str, table: &Reader<'_>, targets: &[Target<'_>], listed: bool) -> 
         Some(Some(next)) => next,
         _ => Next::End,
     };
-    let name_slot = table.need("name");
-    let name = one_line_template(&name_slot);
-    if name_slot.text().is_some_and(str::is_empty) {
-        name_slot.unexpected("a file name, not empty");
-    }
+    let as_given = table.may("as_given").switch().unwrap_or_default();
+    let name = name_of(table, as_given);
     let found = target(&table.need("found"));
     let missing = target(&table.need("missing"));
     let otherwise = |key: &str, default: Next| {
@@ -183,11 +182,14 @@ fn fetch(id: &str, table: &Reader<'_>, targets: &[Target<'_>], listed: bool) -> 
     let label_slot = table.may("label");
     let label = if label_slot.is_given() {
         line(&label_slot)
+    } else if as_given {
+        "<URL>".to_owned()
     } else {
         name.source().replace('{', "<").replace('}', ">")
     };
     Fetch {
         id: id.to_owned(),
+        as_given,
         name,
         label,
         format: table
@@ -204,6 +206,18 @@ fn fetch(id: &str, table: &Reader<'_>, targets: &[Target<'_>], listed: bool) -> 
         verify: table.may("verify").switch().unwrap_or_default(),
         clauses: clauses(table),
     }
+}
+
+/// The name below the candidate; one that is fetched as given has none.
+fn name_of(table: &Reader<'_>, as_given: bool) -> Template {
+    if as_given {
+        return Template::default();
+    }
+    let slot = table.need("name");
+    if slot.text().is_some_and(str::is_empty) {
+        slot.unexpected("a file name, not empty");
+    }
+    one_line_template(&slot)
 }
 
 /// A walk that comes back to a fetch would never end: going back is the business of reboots,

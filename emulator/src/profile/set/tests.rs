@@ -33,12 +33,17 @@ fn loads_every_built_in_profile_without_fault() {
             "flyingvoice/fip14g",
             "flyingvoice/fip15g",
             "flyingvoice/fip16",
+            "gigaset/maxwell-3",
+            "gigaset/maxwell-basic",
             "plug-n-dial/bva8051",
             "plug-n-dial/lr8051s-http",
             "plug-n-dial/lr8051s-https",
         ]
     );
-    assert_eq!(set.vendors(), ["flyingvoice", "plug-n-dial"]);
+    assert_eq!(
+        set.vendors(),
+        ["auerswald", "flyingvoice", "gigaset", "plug-n-dial"]
+    );
     assert_eq!(set.iter().count(), ProfileSet::built_in().iter().count());
 }
 

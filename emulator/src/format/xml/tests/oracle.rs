@@ -286,6 +286,18 @@ proptest! {
     }
 
     #[test]
+    fn finds_the_end_of_a_plain_value_as_byte_by_byte(
+        text in "[ -~\u{0}-\u{1f}\u{80}\u{a2}\u{e4}\u{20ac}]{0,40}",
+        quiet in "[a-z0-9%;=\u{7f}-\u{ff}]{0,40}",
+    ) {
+        for text in [quiet.clone() + &text, text + &quiet] {
+            let plain = |byte: &u8| *byte >= b' ' && !b"\"'<&".contains(byte);
+            let expected = text.bytes().take_while(plain).count();
+            prop_assert_eq!(plain_length(text.as_bytes()), expected);
+        }
+    }
+
+    #[test]
     fn ends_on_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let mut reader = Reader::new(&bytes);
         for _ in 0..=bytes.len() {

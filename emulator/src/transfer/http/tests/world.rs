@@ -10,8 +10,8 @@ use crate::phone::io::Outputs;
 use crate::profile::keys::KeyRules;
 use crate::profile::template::Template;
 use crate::profile::{
-    Apply, Change, Classify, DhcpSpec, FirmwareRule, FirmwareVersion, HttpSpec, Profile,
-    SendCredentials, SipSpec, SourcesEnd, TftpSpec, Timers,
+    Apply, Change, Classify, DhcpSpec, FirmwareChoice, FirmwareRule, FirmwareVersion, HttpSpec,
+    Profile, SendCredentials, SipSpec, SourcesEnd, TftpSpec, Timers,
 };
 use crate::rng::Rng;
 use crate::shelf::Shelf;
@@ -65,6 +65,7 @@ fn profile(http: HttpSpec) -> Profile {
         unverified: Vec::new(),
         ouis: Vec::new(),
         firmware: "1".into(),
+        product: String::new(),
         serial: Template::default(),
         markers: Vec::new(),
         sections: None,
@@ -115,6 +116,7 @@ fn profile(http: HttpSpec) -> Profile {
         keys: KeyRules::default(),
         firmware_rule: FirmwareRule {
             version: FirmwareVersion::FileName,
+            choose: FirmwareChoice::Different,
             image_name: Template::default(),
             clauses: Vec::new(),
         },

@@ -9,8 +9,8 @@ use crate::phone::io::{Effect, Outputs};
 use crate::profile::keys::KeyRules;
 use crate::profile::template::Template;
 use crate::profile::{
-    Apply, Change, Classify, DhcpSpec, FirmwareRule, FirmwareVersion, HttpSpec, Profile,
-    SendCredentials, SipSpec, SourcesEnd, Timers,
+    Apply, Change, Classify, DhcpSpec, FirmwareChoice, FirmwareRule, FirmwareVersion, HttpSpec,
+    Profile, SendCredentials, SipSpec, SourcesEnd, Timers,
 };
 use crate::rng::Rng;
 use crate::shelf::Shelf;
@@ -29,6 +29,7 @@ pub(super) fn profile(tftp: TftpSpec) -> Profile {
         unverified: Vec::new(),
         ouis: Vec::new(),
         firmware: "1".into(),
+        product: String::new(),
         serial: Template::default(),
         markers: Vec::new(),
         sections: None,
@@ -80,6 +81,7 @@ pub(super) fn profile(tftp: TftpSpec) -> Profile {
         keys: KeyRules::default(),
         firmware_rule: FirmwareRule {
             version: FirmwareVersion::FileName,
+            choose: FirmwareChoice::Different,
             image_name: Template::default(),
             clauses: Vec::new(),
         },
