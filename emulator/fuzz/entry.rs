@@ -430,6 +430,7 @@ fn document(format: Format, bytes: &[u8]) -> bool {
             quoted: set & 1 != 0,
             empty_clears: set & 2 != 0,
             nested_boot: set & 4 != 0,
+            root_queries: false,
         };
         let mut keys = Names::default();
         let document = format::read(format, options, bytes, &mut keys);

@@ -17,6 +17,9 @@ use std::rc::Rc;
 
 use md5::{Digest, Md5};
 
+use crate::event::File;
+use crate::format::sections::{self, Parsed as Sections};
+use crate::format::xml::XmlFault;
 use crate::format::{Document, Format, FormatOptions, Scratch, read_with};
 use crate::names::Names;
 use crate::profile::Profile;
@@ -92,6 +95,7 @@ enum Source {
 struct Parsed {
     documents: Vec<(Format, FormatOptions, Rc<Document>)>,
     vetted: Vec<(Format, u16, Rc<Vetted>)>,
+    sections: Option<Rc<Sections>>,
 }
 
 impl Body {
@@ -221,6 +225,44 @@ impl Bodies {
         document
     }
 
+    /// The document of the sections family in a body, parsed at most once. For bytes as they came:
+    /// a reference document may hold markers of the phone (AUE-64).
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn sections(&mut self, body: &Rc<Body>) -> Result<Rc<Sections>, XmlFault> {
+        if let Some(known) = &body.parsed.borrow().sections {
+            return Ok(Rc::clone(known));
+        }
+        let parsed = Rc::new(sections::read(body.bytes())?);
+        body.parsed.borrow_mut().sections = Some(Rc::clone(&parsed));
+        // A tree takes a few times what its text does.
+        self.kept.weigh(body, 4 * body.bytes.len());
+        Ok(parsed)
+    }
+
+    /// Settings out of a settings tree, whose own schema has judged their values: of the model's
+    /// rules only what a key means to the phone counts. `origins` says which file each is from.
+    pub fn of_sections(
+        &mut self,
+        document: Document,
+        origins: Box<[File]>,
+        model: Model<'_>,
+        keys: &Names,
+    ) -> Vetted {
+        let mut fresh = Verdicts::default();
+        let verdicts = self.verdicts_of(model.index).unwrap_or(&mut fresh);
+        Vetted::meant(Rc::new(document), origins, model.rules, verdicts, keys)
+    }
+
+    fn verdicts_of(&mut self, index: u16) -> Option<&mut Verdicts> {
+        let index = usize::from(index);
+        if self.verdicts.len() <= index {
+            self.verdicts.resize_with(index + 1, Verdicts::default);
+        }
+        self.verdicts.get_mut(index)
+    }
+
     /// The document as the model of `profile` takes it, judged at most once per profile.
     /// `profile_index` is its place in `Shelf::profiles`.
     pub fn vetted(
@@ -251,11 +293,7 @@ impl Bodies {
             return known;
         }
         let document = self.document(body, format, model.options, keys);
-        let index = usize::from(model.index);
-        if self.verdicts.len() <= index {
-            self.verdicts.resize_with(index + 1, Verdicts::default);
-        }
-        let vetted = match self.verdicts.get_mut(index) {
+        let vetted = match self.verdicts_of(model.index) {
             Some(known) => Vetted::judged(Rc::clone(&document), model.rules, known, keys),
             None => Vetted::new(&document, model.rules, keys),
         };

@@ -1,8 +1,10 @@
 //! What survives a soft reboot and a reboot; only a factory reset clears it.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::event::File;
+use crate::format::sections::Tree;
 use crate::limits::DIGESTS_MAX;
 use crate::profile::Param;
 use crate::settings::Settings;
@@ -12,6 +14,8 @@ use crate::settings::Settings;
 pub struct Flash {
     /// The settings in force.
     pub settings: Settings,
+    /// The settings sections that they come from, for phones that hold their settings so (AUE-48).
+    pub sections: Option<Rc<Tree>>,
     /// MD5 of each file applied last, by file.
     pub digests: Vec<(File, [u8; 16])>,
     /// Firmware version installed; `None` = the profile's.
@@ -63,7 +67,12 @@ impl Flash {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let web: usize = self.web.iter().map(|(_, value)| value.len()).sum();
-        self.settings.heap_bytes_owned()
+        let sections = self.sections.as_ref();
+        let sections = sections
+            .filter(|tree| Rc::strong_count(tree) == 1)
+            .map_or(0, |tree| size_of::<Tree>() + tree.heap_bytes());
+        sections
+            + self.settings.heap_bytes_owned()
             + self.digests.capacity() * size_of::<(File, [u8; 16])>()
             + self.web.capacity() * size_of::<(Param, Box<str>)>()
             + web

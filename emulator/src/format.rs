@@ -63,6 +63,10 @@ pub struct FormatOptions {
     pub empty_clears: bool,
     /// A boot file may include boot files; otherwise such lines are ignored (FLY-24).
     pub nested_boot: bool,
+    /// A reference such as `prov.py?mac=…`, a name with a query, is looked for at the root of the
+    /// host, as the document's example prints it; otherwise beside the file that holds it, as
+    /// its rule says (AUE-63).
+    pub root_queries: bool,
 }
 
 /// A parsed document, independent of phone and model; shared by all phones that got these bytes.

@@ -20,7 +20,7 @@
 //! | `transfer` | one file: TFTP and HTTP state machines |
 //! | `wire` | pure codecs: DHCP, TFTP, SIP, SNTP, HTTP |
 //! | `format` | bytes ⇄ documents with line numbers |
-//! | `bodies`, `names`, `shelf` | what all phones of a shard share |
+//! | `bodies`, `merges`, `names`, `shelf` | what all phones of a shard share |
 //! | `settings`, `firmware`, `version` | layered settings with provenance; versions and images |
 //! | `certificate` | certificates that a server gives a phone to trust |
 //! | `event`, `limits` | what can happen; what is bounded |
@@ -47,6 +47,7 @@ pub mod format;
 pub mod identity;
 pub mod limits;
 pub mod located;
+pub mod merges;
 pub mod names;
 pub mod phone;
 pub mod profile;

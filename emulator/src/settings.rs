@@ -143,21 +143,37 @@ impl Vetted {
         }
     }
 
-    /// As `new`, for a document whose settings come from several files: `origins` names that of
-    /// each, in the document's order.
+    /// Settings whose values were judged elsewhere, with the file that each is from; the rules say
+    /// only what their keys mean. `verdicts` must belong to `rules` and `keys`.
     #[must_use]
-    pub fn with_origins(
-        document: Document,
-        origins: &[File],
+    pub fn meant(
+        document: Rc<Document>,
+        origins: Box<[File]>,
         rules: &KeyRules,
+        verdicts: &mut Verdicts,
         keys: &Names,
     ) -> Self {
-        let source = Rc::new(document);
-        let mut vetted = Self::judged(Rc::clone(&source), rules, &mut Verdicts::default(), keys);
-        let taken = source.settings.iter().zip(origins);
-        let kept = taken.filter(|(setting, _)| vetted.document.position(setting.key).is_some());
-        vetted.origins = kept.map(|(_, origin)| *origin).collect();
-        vetted
+        let meaning = |setting: &Setting| {
+            // No value is refused to a key when it is empty.
+            match verdicts.judge(rules, keys, setting.key, "") {
+                Judgement::Keep(Meaning::Plain) | Judgement::Ignore(_) => None,
+                Judgement::Keep(meaning) => Some((setting.key, meaning)),
+            }
+        };
+        Self {
+            faults: document.faults.clone(),
+            meanings: document.settings.iter().filter_map(meaning).collect(),
+            origins,
+            document,
+        }
+    }
+
+    /// The settings that this file gave, with what they mean; for settings of several files.
+    pub fn named_by(&self, file: File) -> impl Iterator<Item = (Name, Meaning)> {
+        let settings = self.document.settings.iter().zip(&self.origins);
+        settings
+            .filter(move |(_, origin)| **origin == file)
+            .map(|(setting, _)| (setting.key, self.meaning(setting.key)))
     }
 
     /// What a setting means to the phone.

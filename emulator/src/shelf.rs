@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::bodies::Bodies;
 use crate::limits;
+use crate::merges::Merges;
 use crate::names::{Name, Names};
 use crate::profile::Profile;
 
@@ -25,6 +26,8 @@ pub struct Shelf {
     pub urls: Names,
     /// Bodies and the documents parsed from them.
     pub bodies: Bodies,
+    /// What came of laying documents over settings trees.
+    pub merges: Merges,
     /// Host names of the run: nothing else resolves.
     pub hosts: BTreeMap<String, Ipv4Addr>,
     /// Which UDP ports the attachment gives to SIP channels.
@@ -51,6 +54,7 @@ impl Shelf {
             keys: Names::default(),
             urls: Names::default(),
             bodies: Bodies::new(limits::BODY_CACHE_BYTES_MAX),
+            merges: Merges::default(),
             hosts: BTreeMap::new(),
             ports: Ports {
                 sip: 5060,

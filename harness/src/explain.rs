@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bootstorm_emulator::event::EventKind;
 use bootstorm_emulator::profile::set::ProfileSet;
-use bootstorm_emulator::profile::{Fetch, Next, Profile, SourceKind, StepId};
+use bootstorm_emulator::profile::{Classify, Fetch, Next, Profile, SourceKind, StepId};
 use bootstorm_emulator::time::Moment;
 use bootstorm_scenarios::load_shape::LoadShape;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
@@ -305,6 +305,15 @@ fn sources(text: &mut String, profile: &Profile) {
 
 fn walk(text: &mut String, profile: &Profile) {
     text.push_str("\nWhich files it asks for\n");
+    if profile.classify == Classify::File {
+        let clauses = |step: StepId| {
+            let step = profile.steps.get(usize::from(step.0));
+            step.map_or(String::new(), |step| step.clauses.join(" "))
+        };
+        let (given, linked) = (clauses(StepId::GIVEN), clauses(StepId::LINKED));
+        let _ = writeln!(text, "   1  {:<22}{given}", "the URL's own file");
+        let _ = writeln!(text, "   2  {:<22}{linked}", "what that file names");
+    }
     for (place, fetch) in profile.fetches.iter().enumerate() {
         let clauses = fetch.clauses.join(" ");
         let _ = writeln!(text, "  {:>2}  {:<22}{}", place + 1, fetch.label, clauses);

@@ -20,6 +20,7 @@ use crate::phone::turn::Turn;
 use crate::profile::template::{Template, Vars};
 use crate::profile::{PnpChoice, PnpSpec, StepId};
 use crate::time::Moment;
+use crate::url::{Scheme, Url};
 use crate::wire::sip::{self, Answer, Message, Value, Writer};
 
 /// The CSeq of the one SUBSCRIBE; a constant like the vendors', so that lengths do not vary.
@@ -520,7 +521,15 @@ fn url_of<'a>(message: &Message<'a>) -> Result<&'a str, Refusal> {
     std::str::from_utf8(line)
         .ok()
         .filter(|url| !url.is_empty() && !url.contains(char::is_control))
+        .filter(|url| is_url(url))
         .ok_or_else(|| unusable(200, Fault::BadTarget))
+}
+
+/// A text that is no URL even with its markers replaced is no answer, and the search goes on
+/// (AUE-46). Which scheme a bare address has does not matter here.
+fn is_url(text: &str) -> bool {
+    let plain = text.replace(['<', '>', '{', '}', '%'], "_");
+    Url::parse(&plain, Scheme::Tftp).is_ok()
 }
 
 fn bare(line: &[u8]) -> &[u8] {

@@ -49,6 +49,7 @@ fn any_options() -> impl Strategy<Value = FormatOptions> {
         quoted,
         empty_clears,
         nested_boot,
+        root_queries: false,
     })
 }
 

@@ -33,6 +33,19 @@ pub(super) fn text<'a>(turn: &'a Turn<'_>, flash: &'a Flash, param: Param) -> Co
     Cow::Borrowed(spec.default.source())
 }
 
+/// The texts of a parameter that is a list: each key bound to it that is set gives some.
+pub(super) fn texts<'a>(turn: &'a Turn<'_>, flash: &'a Flash, param: Param) -> Vec<Cow<'a, str>> {
+    let spec = turn.profile.params.get(param as usize);
+    let bound = spec.map_or(&[][..], |spec| spec.keys.as_slice());
+    let held = |key: &String| flash.settings.held(turn.shelf.keys.find(key)?);
+    let found: Vec<_> = bound.iter().filter_map(held).collect();
+    if flash.web(param).is_some() || found.is_empty() {
+        return vec![text(turn, flash, param)];
+    }
+    let texts = found.into_iter().map(|held| Cow::Borrowed(held.value));
+    texts.collect()
+}
+
 /// Whether a switch is on: `1`, `on`, `true`, `yes`, `enable`.
 pub(super) fn is_on(turn: &Turn<'_>, flash: &Flash, param: Param) -> bool {
     let text = text(turn, flash, param);

@@ -8,6 +8,7 @@ use super::registration::Registrations;
 use super::resync::Way;
 use super::stage::{Stage, StageName};
 use super::turn::Turn;
+use super::walk::sections::take::{self, Holder};
 use super::{Life, params, resync};
 use crate::event::{BootCause, EventKind, Limit, RunResult, Trigger};
 use crate::flash::Flash;
@@ -167,9 +168,10 @@ impl Life {
     /// Whether check-syncs of this sender are honoured (AUE-22): it is on the page's list, or the
     /// list is empty. A name that the run does not know stands for nobody.
     fn admits(&self, turn: &Turn<'_>, from: SocketAddrV4) -> bool {
-        let listed = params::text(turn, &self.flash, Param::CheckSyncSenders);
+        let listed = params::texts(turn, &self.flash, Param::CheckSyncSenders);
         let mut hosts = listed
-            .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'))
+            .iter()
+            .flat_map(|text| text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';')))
             .filter(|host| !host.is_empty())
             .peekable();
         hosts.peek().is_none() || hosts.any(|host| turn.shelf.resolve(host) == Some(*from.ip()))
@@ -198,7 +200,7 @@ impl Life {
                 self.due(turn, Trigger::SaveAndApply, false);
             }
             WebAction::Start => self.due(turn, Trigger::Manual, false),
-            WebAction::Restore(_) => {}
+            WebAction::Restore(bytes) => self.restore(turn, bytes),
             WebAction::Reboot => {
                 self.reboot(turn, BootCause::User);
             }
@@ -213,6 +215,17 @@ impl Life {
                     self.boot(turn, BootCause::FactoryReset);
                 }
             }
+        }
+    }
+
+    /// An uploaded document; there is no web page without an address.
+    fn restore(&mut self, turn: &mut Turn<'_>, bytes: &[u8]) {
+        let mut holder = Holder {
+            flash: &mut self.flash,
+            profile_index: self.profile,
+        };
+        if !turn.address.is_unspecified() {
+            take::restore(turn, &mut holder, bytes);
         }
     }
 

@@ -6,7 +6,7 @@
 
 mod catalogue;
 mod include;
-mod sections;
+pub(super) mod sections;
 mod upgrade;
 
 use std::rc::Rc;

@@ -358,6 +358,7 @@ fn format_options(slot: &Slot<'_>) -> FormatOptions {
         quoted: switch("quoted"),
         empty_clears: switch("empty_clears"),
         nested_boot: switch("nested_boot"),
+        root_queries: switch("root_queries"),
     };
     let _ = clauses(&table);
     options

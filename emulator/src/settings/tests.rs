@@ -12,6 +12,7 @@ const OPTIONS: FormatOptions = FormatOptions {
     quoted: false,
     empty_clears: true,
     nested_boot: false,
+    root_queries: false,
 };
 
 /// Keys, rules and the files that a test applies.

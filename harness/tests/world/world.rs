@@ -238,6 +238,13 @@ impl World {
         self
     }
 
+    /// Another phone takes the place of the present one, with this in its flash, and boots.
+    pub(crate) fn give_flash(&mut self, flash: Flash) {
+        self.phone = Phone::new(*self.phone.identity(), 0, flash);
+        self.input(Input::Power);
+        self.settle();
+    }
+
     pub(crate) fn file(mut self, path: &str, bytes: impl AsRef<[u8]>) -> Self {
         self.serve(path, bytes);
         self

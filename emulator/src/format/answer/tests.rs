@@ -9,6 +9,7 @@ const PLAIN: FormatOptions = FormatOptions {
     quoted: false,
     empty_clears: false,
     nested_boot: false,
+    root_queries: false,
 };
 
 fn read_text(text: impl AsRef<[u8]>) -> (Document, Names) {

@@ -8,6 +8,7 @@ const PLAIN: FormatOptions = FormatOptions {
     quoted: false,
     empty_clears: false,
     nested_boot: false,
+    root_queries: false,
 };
 
 fn document(text: &str) -> Document {

@@ -9,6 +9,7 @@ const PLAIN: FormatOptions = FormatOptions {
     quoted: false,
     empty_clears: false,
     nested_boot: false,
+    root_queries: false,
 };
 const QUOTED: FormatOptions = FormatOptions {
     quoted: true,

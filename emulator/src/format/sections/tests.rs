@@ -5,7 +5,7 @@ use crate::event::File;
 use crate::limits::{TREE_VISITS_MAX, XML_DEPTH_MAX};
 use crate::names::Names;
 use crate::profile::StepId;
-use crate::profile::keys::KeyRules;
+use crate::profile::keys::{KeyRules, Verdicts};
 use crate::profile::sections::{Element, Schema, ValueType};
 use crate::settings::{Settings, Vetted};
 
@@ -506,7 +506,8 @@ fn remembers_file_and_line_of_each_value() {
     let mut keys = Names::default();
     let Flat { document, origins } = tree.flatten(&mut keys);
     let rules = KeyRules::new(Vec::new(), true).unwrap();
-    let vetted = Vetted::with_origins(document, &origins, &rules, &keys);
+    let mut verdicts = Verdicts::default();
+    let vetted = Vetted::meant(document.into(), origins, &rules, &mut verdicts, &keys);
     let mut settings = Settings::default();
     settings.replace(SECOND, vetted.into());
     let held = |path: &str| {

@@ -62,6 +62,7 @@ impl Desk {
             quoted: false,
             empty_clears: true,
             nested_boot: false,
+            root_queries: false,
         };
         let keys = &mut self.rig.shelf.keys;
         let document = read(Format::KeyValue, options, settings.as_bytes(), keys);

@@ -282,7 +282,7 @@ fn value_kind(table: &Reader<'_>) -> ValueKind {
 }
 
 fn is_key_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"._-/@".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"._-/@[]".contains(&byte)
 }
 
 /// What is wrong with a pattern.
@@ -304,7 +304,7 @@ fn pattern(text: &str, limits: &[(String, u32)]) -> Result<String, Wrong> {
     let check = |part: &str, start: usize| match part.bytes().position(|b| !is_key_byte(b)) {
         Some(at) => Err(wrong(
             start + at,
-            "expected letters, digits, '.', '_', '-', '/', '@', one {index}, '*' at the end only",
+            "expected letters, digits, '.', '_', '-', '/', '@', '[', ']', one {index}, '*' at the end only",
         )),
         None => Ok(()),
     };

@@ -21,7 +21,7 @@ const REALM: &str = "redirect";
 const NONCE_LIFETIME: Duration = Duration::from_secs(60);
 
 /// What is known of a phone; `None` for a phone that nobody registered.
-pub type Registry = Arc<dyn Fn(Mac) -> Option<Redirected> + Send + Sync>;
+pub(super) type Registry = Arc<dyn Fn(Mac) -> Option<Redirected> + Send + Sync>;
 
 /// A redirect service.
 #[derive(Clone)]

@@ -159,6 +159,15 @@ fn takes_the_strongest_challenge_that_the_method_allows() {
         other => panic!("{other:?}"),
     }
     assert_eq!(choose(&several, AuthMethod::Basic), Some(Challenge::Basic));
+    // AUE-24: any challenge is answered, the stronger one first.
+    assert_eq!(
+        choose(&several, AuthMethod::Any),
+        choose(&several, AuthMethod::Digest)
+    );
+    assert_eq!(
+        choose(&["Basic realm=x"], AuthMethod::Any),
+        Some(Challenge::Basic)
+    );
     assert_eq!(choose(&several, AuthMethod::None), None);
     assert_eq!(choose(&["Basic realm=x"], AuthMethod::Digest), None);
     assert_eq!(
