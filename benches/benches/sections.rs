@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bootstorm_emulator::event::File;
@@ -14,17 +15,22 @@ use bootstorm_emulator::format::sections::{
 use bootstorm_emulator::names::Names;
 use bootstorm_emulator::profile::StepId;
 use bootstorm_emulator::profile::sections::Schema;
+use bootstorm_emulator::profile::set::ProfileSet;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-const VENDOR: &str = include_str!("../../emulator/profiles/auerswald/vendor.toml");
 const BACKUP_BYTES: usize = 1 << 20;
 const OPERATIONS: usize = 50;
 const FILE: File = File::Step(StepId::GIVEN);
 
-fn schema() -> Schema {
-    Schema::parse("vendor.toml", VENDOR).expect("a good profile")
+/// The schema of the first built-in profile that has one.
+fn schema() -> Arc<Schema> {
+    let profiles = ProfileSet::built_in();
+    let mut schemas = profiles
+        .iter()
+        .filter_map(|profile| profile.sections.clone());
+    schemas.next().expect("a profile of sections")
 }
 
 /// A backup of all sections, most of it templates with parameters.

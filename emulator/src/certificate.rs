@@ -79,4 +79,16 @@ mod tests {
             assert_eq!(certificates(&cut), None, "cut at {at}");
         }
     }
+
+    #[test]
+    fn survives_every_changed_byte() {
+        let der = authority().der().to_vec();
+        for at in 0..der.len() {
+            for byte in [0, 1, 0x30, 0x7f, 0x80, 0x84, 0xff] {
+                let mut changed = der.clone();
+                changed[at] = byte;
+                assert!(certificates(&changed).is_none_or(|count| count == 1));
+            }
+        }
+    }
 }

@@ -18,8 +18,8 @@ use crate::time::Moment;
 use crate::wire::sntp::{PORT, Packet, Timestamp, UNSYNCHRONISED, mode};
 
 const STEP: StepId = StepId::CLOCK;
-/// The longest wait that kiss-o'-death packets lead to: the poll interval that RFC 5905 §7.2 has for
-/// the most patient, 2^10 s.
+/// The longest wait that kiss-o'-death packets lead to: the poll interval that RFC 5905 §7.2 has
+/// for the most patient, 2^10 s.
 const PATIENCE_MAX: Duration = Duration::from_secs(1 << 10);
 /// The strata of servers that know the time (RFC 4330 §4); 0 is a kiss-o'-death.
 const STRATA: std::ops::RangeInclusive<u8> = 1..=15;
@@ -104,8 +104,8 @@ impl ClockClient {
         }
     }
 
-    /// Takes a datagram for the client's port; the time, once it is known. Where it came from is not
-    /// looked at: nobody else knows the number that it gives back.
+    /// Takes a datagram for the client's port; the time, once it is known. Where it came from is
+    /// not looked at: nobody else knows the number that it gives back.
     pub fn datagram(
         &mut self,
         turn: &mut Turn<'_>,

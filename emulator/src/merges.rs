@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::event::{EventKind, File};
+use crate::format::LineFaults;
 use crate::format::sections::{Parsed, Tree};
 use crate::profile::Param;
 use crate::settings::Vetted;
@@ -37,6 +38,8 @@ pub struct Merged {
     pub settings: Rc<Vetted>,
     /// What there is to say of sections and operations.
     pub events: Box<[EventKind]>,
+    /// Lines of the document that were left out, and settings of the tree beyond the limits.
+    pub ignored: LineFaults,
     /// How many settings the document gives.
     pub named: u32,
     /// Parameters whose setting the document gives: what was typed in for them is void.
@@ -136,6 +139,7 @@ mod tests {
             tree: Rc::default(),
             settings: Rc::new(settings),
             events: Box::default(),
+            ignored: LineFaults::default(),
             named: 0,
             bound: Box::default(),
         })

@@ -5,6 +5,7 @@
 //! here, with its source; no code asks which vendor it serves.
 
 pub mod accounts;
+mod content;
 pub mod keys;
 pub mod load;
 mod param;
@@ -19,6 +20,10 @@ use std::time::Duration;
 use crate::format::{Format, FormatOptions};
 use crate::transfer::http::AuthMethod;
 use accounts::AccountsSpec;
+pub use content::{
+    CatalogueContent, CatalogueEntry, CertificateForm, ContentFile, ContentKind, ContentLink,
+    ContentVersion, LinkForm, Scope,
+};
 use keys::KeyRules;
 pub use param::{Param, ParamSpec};
 use template::Template;
@@ -417,8 +422,12 @@ pub struct HttpSpec {
     pub attempts: u8,
     /// Whether credentials of a URL or parameter go with the first request.
     pub credentials: SendCredentials,
-    /// Whether the server's certificate is verified.
+    /// Whether the server's certificate is verified (AUE-24). Off only for vendors known for it;
+    /// reports then say so.
     pub verify_certificate: bool,
+    /// The common name in the factory certificate that phones present in a TLS handshake, as the
+    /// vendor writes it (the MAC); `None` = phones have no such certificate.
+    pub client_certificate: Option<Template>,
     /// Clause ids.
     pub clauses: Vec<String>,
 }
@@ -542,62 +551,4 @@ pub enum FirmwareChoice {
     /// None while `UpgradeEnable` is off, then only a newer one (vendor facts: firmware with an
     /// automatic check for updates).
     NewerWhenEnabled,
-}
-
-/// A file that a provisioning server holds for phones of this profile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContentFile {
-    /// The layout it belongs to (`flat`, `boot`, …); a fleet uses one layout.
-    pub layout: String,
-    /// Its path below the fleet's root. A `{mac}` in it makes one file for each phone.
-    pub path: Template,
-    /// What is in it.
-    pub holds: ContentKind,
-}
-
-impl ContentFile {
-    /// True when one such file says everything that a phone must know, and a URL of it is not
-    /// taken for a directory's: its name has a suffix (FLY-78).
-    #[must_use]
-    pub fn is_whole_file(&self) -> bool {
-        let name = self.path.source().rsplit('/').next().unwrap_or_default();
-        let everything = match self.holds {
-            ContentKind::Settings { scope, .. } => scope == Scope::All,
-            _ => false,
-        };
-        everything && name.contains('.')
-    }
-}
-
-/// What a content file holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ContentKind {
-    /// Settings in a format.
-    Settings {
-        /// Which settings.
-        scope: Scope,
-        /// The syntax.
-        format: Format,
-    },
-    /// A boot file with these links, each as written into the file.
-    Boot(Vec<Template>),
-    /// The MD5 of the file at this path, as `md5sum` prints it.
-    Checksum(Template),
-    /// A version file that names the fleet's firmware images.
-    Version,
-    /// A firmware image for this model.
-    Firmware,
-    /// A phonebook.
-    Phonebook,
-}
-
-/// Which settings a content file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// The fleet's common ones.
-    Common,
-    /// The phone's own.
-    Own,
-    /// Both.
-    All,
 }

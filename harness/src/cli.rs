@@ -9,8 +9,8 @@ mod load;
 mod notify;
 mod run;
 mod serve;
+mod subject;
 
-use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -154,8 +154,9 @@ struct RunArguments {
     /// A scenario file, or the name of one that comes with the program
     #[arg(default_value = "first-run")]
     scenario: String,
-    /// An endpoint of the server to judge, as tftp://, http:// or https:// with address and port
-    /// on loopback; what is not given comes from the built-in server (repeatable)
+    /// An endpoint of the server to judge, as tftp://, http://, https://, ntp:// or sip:// (UDP,
+    /// PnP multicast included) with address and port on loopback; what is not given comes from
+    /// the built-in server (repeatable)
     #[arg(long, value_name = "URL")]
     subject: Vec<String>,
     /// How phones are attached
@@ -194,6 +195,10 @@ struct RunArguments {
     /// PEM file of authorities that phones trust, for an https subject
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// Directory of the authority that signs the phones' factory certificates (factory-ca.pem,
+    /// factory-ca.key); made if missing; without it each run has a new one
+    #[arg(long, value_name = "DIR")]
+    factory_ca: Option<PathBuf>,
     /// Show passwords in reports instead of stand-ins
     #[arg(long)]
     keep_secrets: bool,
@@ -246,6 +251,10 @@ struct ServeArguments {
     /// Write the test authority's certificate to this file
     #[arg(long, value_name = "FILE")]
     ca_out: Option<PathBuf>,
+    /// Directory of the authority that signs the phones' factory certificates (factory-ca.pem,
+    /// factory-ca.key); made if missing; without it each run has a new one
+    #[arg(long, value_name = "DIR")]
+    factory_ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -279,6 +288,10 @@ struct ContentArguments {
     /// The server's address as phones will know it
     #[arg(long, default_value = "127.0.0.1")]
     server: std::net::Ipv4Addr,
+    /// Also make there, if missing, the authority that signs the phones' factory certificates:
+    /// factory-ca.pem is for the server, the whole directory for `run --factory-ca`
+    #[arg(long, value_name = "DIR")]
+    factory_ca: Option<PathBuf>,
     /// How many phones, shared among the fleets as in the scenario
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
     phones: Option<u32>,
@@ -291,13 +304,6 @@ struct ExplainArguments {
     /// As a Mermaid sequence diagram
     #[arg(long)]
     mermaid: bool,
-}
-
-/// An endpoint given on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct SubjectUrl {
-    scheme: bootstorm_emulator::url::Scheme,
-    address: SocketAddrV4,
 }
 
 /// Runs the program.

@@ -10,6 +10,9 @@ use bootstorm_emulator::rng::Rng;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 use md5::{Digest, Md5};
 
+mod certificate;
+mod linked;
+
 /// Files by their path below the server's root, without a leading `/`.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
@@ -120,11 +123,30 @@ impl Writer<'_> {
                 self.image(&image)
             }
             ContentKind::Phonebook => phonebook(),
+            ContentKind::Catalogue(catalogue) => self.catalogue(profile, catalogue),
+            ContentKind::Sections {
+                scope,
+                patch,
+                further,
+            } => self.sections(profile, *scope, *patch, further),
+            ContentKind::References(links) => self.references(links),
+            ContentKind::Operations { delete, add } => self.operations(delete, *add),
+            ContentKind::Certificate(form) => certificate::authority(&path, *form),
         };
         self.insert(path, bytes)
     }
 
     fn settings(&self, profile: &Profile, scope: Scope, format: Format) -> Vec<u8> {
+        let settings = self.values(scope);
+        let draft = Draft {
+            settings: &borrowed(&settings),
+            ..Draft::default()
+        };
+        format::write(format, profile.format, &draft)
+    }
+
+    /// The settings of a file, in the order of the scenario.
+    fn values(&self, scope: Scope) -> Vec<(String, String)> {
         let mut settings = Vec::new();
         if matches!(scope, Scope::Common | Scope::All) {
             settings.extend(self.plan.fleet_settings(self.phone));
@@ -132,15 +154,7 @@ impl Writer<'_> {
         if matches!(scope, Scope::Own | Scope::All) {
             settings.extend(self.plan.own_settings(self.phone));
         }
-        let pairs: Vec<_> = settings
-            .iter()
-            .map(|(k, v)| (k.as_str(), v.as_str()))
-            .collect();
-        let draft = Draft {
-            settings: &pairs,
-            ..Draft::default()
-        };
-        format::write(format, profile.format, &draft)
+        settings
     }
 
     fn boot(&self, profile: &Profile, links: &[Template]) -> Vec<u8> {
@@ -220,6 +234,14 @@ impl Writer<'_> {
         self.files.insert(path, bytes);
         Ok(())
     }
+}
+
+/// Pairs as drafts want them.
+fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
+    pairs
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect()
 }
 
 fn phonebook() -> Vec<u8> {

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `udp` | a UDP socket that many phones share, each with its own source address |
 //! | `tcp` | one task for each TCP or TLS connection |
+//! | `tls` | what phones bring to a TLS handshake, and why handshakes failed |
 
 pub mod tcp;
+pub mod tls;
 pub mod udp;

@@ -16,7 +16,8 @@ use bootstorm_emulator::time::Moment;
 use bootstorm_scenarios::load_shape::LoadShape;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 use bootstorm_scenarios::scenario::{
-    self, Discovery, Fleet, Link, RedirectAnswer, Scenario, TimeService, Transport,
+    self, ClientCertificate, Discovery, Fleet, Link, RedirectAnswer, Scenario, TimeService,
+    Transport,
 };
 
 use crate::fleet::ledger::Logged;
@@ -162,6 +163,7 @@ fn boot_once(
             ..Link::default()
         },
         hosts,
+        client_certificate: ClientCertificate::None,
         time: TimeService::default(),
         redirect: RedirectAnswer::Body,
         fleets: vec![fleet],
@@ -230,6 +232,8 @@ fn sample(profile: &Profile) -> Result<(Fleet, Hosts), String> {
         common_for: BTreeMap::new(),
         own: Vec::new(),
         web: Vec::new(),
+        settings_version: String::new(),
+        client_certificate: None,
     };
     Ok(found.cloned().unwrap_or_else(|| (bare(), Hosts::new())))
 }
@@ -334,6 +338,10 @@ fn moves(profile: &Profile, fetch: &Fetch) -> String {
         name(fetch.found),
         name(fetch.missing)
     );
+    if fetch.attempts > 1 {
+        let (times, apart) = (fetch.attempts, fetch.pause.as_secs_f64());
+        let _ = write!(text, " (asked for {times} times, {apart} s apart)");
+    }
     if fetch.unchanged != fetch.found {
         let _ = write!(text, "; unchanged: {}", name(fetch.unchanged));
     }

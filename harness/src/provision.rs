@@ -3,6 +3,7 @@
 mod accounts;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use bootstorm_scenarios::scenario::{AuthScheme, Discovery, Fleet};
 
 use crate::content::{self, ContentFault, Files};
 use crate::reference::ReferenceConfig;
+use crate::reference::certificate::{Authority, CertificateFault, ServerTls};
 use crate::reference::content::{Source, Tree};
 use crate::reference::dhcp::{DhcpConfig, Match, OptionValue, Rule};
 use crate::reference::http::{Realm, RedirectService, Scheme};
@@ -65,6 +67,30 @@ fn planted(files: Files) -> Tree {
         debug_assert!(planted.is_ok());
     }
     tree
+}
+
+/// What the HTTPS server of a plan shows and asks for: a certificate for the address and every
+/// host name of the run.
+///
+/// # Errors
+/// `Make` for a host name that cannot be in a certificate.
+pub fn server_tls(
+    plan: &Plan,
+    authority: &Authority,
+    factory: &Authority,
+) -> Result<ServerTls, CertificateFault> {
+    let mut names = vec![plan.server.to_string()];
+    names.extend(plan.hosts().into_keys());
+    let tls = authority.server(&names)?;
+    tls.wanting(plan.scenario.client_certificate, factory)
+}
+
+/// The factory authority of a run: the one kept in a directory, or a new one.
+///
+/// # Errors
+/// As `Authority::kept_in` and `Authority::factory`.
+pub fn factory(directory: Option<&Path>) -> Result<Authority, CertificateFault> {
+    directory.map_or_else(Authority::factory, Authority::kept_in)
 }
 
 /// A reference server for a plan.

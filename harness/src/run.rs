@@ -21,7 +21,7 @@ use crate::attach::loopback::{
 };
 use crate::attach::memory::Simulation;
 use crate::attach::sip::SipPort;
-use crate::drive::tcp::tls_client;
+use crate::drive::tls::Trust;
 use crate::fleet::progress::Progress;
 use crate::fleet::shard::{Shard, ShardResult};
 use crate::fleet::steps::{Meeting, StepCount};
@@ -136,10 +136,10 @@ pub fn simulate(
 pub fn loopback(
     plan: &Arc<Plan>,
     subject: &Subject,
-    trusted_pem: &[u8],
+    trust: &Arc<Trust>,
     orders: &Orders,
 ) -> Result<Ended, RunFault> {
-    boot_on_loopback(plan, subject, trusted_pem, orders, None)
+    boot_on_loopback(plan, subject, trust, orders, None)
 }
 
 /// Boots the plan's phones on the loopback network against a subject, whose SIP server, ours,
@@ -150,22 +150,22 @@ pub fn loopback(
 pub fn loopback_with_steps(
     plan: &Arc<Plan>,
     subject: &Subject,
-    trusted_pem: &[u8],
+    trust: &Arc<Trust>,
     orders: &Orders,
     courier: &Courier,
 ) -> Result<Ended, RunFault> {
-    boot_on_loopback(plan, subject, trusted_pem, orders, Some(courier))
+    boot_on_loopback(plan, subject, trust, orders, Some(courier))
 }
 
 fn boot_on_loopback(
     plan: &Arc<Plan>,
     subject: &Subject,
-    trusted_pem: &[u8],
+    trust: &Arc<Trust>,
     orders: &Orders,
     courier: Option<&Courier>,
 ) -> Result<Ended, RunFault> {
     let count = orders.shards.clamp(1, SHARDS_MAX);
-    let (sip, mut setups) = setups(plan, subject, trusted_pem, orders, count)?;
+    let (sip, mut setups) = setups(plan, subject, trust, orders, count)?;
     for setup in &mut setups {
         setup.courier = courier.cloned();
     }
@@ -189,6 +189,7 @@ fn boot_on_loopback(
     losses.dropped += sip.close();
     let mut facts = facts(plan, orders, "loopback", began.elapsed());
     tell_loopback(&mut facts, subject, losses, count);
+    facts.notes.extend(trust.notes());
     close(plan, orders, facts, results)
 }
 
@@ -196,15 +197,13 @@ fn boot_on_loopback(
 fn setups(
     plan: &Plan,
     subject: &Subject,
-    trusted_pem: &[u8],
+    trust: &Arc<Trust>,
     orders: &Orders,
     count: u32,
 ) -> Result<(SipPort, Vec<Setup>), RunFault> {
     let opened: io::Result<Vec<_>> = (0..count).map(|_| Sockets::open()).collect();
     let opened = opened.map_err(system("open the sockets of a shard"))?;
     let (sip, heard) = SipPort::open(0, opened.len()).map_err(system("open the SIP port"))?;
-    let tls = tls_client(trusted_pem, true).map_err(system("read the trusted certificates"))?;
-    let tls_trusting = tls_client(&[], false).map_err(system("set TLS up"))?;
     let began = Instant::now();
     let meeting = Meeting::new(count, &plan.scenario.steps);
     let shards = opened.into_iter().zip(heard).zip(0_u32..);
@@ -215,8 +214,7 @@ fn setups(
         began,
         deadline: plan.scenario.deadline,
         stop: Arc::clone(&orders.stop),
-        tls: Arc::clone(&tls),
-        tls_trusting: Arc::clone(&tls_trusting),
+        trust: Arc::clone(trust),
         sip: sip_end,
         courier: None,
         meeting: Arc::clone(&meeting),

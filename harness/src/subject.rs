@@ -45,6 +45,10 @@ pub struct Given {
     pub http: bool,
     /// HTTPS
     pub https: bool,
+    /// SNTP
+    pub ntp: bool,
+    /// SIP and PnP over UDP
+    pub sip: bool,
 }
 
 impl Subject {
@@ -131,8 +135,8 @@ impl Subject {
             ("http", self.http, self.given.http),
             ("https", self.https, self.given.https),
             ("sip over tcp", self.sip_tcp, false),
-            ("pnp", pnp, false),
-            ("ntp", self.ntp, false),
+            ("pnp", pnp, self.given.sip),
+            ("ntp", self.ntp, self.given.ntp),
         ];
         all.into_iter()
             .filter_map(|(name, at, given)| Some((name, at?, given)))

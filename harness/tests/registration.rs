@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bootstorm::drive::tls::Trust;
 use bootstorm::fleet::progress::Progress;
 use bootstorm::provision::{self, LOOPBACK_POOL, SIMULATED_POOL, SIMULATED_SERVER};
 use bootstorm::reference::adapter::{Adapter, Bind, Running};
@@ -125,7 +126,7 @@ fn a_fleet_registers_over_udp_and_tcp_in_memory() {
 fn a_fleet_registers_over_udp_and_tcp_on_loopback() {
     let plan = plan(&scenario(PHONES, "tcp", "s"), std::net::Ipv4Addr::LOCALHOST);
     let (running, subject) = serve(&plan);
-    let ended = run::loopback(&plan, &subject, &[], &orders()).unwrap();
+    let ended = run::loopback(&plan, &subject, &Trust::nobody().unwrap(), &orders()).unwrap();
     assert_eq!(provisioned(&ended), PHONES);
     let counters = Arc::clone(running.counters());
     running.stop().unwrap();
@@ -194,7 +195,7 @@ fn five_thousand_registered_phones_hold_no_descriptors() {
         transcript: false,
         ..orders()
     };
-    let ended = run::loopback(&plan, &subject, &[], &orders).unwrap();
+    let ended = run::loopback(&plan, &subject, &Trust::nobody().unwrap(), &orders).unwrap();
     over.store(true, Ordering::Relaxed);
     let most = watch.join().unwrap();
     let counters = Arc::clone(running.counters());

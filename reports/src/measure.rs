@@ -14,17 +14,22 @@ pub const SETTLED: &str = "settled";
 
 /// The fixed steps that come before the fetches of a walk, and those that come after, in the order
 /// in which a boot meets them. `SETTLED` is the row after all.
-const BEFORE: [StepId; 6] = [
+const BEFORE: [StepId; 8] = [
     StepId::DISCOVER,
     StepId::REQUEST,
     StepId::RENEW,
+    StepId::CLOCK,
     StepId::SUBSCRIBE,
     StepId::NOTIFY,
+    StepId::REDIRECT,
     StepId::GIVEN,
 ];
-const AFTER: [StepId; 4] = [
+const AFTER: [StepId; 7] = [
+    StepId::UPDATES,
+    StepId::LINKED,
     StepId::INCLUDE,
     StepId::RESOURCE,
+    StepId::CERTIFICATE,
     StepId::FIRMWARE,
     StepId::REGISTER,
 ];

@@ -209,8 +209,8 @@ mod tests {
 
     use super::*;
 
-    const BOOT: StepId = StepId(10);
-    const CFG: StepId = StepId(11);
+    const BOOT: StepId = StepId(StepId::FIRST_FETCH);
+    const CFG: StepId = StepId(StepId::FIRST_FETCH + 1);
 
     fn steps() -> Vec<Step> {
         let labels = [
@@ -224,6 +224,12 @@ mod tests {
             "resource",
             "firmware",
             "settled",
+            "SNTP",
+            "redirect service",
+            "REGISTER",
+            "updates",
+            "linked file",
+            "certificate",
             "<mac>.boot",
             "<mac>.cfg",
         ];

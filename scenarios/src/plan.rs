@@ -310,6 +310,15 @@ impl Plan {
         Some(image.path.text(&self.vars(phone)))
     }
 
+    /// The common name of a phone's factory certificate, where it has one: the fleet's, else the
+    /// profile's.
+    #[must_use]
+    pub fn certificate_name(&self, phone: &PhonePlan) -> Option<String> {
+        let given = self.fleet(phone)?.client_certificate.as_ref();
+        let name = given.or(self.profile(phone)?.http.client_certificate.as_ref())?;
+        Some(name.text(&self.vars(phone)))
+    }
+
     /// The settings of a fleet's common file.
     #[must_use]
     pub fn fleet_settings(&self, phone: &PhonePlan) -> Vec<(String, String)> {
@@ -353,7 +362,19 @@ impl Plan {
             .fleet(phone)
             .map_or_else(Vec::new, |fleet| fleet.own.clone());
         settings.extend(self.firmware_template(phone));
+        settings.extend(self.version_template(phone));
         settings
+    }
+
+    /// The setting in which phones keep the version of their settings (GIG-37), where the layout
+    /// gives one. No file holds it.
+    fn version_template(&self, phone: &PhonePlan) -> Option<(String, Template)> {
+        let (fleet, profile) = (self.fleet(phone)?, self.profile(phone)?);
+        let mut files = profile.content.iter();
+        files.find(|file| file.layout == fleet.layout && file.gives_settings_version())?;
+        let spec = profile.params.get(Param::SettingsVersion as usize)?;
+        let version = Template::parse(&fleet.settings_version).ok()?;
+        Some((spec.keys.first()?.clone(), version))
     }
 
     /// The setting that names the firmware's URL, where the fleet has new firmware.

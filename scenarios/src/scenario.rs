@@ -34,6 +34,8 @@ pub struct Scenario {
     pub link: Link,
     /// Extra host names of the run, with the address of the subject where none is given.
     pub hosts: BTreeMap<String, Option<std::net::Ipv4Addr>>,
+    /// What the HTTPS server wants of phones.
+    pub client_certificate: ClientCertificate,
     /// How the time server behaves.
     pub time: TimeService,
     /// How the redirect service answers.
@@ -125,6 +127,24 @@ pub struct Fleet {
     pub own: Vec<(String, Template)>,
     /// Fields of the web page that differ from the profile's defaults.
     pub web: Vec<(Param, String)>,
+    /// The version of their settings, where documents give one (GIG-22): phones that hold this
+    /// version leave them alone.
+    pub settings_version: String,
+    /// The common name of the factory certificates, in place of the profile's.
+    pub client_certificate: Option<Template>,
+}
+
+/// What an HTTPS server wants of its clients. A certificate that it gets must be one of the
+/// factory's, whether it was required or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientCertificate {
+    /// It asks for none.
+    #[default]
+    None,
+    /// It asks for one and serves those who have none.
+    Request,
+    /// It refuses those who have none.
+    Require,
 }
 
 /// What the HTTP server asks of a fleet, and what its phones have to show.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bootstorm::drive::tls::Trust;
 use bootstorm::provision::{LOOPBACK_POOL, SIMULATED_POOL, SIMULATED_SERVER};
 use bootstorm::reference::Reference;
 use bootstorm::reference::adapter::{Adapter, Bind};
@@ -112,7 +113,8 @@ fn loopback(arguments: &Arguments) -> Result<Measured, Box<dyn Error>> {
         ..Subject::at(plan.server)
     };
     let (began, processor) = (Instant::now(), processor_time()?);
-    let ended = run::loopback(&plan, &subject, &[], &orders(arguments.shards))?;
+    let trust = Trust::nobody()?;
+    let ended = run::loopback(&plan, &subject, &trust, &orders(arguments.shards))?;
     let measured = Measured {
         ended,
         wall: began.elapsed(),

@@ -17,6 +17,7 @@ mod write;
 
 use std::borrow::Cow;
 
+use super::LineFaults;
 use crate::event::{Limit, SectionFault};
 use crate::limits::{LINKS_MAX, OPERATIONS_MAX, SECTIONS_MAX};
 use crate::profile::sections::Version;
@@ -106,6 +107,9 @@ pub struct Outcome {
     pub tree: Tree,
     /// What is to be told, in order.
     pub notes: Vec<Note>,
+    /// Lines of the document with elements and attributes that the model does not know, which were
+    /// left out of sections that were stored or refused (AUE-55).
+    pub dropped: LineFaults,
 }
 
 /// Something to be told.

@@ -52,11 +52,7 @@ impl Life {
         if enabled && let Some(at) = turn.run_after(period) {
             self.schedule.period = Some(at);
         }
-        if enabled {
-            self.arm_timetable(turn);
-        } else {
-            self.schedule.timetable = None;
-        }
+        self.keep_timetable(turn, enabled);
         self.enter(Stage::Idle);
         let waiting = match (self.in_call, self.schedule.postponed) {
             (false, Some((_, trigger))) => Some(trigger),
@@ -69,6 +65,14 @@ impl Life {
             self.registrations.renew(turn, &self.flash);
             self.settling = true;
             self.rest(turn);
+        }
+    }
+
+    fn keep_timetable(&mut self, turn: &mut Turn<'_>, enabled: bool) {
+        if enabled {
+            self.arm_timetable(turn);
+        } else {
+            self.schedule.timetable = None;
         }
     }
 
@@ -224,8 +228,16 @@ impl Life {
             flash: &mut self.flash,
             profile_index: self.profile,
         };
-        if !turn.address.is_unspecified() {
-            take::restore(turn, &mut holder, bytes);
+        if turn.address.is_unspecified() {
+            return;
+        }
+        take::restore(turn, &mut holder, bytes);
+        // A run ends with this in any case.
+        if self.stage.name() == StageName::Idle {
+            let enabled = params::is_on(turn, &self.flash, Param::ProvisionEnable);
+            self.keep_timetable(turn, enabled);
+            self.registrations.renew(turn, &self.flash);
+            self.settling |= self.registrations.is_pending();
         }
     }
 

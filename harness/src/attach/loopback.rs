@@ -14,17 +14,18 @@ use bootstorm_emulator::phone::io::{Channel, ConnectionFault, Input};
 use bootstorm_emulator::time::Moment;
 use bootstorm_emulator::wire::dhcp;
 use rustc_hash::FxHashMap;
-use rustls::ClientConfig;
 use socket2::Socket;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
 use super::sip::Heard;
-use crate::drive::tcp::{self, Call, Told, WRITES_MAX};
+use crate::drive::tcp::{self, Call, Secure, Told, WRITES_MAX};
+use crate::drive::tls::Trust;
 use crate::drive::udp::{self, Received, SharedSocket};
-use crate::fleet::shard::{End, Network, Opening, Sender, Shard};
+use crate::fleet::shard::{End, Network, Opening, Sender, Shard, Tls};
 use crate::fleet::steps::Meeting;
 use crate::reference::adapter::Courier;
+use crate::reference::certificate::CertificateFault;
 use crate::reference::notify::Batch;
 use crate::subject::Subject;
 
@@ -65,10 +66,8 @@ pub struct Setup {
     pub deadline: Duration,
     /// Raised when the user ends the run.
     pub stop: Arc<AtomicBool>,
-    /// For phones that verify certificates.
-    pub tls: Arc<ClientConfig>,
-    /// For phones that do not.
-    pub tls_trusting: Arc<ClientConfig>,
+    /// How phones do TLS.
+    pub trust: Arc<Trust>,
     /// The run's SIP port, shared by all shards: to send from, and what arrives there.
     pub sip: Heard,
     /// Takes the orders of the scenario's steps to the subject's SIP server; without one they
@@ -127,8 +126,7 @@ struct Wire {
     subject: Subject,
     relay: Ipv4Addr,
     began: Instant,
-    tls: Arc<ClientConfig>,
-    tls_trusting: Arc<ClientConfig>,
+    trust: Arc<Trust>,
     dhcp: Rc<SharedSocket>,
     pnp: Rc<SharedSocket>,
     sip: Arc<Socket>,
@@ -211,8 +209,7 @@ fn start(shard: Shard, setup: Setup) -> io::Result<(Rc<RefCell<World>>, Rc<Notif
         subject: setup.subject,
         relay: setup.relay,
         began: setup.began,
-        tls: setup.tls,
-        tls_trusting: setup.tls_trusting,
+        trust: setup.trust,
         dhcp: Rc::new(SharedSocket::new(sockets.dhcp)?),
         pnp: Rc::new(SharedSocket::new(sockets.pnp)?),
         sip: setup.sip.socket,
@@ -356,6 +353,15 @@ impl Wire {
         last.wrapping_sub(u16::try_from(back).unwrap_or(0))
     }
 
+    /// TLS as a phone does it.
+    fn secure(&self, tls: Tls<'_>) -> Result<Secure, CertificateFault> {
+        Ok(Secure {
+            client: self.trust.client(tls.verify, tls.certificate)?,
+            name: tls.name.to_owned(),
+            trust: Arc::clone(&self.trust),
+        })
+    }
+
     /// Has check-sync sent.
     fn order(&mut self, batch: Arc<Batch>) {
         let carried = self
@@ -428,14 +434,10 @@ impl Network for Wire {
             spawn_local(async move { tell(Told::Failed(ConnectionFault::Local)) });
             return;
         }
-        let tls = tls.map(|tls| {
-            let config = if tls.verify {
-                &self.tls
-            } else {
-                &self.tls_trusting
-            };
-            (Arc::clone(config), tls.name.to_owned())
-        });
+        let Ok(tls) = tls.map(|tls| self.secure(tls)).transpose() else {
+            spawn_local(async move { tell(Told::Failed(ConnectionFault::Local)) });
+            return;
+        };
         let call = Call { from, to, tls };
         spawn_local(tcp::run(call, Arc::clone(permits), commands, tell));
     }

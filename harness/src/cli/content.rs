@@ -5,6 +5,7 @@ use std::path::{Component, Path};
 
 use super::{ContentArguments, Exit, Shared, Trouble, load, print};
 use crate::content;
+use crate::provision;
 
 /// Writes the files that a scenario's phones need.
 pub(super) fn content(shared: &Shared, arguments: &ContentArguments) -> Result<Exit, Trouble> {
@@ -19,6 +20,9 @@ pub(super) fn content(shared: &Shared, arguments: &ContentArguments) -> Result<E
     for (path, content) in &files {
         bytes += content.len();
         write(&arguments.out, path, content)?;
+    }
+    if let Some(directory) = &arguments.factory_ca {
+        provision::factory(Some(directory)).map_err(Trouble::own)?;
     }
     if !shared.quiet {
         let (count, out) = (files.len(), arguments.out.display());

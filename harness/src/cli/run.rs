@@ -9,7 +9,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bootstorm_emulator::profile::set::ProfileSet;
-use bootstorm_emulator::url::{Scheme, Url};
 use bootstorm_reports::json;
 use bootstorm_reports::report::Report;
 use bootstorm_reports::text::{self, Style};
@@ -17,7 +16,9 @@ use bootstorm_reports::verdict::Class;
 use bootstorm_scenarios::plan::Plan;
 
 use super::live::{Live, catch_interrupt};
-use super::{Attachment, Exit, RunArguments, Shared, SubjectUrl, TftpServer, Trouble, load, print};
+use super::subject::Endpoint;
+use super::{Attachment, Exit, RunArguments, Shared, TftpServer, Trouble, load, print};
+use crate::drive::tls::Trust;
 use crate::fleet::progress::Progress;
 use crate::provision::{self, LOOPBACK_POOL, SIMULATED_POOL, SIMULATED_SERVER};
 use crate::reference::Reference;
@@ -154,6 +155,10 @@ fn repeat(shared: &Shared, arguments: &RunArguments, plan: &Plan) -> String {
     if let Some(file) = &arguments.ca {
         words.push(format!("--ca {}", quoted(&file.display().to_string())));
     }
+    if let Some(directory) = &arguments.factory_ca {
+        let directory = quoted(&directory.display().to_string());
+        words.push(format!("--factory-ca {directory}"));
+    }
     if let Some(seconds) = arguments.deadline {
         words.push(format!("--deadline {seconds}"));
     }
@@ -211,9 +216,10 @@ fn announce(shared: &Shared, arguments: &RunArguments, plan: &Plan) {
 
 /// What was given to a run, read before anything is begun with it.
 struct Given {
-    subjects: Vec<SubjectUrl>,
+    subjects: Vec<Endpoint>,
     source: Source,
     authorities: Vec<u8>,
+    factory: Authority,
 }
 
 impl Given {
@@ -223,7 +229,7 @@ impl Given {
                 "a simulated network reaches no real server (leave --subject or --attach out)",
             ));
         }
-        let subjects = arguments.subject.iter().map(|text| parse(text));
+        let subjects = arguments.subject.iter().map(|text| Endpoint::parse(text));
         Ok(Self {
             subjects: subjects.collect::<Result<_, _>>()?,
             source: source(arguments, plan)?,
@@ -231,6 +237,7 @@ impl Given {
                 Some(path) => load::read(path)?.into_bytes(),
                 None => Vec::new(),
             },
+            factory: provision::factory(arguments.factory_ca.as_deref()).map_err(Trouble::own)?,
         })
     }
 }
@@ -260,29 +267,16 @@ fn on_loopback(
     plan: &Arc<Plan>,
     orders: &Orders,
 ) -> Result<Ended, Trouble> {
-    let (built_in, mut subject) = start(arguments, given.source, plan)?;
+    let (built_in, mut subject) = start(arguments, given.source, plan, &given.factory)?;
     for endpoint in given.subjects {
-        match endpoint.scheme {
-            Scheme::Tftp => {
-                subject.tftp = Some(endpoint.address);
-                subject.given.tftp = true;
-            }
-            Scheme::Http => {
-                subject.http = Some(endpoint.address);
-                subject.given.http = true;
-            }
-            Scheme::Https => {
-                subject.https = Some(endpoint.address);
-                subject.given.https = true;
-            }
-            // Refused when it was read.
-            Scheme::Ftp => {}
-        }
+        endpoint.take_place(&mut subject);
     }
     let mut trusted = built_in.authority_pem.clone().into_bytes();
     trusted.extend(given.authorities);
+    let trust = Trust::new(&trusted, given.factory);
+    let trust = trust.map_err(|fault| Trouble::usage(format!("failed to read --ca: {fault}")))?;
     let courier = built_in.running.courier();
-    let ended = run::loopback_with_steps(plan, &subject, &trusted, orders, &courier);
+    let ended = run::loopback_with_steps(plan, &subject, &Arc::new(trust), orders, &courier);
     let ended = ended.map_err(Trouble::own)?;
     if built_in.running.stop().is_err() {
         return Err(Trouble::own(
@@ -297,11 +291,10 @@ fn start(
     arguments: &RunArguments,
     source: Source,
     plan: &Arc<Plan>,
+    factory: &Authority,
 ) -> Result<(BuiltIn, Subject), Trouble> {
     let authority = Authority::new().map_err(Trouble::own)?;
-    let mut names = vec![plan.server.to_string()];
-    names.extend(plan.hosts().into_keys());
-    let tls = authority.server(&names).map_err(Trouble::own)?;
+    let tls = provision::server_tls(plan, &authority, factory).map_err(Trouble::own)?;
     let bind = Bind {
         dhcp_port: Some(0),
         tftp_port: Some(0),
@@ -346,46 +339,6 @@ fn start(
         },
         subject,
     ))
-}
-
-/// Reads an endpoint of `--subject`.
-fn parse(text: &str) -> Result<SubjectUrl, Trouble> {
-    let wrong = |why: &str| Trouble::usage(format!("--subject {text}: {why}"));
-    if !text.contains("://") {
-        return Err(wrong(
-            "expected tftp://, http:// or https:// with address and port",
-        ));
-    }
-    let url = Url::parse(text, Scheme::Tftp).map_err(|fault| wrong(&fault.to_string()))?;
-    let host = if url.host == "localhost" {
-        "127.0.0.1"
-    } else {
-        &url.host
-    };
-    let address: Ipv4Addr = host
-        .parse()
-        .map_err(|_| wrong("expected an IPv4 address, for example 127.0.0.1"))?;
-    if !address.is_loopback() {
-        return Err(wrong("the loopback attachment reaches only 127.0.0.0/8"));
-    }
-    if url.path != "/" {
-        return Err(wrong(
-            "expected no path: directories belong to a fleet's root",
-        ));
-    }
-    if url.scheme == Scheme::Ftp {
-        return Err(wrong("no phone of this release speaks ftp yet"));
-    }
-    if url.scheme == Scheme::Tftp && address != Ipv4Addr::LOCALHOST {
-        // Each transfer is answered from another port, and a phone takes answers only from the
-        // address that it asked (RFC 1350 §4).
-        return Err(wrong("a TFTP server must be at 127.0.0.1"));
-    }
-    let port = url.port.unwrap_or(url.scheme.port());
-    Ok(SubjectUrl {
-        scheme: url.scheme,
-        address: SocketAddrV4::new(address, port),
-    })
 }
 
 /// Writes the report where it was asked for, prints it, and says how the run ended.

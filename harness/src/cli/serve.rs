@@ -39,9 +39,8 @@ pub(super) fn serve(shared: &Shared, arguments: &ServeArguments) -> Result<Exit,
         let failed = |fault| Trouble::own(format!("failed to write {}: {fault}", path.display()));
         fs::write(path, authority.pem()).map_err(failed)?;
     }
-    let mut names = vec![arguments.address.to_string()];
-    names.extend(plan.hosts().into_keys());
-    let tls = authority.server(&names).map_err(Trouble::own)?;
+    let factory = provision::factory(arguments.factory_ca.as_deref()).map_err(Trouble::own)?;
+    let tls = provision::server_tls(&plan, &authority, &factory).map_err(Trouble::own)?;
     let independent = match arguments.tftp_server {
         TftpServer::Own => None,
         TftpServer::AsyncTftp => {

@@ -6,19 +6,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bootstorm_emulator::phone::io::ConnectionFault;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsConnector;
+
+use super::tls::Trust;
 
 /// Requests of a phone that wait for being written: it has one under way at a time.
 pub const WRITES_MAX: usize = 8;
 /// How long connecting and the TLS handshake may take; the phone's own timer is shorter.
 const CONNECT_MAX: Duration = Duration::from_secs(60);
 const READ_BYTES: usize = 16 << 10;
+/// How long a peer's alert is waited for on a connection that is broken for writing.
+const LAST_WORD_MAX: Duration = Duration::from_millis(100);
 
 /// What a connection tells its phone.
 #[derive(Debug, Clone, Copy)]
@@ -40,37 +43,19 @@ pub struct Call {
     pub from: Ipv4Addr,
     /// Where to.
     pub to: SocketAddrV4,
-    /// With TLS: how, and the name to verify.
-    pub tls: Option<(Arc<ClientConfig>, String)>,
+    /// With TLS: how.
+    pub tls: Option<Secure>,
 }
 
-/// A TLS client that trusts these PEM certificates, or (when the vendor's phones do not verify)
-/// any certificate. Sessions are never resumed, so that phones share none.
-///
-/// # Errors
-/// A PEM text without a certificate that can be read.
-pub fn tls_client(trusted_pem: &[u8], verify: bool) -> io::Result<Arc<ClientConfig>> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?;
-    let mut config = if verify {
-        let mut roots = RootCertStore::empty();
-        for certificate in rustls::pki_types::CertificateDer::pem_slice_iter(trusted_pem) {
-            roots
-                .add(certificate.map_err(io::Error::other)?)
-                .map_err(io::Error::other)?;
-        }
-        builder.with_root_certificates(roots).with_no_client_auth()
-    } else {
-        let trusting = Arc::new(trusting::Trusting(provider));
-        builder
-            .dangerous()
-            .with_custom_certificate_verifier(trusting)
-            .with_no_client_auth()
-    };
-    config.resumption = rustls::client::Resumption::disabled();
-    Ok(Arc::new(config))
+/// TLS on a connection.
+#[derive(Debug)]
+pub struct Secure {
+    /// The phone's client.
+    pub client: Arc<ClientConfig>,
+    /// The server's name, to be verified.
+    pub name: String,
+    /// Where failures are counted.
+    pub trust: Arc<Trust>,
 }
 
 /// Makes the connection, writes what comes, tells what happens. Ends when the peer closes, when
@@ -92,8 +77,8 @@ pub async fn run(
         made = made => made,
     };
     match result {
-        Ok(Connected::Plain(stream)) => carry(stream, writes, tell).await,
-        Ok(Connected::Tls(stream)) => carry(*stream, writes, tell).await,
+        Ok(Connected::Plain(stream)) => carry(&call, stream, writes, tell).await,
+        Ok(Connected::Tls(stream)) => carry(&call, *stream, writes, tell).await,
         Err(fault) => tell(Told::Failed(fault)),
     }
 }
@@ -111,18 +96,13 @@ async fn hung_up(writes: &mut mpsc::Receiver<Vec<u8>>) {
 
 async fn connect(call: &Call) -> Result<Connected, ConnectionFault> {
     let stream = open(call).await.map_err(|error| fault_of(&error))?;
-    let Some((config, name)) = &call.tls else {
+    let Some(secure) = &call.tls else {
         return Ok(Connected::Plain(stream));
     };
-    let name = ServerName::try_from(name.clone()).map_err(|_| ConnectionFault::Tls)?;
-    let connector = TlsConnector::from(Arc::clone(config));
-    let stream = connector
-        .connect(name, stream)
-        .await
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => ConnectionFault::Tls,
-            _ => fault_of(&error),
-        })?;
+    let name = ServerName::try_from(secure.name.clone()).map_err(|_| ConnectionFault::Tls)?;
+    let connector = TlsConnector::from(Arc::clone(&secure.client));
+    let stream = connector.connect(name, stream).await;
+    let stream = stream.map_err(|error| call.fault_of(&error))?;
     Ok(Connected::Tls(Box::new(stream)))
 }
 
@@ -137,6 +117,7 @@ async fn open(call: &Call) -> io::Result<TcpStream> {
 }
 
 async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
+    call: &Call,
     mut stream: S,
     mut writes: mpsc::Receiver<Vec<u8>>,
     tell: impl Fn(Told<'_>),
@@ -156,7 +137,8 @@ async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
                     stream.flush().await
                 };
                 if let Err(error) = written.await {
-                    return tell(Told::Failed(fault_of(&error)));
+                    let fault = last_word(call, &mut stream, &error).await;
+                    return tell(Told::Failed(fault));
                 }
             }
             read = stream.read(&mut buffer) => match read {
@@ -167,8 +149,36 @@ async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return tell(Told::Closed);
                 }
-                Err(error) => return tell(Told::Failed(fault_of(&error))),
+                Err(error) => return tell(Told::Failed(call.fault_of(&error))),
             }
+        }
+    }
+}
+
+/// What a connection failed of that can no longer be written on. In TLS 1.3 a server judges the
+/// client's certificate when the client already sends, and its alert may wait to be read.
+async fn last_word<S: AsyncRead + Unpin>(
+    call: &Call,
+    stream: &mut S,
+    error: &io::Error,
+) -> ConnectionFault {
+    if call.tls.is_some() {
+        let mut byte = [0];
+        let read = tokio::time::timeout(LAST_WORD_MAX, stream.read(&mut byte)).await;
+        if let Ok(Err(last)) = read {
+            return call.fault_of(&last);
+        }
+    }
+    call.fault_of(error)
+}
+
+impl Call {
+    fn fault_of(&self, error: &io::Error) -> ConnectionFault {
+        let of_tls = self.tls.as_ref().is_some_and(|tls| tls.trust.note(error));
+        if of_tls {
+            ConnectionFault::Tls
+        } else {
+            fault_of(error)
         }
     }
 }
@@ -185,55 +195,5 @@ fn fault_of(error: &io::Error) -> ConnectionFault {
         io::ErrorKind::TimedOut => ConnectionFault::TimedOut,
         io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable => ConnectionFault::Local,
         _ => ConnectionFault::Reset,
-    }
-}
-
-/// For vendors whose phones do not look at the server's certificate; reports say so.
-mod trusting {
-    use std::sync::Arc;
-
-    use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-    use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-    use rustls::{DigitallySignedStruct, Error, SignatureScheme};
-
-    #[derive(Debug)]
-    pub(super) struct Trusting(pub(super) Arc<CryptoProvider>);
-
-    impl ServerCertVerifier for Trusting {
-        fn verify_server_cert(
-            &self,
-            _end_entity: &CertificateDer<'_>,
-            _intermediates: &[CertificateDer<'_>],
-            _server_name: &ServerName<'_>,
-            _ocsp_response: &[u8],
-            _now: UnixTime,
-        ) -> Result<ServerCertVerified, Error> {
-            Ok(ServerCertVerified::assertion())
-        }
-
-        fn verify_tls12_signature(
-            &self,
-            message: &[u8],
-            cert: &CertificateDer<'_>,
-            dss: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            let schemes = &self.0.signature_verification_algorithms;
-            verify_tls12_signature(message, cert, dss, schemes)
-        }
-
-        fn verify_tls13_signature(
-            &self,
-            message: &[u8],
-            cert: &CertificateDer<'_>,
-            dss: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            let schemes = &self.0.signature_verification_algorithms;
-            verify_tls13_signature(message, cert, dss, schemes)
-        }
-
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            self.0.signature_verification_algorithms.supported_schemes()
-        }
     }
 }

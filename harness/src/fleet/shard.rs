@@ -76,6 +76,8 @@ pub struct Tls<'a> {
     pub name: &'a str,
     /// Whether the phone looks at the server's certificate.
     pub verify: bool,
+    /// The common name of the phone's factory certificate, where it has one.
+    pub certificate: Option<&'a str>,
 }
 
 /// The phones of one shard.
@@ -357,14 +359,10 @@ impl Shard {
                         slot,
                         connection: *connection,
                     };
+                    let planned = &self.planned[place];
                     let name = tls.as_ref().map(|name| self.out.slice(name));
-                    let name = name.and_then(|name| std::str::from_utf8(name).ok());
-                    let profile = self
-                        .shelf
-                        .profiles
-                        .get(usize::from(self.planned[place].profile));
-                    let verify = profile.is_none_or(|profile| profile.http.verify_certificate);
-                    let tls = name.map(|name| Tls { name, verify });
+                    let certificate = name.and_then(|_| self.plan.certificate_name(planned));
+                    let tls = name.and_then(|name| self.tls(planned, name, certificate.as_deref()));
                     network.open(
                         now,
                         Opening {
@@ -404,6 +402,21 @@ impl Shard {
             }
         }
         self.out.effects = effects;
+    }
+
+    /// How a phone does TLS with a server of this name.
+    fn tls<'a>(
+        &self,
+        planned: &PhonePlan,
+        name: &'a [u8],
+        certificate: Option<&'a str>,
+    ) -> Option<Tls<'a>> {
+        let profile = self.shelf.profiles.get(usize::from(planned.profile));
+        Some(Tls {
+            name: std::str::from_utf8(name).ok()?,
+            verify: profile.is_none_or(|profile| profile.http.verify_certificate),
+            certificate,
+        })
     }
 
     /// True when every phone has been switched on and is at rest, and every step was taken.

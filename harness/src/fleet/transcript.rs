@@ -211,6 +211,13 @@ impl Teller<'_> {
             EventKind::FirmwareRefused { fault } => {
                 format!("firmware refused: {}", words::fault_text(fault))
             }
+            _ => self.tell_part(kind),
+        }
+    }
+
+    /// What became of documents within a family: guards, certificates, sections, operations.
+    fn tell_part(&self, kind: &EventKind) -> String {
+        match *kind {
             EventKind::DocumentSkipped { file, fault } => {
                 format!("skipped {}: {}", self.file(file), words::fault_text(fault))
             }

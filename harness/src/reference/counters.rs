@@ -77,6 +77,11 @@ pub enum Counter {
     HttpConnectionDropped,
     /// Connections ended by a TLS handshake that failed or took too long.
     HttpsHandshakeFailed,
+    /// Handshakes among them that failed for want of a client certificate.
+    HttpsNoClientCertificate,
+    /// Handshakes among them that failed because of a client certificate of another factory, or one
+    /// that has expired.
+    HttpsClientCertificateRefused,
     /// Connections ended by an unreadable head.
     HttpMalformed,
     /// SUBSCRIBEs that were understood.
@@ -150,7 +155,7 @@ pub enum Counter {
 }
 
 /// Every counter with its name, in the order of their declaration.
-pub const COUNTERS: [(Counter, &str); 71] = [
+pub const COUNTERS: [(Counter, &str); 73] = [
     (Counter::DhcpDiscover, "dhcp_discover"),
     (Counter::DhcpRequest, "dhcp_request"),
     (Counter::DhcpRelease, "dhcp_release"),
@@ -187,6 +192,14 @@ pub const COUNTERS: [(Counter, &str); 71] = [
     (Counter::HttpConnection, "http_connection"),
     (Counter::HttpConnectionDropped, "http_connection_dropped"),
     (Counter::HttpsHandshakeFailed, "https_handshake_failed"),
+    (
+        Counter::HttpsNoClientCertificate,
+        "https_no_client_certificate",
+    ),
+    (
+        Counter::HttpsClientCertificateRefused,
+        "https_client_certificate_refused",
+    ),
     (Counter::HttpMalformed, "http_malformed"),
     (Counter::PnpSubscribe, "pnp_subscribe"),
     (Counter::PnpAccepted, "pnp_accepted"),

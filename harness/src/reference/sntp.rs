@@ -157,11 +157,9 @@ mod tests {
             &bytes,
             &mut replies,
         );
-        let answer = replies.iter().next().map(|(datagram, bytes)| {
-            assert_eq!((datagram.from, datagram.to), (Endpoint::Ntp, PHONE));
-            Packet::decode(bytes).unwrap()
-        });
-        answer
+        let (datagram, bytes) = replies.iter().next()?;
+        assert_eq!((datagram.from, datagram.to), (Endpoint::Ntp, PHONE));
+        Some(Packet::decode(bytes).unwrap())
     }
 
     fn request() -> Packet {

@@ -223,10 +223,20 @@ fn drops_what_it_does_not_know_of_a_newer_section() {
     restore(
         &mut world,
         &section(
-            "<provisioning version=\"9.0.0\" patch=\"true\"><url>x</url>\
+            "<provisioning version=\"9.0.0\" patch=\"true\"><url>x</url>\n\
              <telepathy>on</telepathy></provisioning>",
         ),
     );
+    let ignored = world.kinds().find_map(|kind| match kind {
+        EventKind::LinesIgnored {
+            reason: LineReason::UnknownKey,
+            count,
+            first_line,
+            ..
+        } => Some((count, first_line)),
+        _ => None,
+    });
+    assert_eq!(ignored, Some((1, 2)));
     assert_eq!(stored(&world), ["provisioning"]);
     assert_eq!(held(&world, "provisioning/url"), Some("x"));
     assert_eq!(held(&world, "provisioning/telepathy"), None);

@@ -21,7 +21,7 @@ fn provisioned(number: u32, shared: &mut World) {
 
 // Phones that begin alike and get the same bytes hold the same tree once.
 #[test]
-fn shares_the_tree_of_a_common_document() {
+fn shares_the_tree_of_equal_documents() {
     let mut world = told("").boot();
     let mut trees = Vec::new();
     for _ in 0..4 {

@@ -337,6 +337,26 @@ fn leaves_out_the_run_at_boot_where_it_is_switched_off() {
     assert_eq!(started(&world), [Trigger::Manual]);
 }
 
+// AUE-01, AUE-21: an uploaded timetable counts at once, and an uploaded account is registered.
+#[test]
+fn goes_by_an_upload_at_once() {
+    let mut world = told("").boot();
+    world.forget();
+    restored(
+        &mut world,
+        &provisioning("<execution><time>12:30</time></execution>"),
+    );
+    world.run_seconds(3_600);
+    assert_eq!(started(&world), [Trigger::Timetable]);
+    restored(
+        &mut world,
+        "<users version=\"1.8.9\"><user id=\"1\"><username>100</username>\
+         <registrar>10.0.0.2</registrar><enabled>true</enabled></user></users>",
+    );
+    let register = world.up().last().unwrap();
+    assert!(register.bytes.starts_with(b"REGISTER sip:10.0.0.2 SIP/2.0"));
+}
+
 // AUE-01: there is no web page without an address.
 #[test]
 fn takes_no_upload_before_it_has_an_address() {

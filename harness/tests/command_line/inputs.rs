@@ -31,7 +31,7 @@ firmwre = "x"
 
 const SCENARIO_FAULTS: &str = "\
 bad.toml:2:1: unknown key 'sed' (expected one of deadline_s, fleet, hosts, link, load, name, \
-redirect, seed, step, time, time_scale; did you mean 'seed'?)
+redirect, seed, step, time, time_scale, tls; did you mean 'seed'?)
 bad.toml:3:14: 'time_scale' is a text (expected a number from 0 to 1000)
 bad.toml:4:14: 'deadline_s' is -1 (expected a time in seconds, 0 or more)
 bad.toml:12:10: 'fleet[0].phones' is 0 (expected a whole number from 1 to 16777216)
@@ -40,9 +40,9 @@ dhcp-66-67, dhcp-66-file, redirect, pnp, fixed; did you mean \
 'dhcp'?)
 bad.toml:14:13: 'fleet[0].transport' is 'tfpt' (expected one of tftp, http, https; did you mean \
 'tftp'?)
-bad.toml:16:1: unknown key 'firmwre' (expected one of auth, common, common_for, \
-credentials, firmware, firmware_bytes, layout, name, own, password, phones, profiles, root, \
-source, transport, user, web; did you mean \
+bad.toml:16:1: unknown key 'firmwre' (expected one of auth, client_certificate, common, \
+common_for, credentials, firmware, firmware_bytes, layout, name, own, password, phones, profiles, \
+root, settings_version, source, transport, user, web; did you mean \
 'firmware'?)
 bad.toml:22:28: 'fleet[0].own.account.1.label': unknown variable 'indx'; did you mean 'index'?
 ";

@@ -105,11 +105,11 @@ impl Serving {
 #[test]
 fn content_writes_the_documented_files() {
     let directory = directory();
-    let arguments = ["content", "--out", "files", "--phones", "100"];
+    let arguments = ["content", "--out", "files", "--phones", "200"];
     let said = run(directory.path(), &arguments).expect(0);
     holds(
         &said.out,
-        &["for 100 phones in files", "server found by DHCP: tftp:"],
+        &["for 200 phones in files", "server found by DHCP: tftp:"],
     );
     let files = directory.path().join("files");
     for file in [
@@ -119,6 +119,9 @@ fn content_writes_the_documented_files() {
         "boot files/y000000000000.boot",
         "000b/8200/000b82000050.md5",
         "000b/8200/000b82000050.txt",
+        "maxwell/provisioning.xml",
+        "maxwell/custom/CA.pem",
+        "comfortel-references/references.xml",
     ] {
         assert!(files.join(file).is_file(), "{file}");
     }

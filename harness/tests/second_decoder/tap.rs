@@ -57,6 +57,7 @@ pub(crate) fn boot(plan: &Arc<Plan>) -> Vec<u8> {
     let mut shelf = Shelf::new(plan.profiles.clone());
     shelf.time_scale = plan.scenario.time_scale;
     shelf.ports = PORTS;
+    shelf.hosts = plan.hosts().into_iter().collect();
     let progress = Arc::<Progress>::default();
     let mut shard = Shard::new(Arc::clone(plan), shelf, 0..plan.phones(), progress, false);
     let mut wire = Wire {
@@ -186,6 +187,7 @@ impl Wire {
         match to.port() {
             67 => Some(Endpoint::Dhcp),
             69 if here => Some(Endpoint::Tftp),
+            123 if here => Some(Endpoint::Ntp),
             5_060 if here || to.ip().is_multicast() => Some(Endpoint::Sip),
             RESPONDER if here => Some(Endpoint::Pnp),
             123 if here => Some(Endpoint::Ntp),

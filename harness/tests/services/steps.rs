@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bootstorm::drive::tls::Trust;
 use bootstorm::provision::{self, LOOPBACK_POOL};
 use bootstorm::reference::Reference;
 use bootstorm::reference::adapter::{Adapter, Bind};
@@ -145,8 +146,9 @@ fn some_hundred_phones_on_loopback_resync_on_one_storm() {
         ..orders()
     };
     let courier = running.courier();
-    let ended =
-        run::loopback_with_steps(&plan, &subject, &[], &orders, &courier).expect("a report");
+    let trust = Trust::nobody().expect("randomness");
+    let ended = run::loopback_with_steps(&plan, &subject, &trust, &orders, &courier);
+    let ended = ended.expect("a report");
     all_provisioned(&ended);
     let expected = [
         answered("check-sync", 300),

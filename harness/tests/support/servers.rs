@@ -119,6 +119,11 @@ pub(crate) struct Nginx<'a> {
     pub(crate) always: Option<u16>,
     /// It speaks TLS, with a certificate by the authority that is written to `own/ca.pem`.
     pub(crate) tls: bool,
+    /// With TLS: a directory that it serves only to clients with a certificate by the authority in
+    /// this file.
+    pub(crate) certified: Option<(&'a str, &'a Path)>,
+    /// A directory that it serves only to these users, with their passwords.
+    pub(crate) closed: Option<(&'a str, &'a [(String, String)])>,
 }
 
 /// nginx.
@@ -167,18 +172,108 @@ fn configuration(nginx: &Nginx, port: u16) -> String {
         "server {{\nlisten 127.0.0.1:{port}{tls};\nroot \"{}\";",
         nginx.directory.display()
     );
+    let files = "try_files \"$uri?$args\" $uri =404;";
+    if let Some((directory, authority)) = nginx.certified {
+        let authority = authority.display();
+        let _ = writeln!(text, "ssl_client_certificate {authority};");
+        let _ = writeln!(text, "ssl_verify_client optional;");
+        let _ = writeln!(
+            text,
+            "location /{directory}/ {{ if ($ssl_client_verify != SUCCESS) {{ return 403; }} \
+             {files} }}"
+        );
+    }
+    if let Some((directory, users)) = nginx.closed {
+        let lines = users
+            .iter()
+            .map(|(user, password)| format!("{user}:{{PLAIN}}{password}\n"));
+        fs::write(nginx.own.join("users"), lines.collect::<String>()).expect("writable");
+        let _ = writeln!(
+            text,
+            "location /{directory}/ {{ auth_basic \"closed\"; auth_basic_user_file {own}/users; \
+             {files} }}"
+        );
+    }
     if nginx.tls {
         let _ = writeln!(text, "ssl_certificate {own}/server.pem;");
         let _ = writeln!(text, "ssl_certificate_key {own}/server.key;");
     }
     // A phone may ask with a query, and the file for that has it in its name.
-    let answer = nginx.always.map_or_else(
-        || "try_files \"$uri?$args\" $uri =404;".to_owned(),
-        |status| format!("return {status};"),
-    );
+    let answer = nginx
+        .always
+        .map_or_else(|| files.to_owned(), |status| format!("return {status};"));
     let _ = writeln!(text, "location / {{ {answer} }}");
     text.push_str("}\n}\n");
     text
+}
+
+/// chrony as a time server that sets no clock of this machine.
+pub(crate) fn chronyd(own: &Path) -> Option<Server> {
+    let program = tool("chronyd", "chrony")?;
+    fs::create_dir_all(own).expect("a directory of its own");
+    let command = |port: u16| {
+        let file = own.join("chrony.conf");
+        let pid = own.join("chronyd.pid");
+        let text = format!(
+            "port {port}\nbindaddress 127.0.0.1\nallow 127.0.0.0/8\nlocal stratum 5\n\
+             cmdport 0\nbindcmdaddress /\npidfile {}\n",
+            pid.display()
+        );
+        fs::write(&file, text).expect("writable");
+        let mut command = Command::new(&program);
+        command
+            .args(["-d", "-x", "-U", "-u", "root", "-f"])
+            .arg(file);
+        command
+    };
+    let server = Server::start(free_udp_port, command, time_answers);
+    assert!(server.is_some(), "chronyd does not answer");
+    server
+}
+
+/// SIPp as a PnP responder that names this URL, `[$mac]` in it standing for what the phone called
+/// itself, and socat, which joins the multicast group for it.
+pub(crate) fn sipp(own: &Path, url: &str) -> Option<(Server, Started)> {
+    let program = tool("sipp", "sip-tester")?;
+    let joiner = tool("socat", "socat")?;
+    fs::create_dir_all(own).expect("a directory of its own");
+    let scenario = own.join("pnp.xml");
+    let text = include_str!("../real_servers/pnp.xml").replace("URL", url);
+    fs::write(&scenario, text).expect("writable");
+    // The kernel hands a group's datagrams to every socket that is bound to no address, once any
+    // program has joined.
+    let mut join = Command::new(joiner);
+    let listen = format!(
+        "UDP4-RECV:{},bind=127.0.0.1,ip-add-membership=224.0.1.75:127.0.0.1",
+        free_udp_port()
+    );
+    join.args(["-u", &listen, "OPEN:/dev/null"]);
+    let joined = Started::new(&mut join);
+    let command = |port: u16| {
+        let mut command = Command::new(&program);
+        command
+            .current_dir(own)
+            .env("TERM", "dumb")
+            .args(["-nostdin", "-trace_err", "-p", &port.to_string(), "-sf"])
+            .arg(&scenario);
+        command
+    };
+    let bound = |port| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_err();
+    let server = Server::start(free_udp_port, command, bound);
+    assert!(server.is_some(), "sipp does not listen");
+    Some((server?, joined))
+}
+
+/// Asks for the time; any answer will do.
+fn time_answers(port: u16) -> bool {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    let patience = Some(Duration::from_millis(200));
+    socket.set_read_timeout(patience).expect("a time");
+    let mut request = [0; 48];
+    request[0] = 0x23;
+    let to = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+    let asked = socket.send_to(&request, to);
+    asked.is_ok() && socket.recv_from(&mut [0; 600]).is_ok()
 }
 
 /// An authority of this test's own and a certificate by it for 127.0.0.1.

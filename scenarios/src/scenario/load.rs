@@ -7,11 +7,12 @@ use std::time::Duration;
 use bootstorm_emulator::located::{Faults, Log, Node, Reader, nearest};
 use bootstorm_emulator::profile::Param;
 use bootstorm_emulator::profile::template::Template;
+use bootstorm_emulator::version::is_stamp;
 
 use super::step::step;
 use super::{
-    Auth, AuthScheme, Credentials, Discovery, Fleet, Link, RedirectAnswer, Scenario, TimeService,
-    Transport,
+    Auth, AuthScheme, ClientCertificate, Credentials, Discovery, Fleet, Link, RedirectAnswer,
+    Scenario, TimeService, Transport,
 };
 use crate::load_shape::LoadShape;
 use crate::plan::PHONES_MAX;
@@ -35,6 +36,8 @@ const TRANSPORTS: [(Transport, &str); 3] = [
     (Transport::Http, "http"),
     (Transport::Https, "https"),
 ];
+/// The version of a fleet's settings, unless it says another one.
+const SETTINGS_VERSION: &str = "2026-01-01_00:00:00";
 const DEADLINE: Duration = Duration::from_secs(120);
 const IMAGE_BYTES: usize = 64 << 10;
 const WEIGHT_MAX: u32 = 1_000;
@@ -88,6 +91,10 @@ fn scenario(root: &Reader<'_>) -> Scenario {
             .may("hosts")
             .table()
             .map_or_else(BTreeMap::new, |table| hosts(&table)),
+        client_certificate: root
+            .may("tls")
+            .table()
+            .map_or_else(ClientCertificate::default, |table| demand(&table)),
         time: root
             .may("time")
             .table()
@@ -103,6 +110,17 @@ fn scenario(root: &Reader<'_>) -> Scenario {
         steps: steps.iter().map(|table| step(table, &fleets)).collect(),
         fleets,
     }
+}
+
+/// `[tls]`
+fn demand(table: &Reader<'_>) -> ClientCertificate {
+    let demands = [
+        (ClientCertificate::None, "none"),
+        (ClientCertificate::Request, "request"),
+        (ClientCertificate::Require, "require"),
+    ];
+    let word = table.may("client_certificate").word(&demands);
+    word.unwrap_or_default()
 }
 
 fn load_shape(table: &Reader<'_>) -> LoadShape {
@@ -208,7 +226,16 @@ fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>) -> Fleet {
             .may("web")
             .table()
             .map_or_else(Vec::new, |table| web(&table)),
+        settings_version: settings_version(table),
+        client_certificate: table.may("client_certificate").template(),
     }
+}
+
+fn settings_version(table: &Reader<'_>) -> String {
+    let slot = table.may("settings_version");
+    let expected = "a time such as 2026-01-31_12:00:00";
+    let version = slot.parsed(expected, |text| is_stamp(text).then(|| text.to_owned()));
+    version.unwrap_or_else(|| SETTINGS_VERSION.to_owned())
 }
 
 /// `auth = "digest"`, with `credentials`, `user` and `password` beside it.

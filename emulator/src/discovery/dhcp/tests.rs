@@ -120,6 +120,7 @@ fn profile(dhcp: DhcpSpec) -> Profile {
             attempts: 1,
             credentials: SendCredentials::AfterChallenge,
             verify_certificate: false,
+            client_certificate: None,
             clauses: Vec::new(),
         },
         classify: Classify::BySuffix,

@@ -205,6 +205,7 @@ fn profile() -> Profile {
             attempts: 1,
             credentials: SendCredentials::AfterChallenge,
             verify_certificate: false,
+            client_certificate: None,
             clauses: Vec::new(),
         },
         classify: Classify::BySuffix,

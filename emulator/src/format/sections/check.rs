@@ -1,27 +1,31 @@
 //! Sections against the model's schema.
 
 use super::tree::{NodeId, Tree};
-use crate::event::SectionFault;
+use crate::event::{LineReason, SectionFault};
+use crate::format::LineFaults;
 use crate::profile::sections::Element;
 
 impl Tree {
     /// Takes out what the schema does not know (AUE-55), and blanks that do not count.
-    pub(super) fn strip(&mut self, id: NodeId, schema: &Element) {
-        let children: Vec<NodeId> = self.children(id).collect();
-        for child in children {
-            let name = self.name(child);
-            if !self.is_element(child) {
+    pub(super) fn strip(&mut self, id: NodeId, schema: &Element, dropped: &mut LineFaults) {
+        self.for_each_child(id, |tree, child| {
+            let name = tree.name(child);
+            if !tree.is_element(child) {
                 match schema.attribute(name) {
-                    Some(known) if known.value.is_trimmed() => self.trim_value(child),
+                    Some(known) if known.value.is_trimmed() => tree.trim_value(child),
                     Some(_) => {}
-                    None => self.kill(child),
+                    None => {
+                        dropped.add(LineReason::UnknownKey, tree.line(child));
+                        tree.kill(child);
+                    }
                 }
             } else if let Some(known) = schema.child(name) {
-                self.strip(child, known);
+                tree.strip(child, known, dropped);
             } else {
-                self.kill(child);
+                dropped.add(LineReason::UnknownKey, tree.line(child));
+                tree.kill(child);
             }
-        }
+        });
         if schema.value.is_trimmed() || !schema.children.is_empty() {
             self.trim_value(id);
         }

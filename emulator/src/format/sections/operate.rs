@@ -4,6 +4,7 @@ use super::path::Match;
 use super::tree::{Full, Node, NodeId, Tree};
 use super::{Action, Note, Operation, Operations, Outcome};
 use crate::event::{File, Limit, SectionFault};
+use crate::format::LineFaults;
 use crate::limits::{OPERATIONS_MAX, TREE_VISITS_MAX};
 use crate::profile::sections::Schema;
 
@@ -173,7 +174,10 @@ impl Work<'_> {
                 Some(section) if self.tree.is_element(touched.place) => {
                     let fault = self.tree.fault_in(touched.place, &section.root);
                     if fault.is_none() {
-                        self.tree.strip(touched.place, &section.root);
+                        // Only blanks: what is unknown was a fault.
+                        let place = touched.place;
+                        self.tree
+                            .strip(place, &section.root, &mut LineFaults::default());
                     }
                     fault.map(|(fault, at)| (fault, Some(at)))
                 }

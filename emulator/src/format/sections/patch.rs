@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::tree::{Fresh, Full, Kind, NodeId, Tree};
 use super::{Note, Outcome, Patch, VERSION};
 use crate::event::{File, Limit, SectionFault};
+use crate::format::LineFaults;
 use crate::limits::{SECTIONS_MAX, TREE_BYTES_MAX, TREE_NODES_MAX};
 use crate::profile::sections::{Element, Schema, Section, Version};
 
@@ -42,23 +43,24 @@ impl Tree {
     pub fn patch(&self, patch: &Patch, file: File, schema: &Schema) -> Outcome {
         let mut work = self.clone();
         let number = work.number_of(file);
-        let mut notes = Vec::new();
+        let (mut notes, mut dropped) = (Vec::new(), LineFaults::default());
         let alone = patch.sections().count() == 1;
+        let Ok(offset) = work.absorb(&patch.tree, number) else {
+            return self.full();
+        };
         for from in patch.tree.elements(Self::ROOT) {
             let (name, line) = (patch.tree.name(from), patch.tree.line(from));
             let stored = match schema.section(name) {
                 None => Err(Refusal::Fault(SectionFault::Unknown, None)),
-                Some(section) => work
-                    .graft(&patch.tree, from, number)
-                    .map_err(Refusal::from)
-                    .and_then(|node| {
-                        work.take_in(&Incoming {
-                            node,
-                            section,
-                            alone,
-                            schema,
-                        })
-                    }),
+                Some(section) => {
+                    let incoming = Incoming {
+                        node: from + offset,
+                        section,
+                        alone,
+                        schema,
+                    };
+                    work.take_in(&incoming, &mut dropped)
+                }
             };
             notes.push(match stored {
                 Ok(migrated_from) => Note::Stored {
@@ -79,11 +81,18 @@ impl Tree {
                 value: SECTIONS_MAX as u64,
             });
         }
-        self.finished(&work, notes)
+        Outcome {
+            dropped,
+            ..self.finished(&work, notes)
+        }
     }
 
     /// Makes a loose section part of the settings; the version it was migrated from.
-    fn take_in(&mut self, incoming: &Incoming<'_>) -> Result<Option<Version>, Refusal> {
+    fn take_in(
+        &mut self,
+        incoming: &Incoming<'_>,
+        dropped: &mut LineFaults,
+    ) -> Result<Option<Version>, Refusal> {
         let (id, section) = (incoming.node, incoming.section);
         let refused = |fault| Refusal::Fault(fault, None);
         let held = self.child(Self::ROOT, &section.root.name);
@@ -91,7 +100,7 @@ impl Tree {
         let merged = marked || incoming.schema.merge_unmarked && incoming.alone;
         let held = held.filter(|_| merged);
         self.migrate(id, section, (version, held.is_some() || marked))?;
-        self.strip(id, &section.root);
+        self.strip(id, &section.root, dropped);
         let result = match held {
             Some(held) => {
                 let copy = self.copy(held)?;
@@ -204,13 +213,27 @@ impl Tree {
         if tree.is_over_limit() {
             return self.full();
         }
-        Outcome { tree, notes }
+        Outcome {
+            tree,
+            notes,
+            dropped: LineFaults::default(),
+        }
+    }
+
+    /// The outcome of nothing.
+    pub(crate) fn unchanged(&self) -> Outcome {
+        Outcome {
+            tree: self.clone(),
+            notes: Vec::new(),
+            dropped: LineFaults::default(),
+        }
     }
 
     /// The outcome of what would make the tree too large: nothing changes.
     pub(super) fn full(&self) -> Outcome {
         Outcome {
             tree: self.clone(),
+            dropped: LineFaults::default(),
             notes: vec![Note::OverLimit {
                 limit: Limit::SettingsTree,
                 value: TREE_NODES_MAX.min(TREE_BYTES_MAX) as u64,

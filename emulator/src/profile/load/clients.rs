@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{clauses, headers, one_line_template};
 use crate::located::{Reader, Slot, Value};
+use crate::profile::template::Template;
 use crate::profile::{
     DhcpOption, DhcpSpec, HttpSpec, PnpChoice, PnpSpec, SendCredentials, SipSpec, TftpOption,
     TftpSpec,
@@ -256,10 +257,20 @@ pub(super) fn http(slot: &Slot<'_>) -> Option<HttpSpec> {
             .need("credentials")
             .word(&credentials)
             .unwrap_or(SendCredentials::AfterChallenge),
-        verify_certificate: table
-            .need("verify_certificate")
-            .switch()
-            .unwrap_or_default(),
+        verify_certificate: table.may("verify_certificate").switch().unwrap_or(true),
+        client_certificate: client_certificate(&table.may("client_certificate")),
         clauses: clauses(&table),
     })
+}
+
+/// The common name of a factory certificate, or `false` to take an inherited one away.
+fn client_certificate(slot: &Slot<'_>) -> Option<Template> {
+    if matches!(slot.value(), None | Some(Value::Switch(false))) {
+        return None;
+    }
+    let name = one_line_template(slot);
+    if !name.is_per_phone() {
+        slot.unexpected("a common name with {mac} or {index} in it, or false");
+    }
+    Some(name)
 }

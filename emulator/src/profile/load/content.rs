@@ -2,9 +2,13 @@
 
 use super::{clauses, is_line, one_line_template};
 use crate::format::Format;
+use crate::format::catalogue::{ItemKind, Role, Root};
 use crate::located::{Reader, Slot, Value};
 use crate::profile::template::Template;
-use crate::profile::{ContentFile, ContentKind, Scope};
+use crate::profile::{
+    CatalogueContent, CatalogueEntry, CertificateForm, ContentFile, ContentKind, ContentLink,
+    ContentVersion, LinkForm, Scope,
+};
 
 /// Files of one layout.
 const FILES_MAX: usize = 64;
@@ -18,15 +22,25 @@ enum Kind {
     Version,
     Firmware,
     Phonebook,
+    Catalogue,
+    Sections,
+    References,
+    Operations,
+    Certificate,
 }
 
-const KINDS: [(Kind, &str); 6] = [
+const KINDS: [(Kind, &str); 11] = [
     (Kind::Settings, "settings"),
     (Kind::Boot, "boot"),
     (Kind::Checksum, "checksum"),
     (Kind::Version, "version"),
     (Kind::Firmware, "firmware"),
     (Kind::Phonebook, "phonebook"),
+    (Kind::Catalogue, "catalogue"),
+    (Kind::Sections, "sections"),
+    (Kind::References, "references"),
+    (Kind::Operations, "operations"),
+    (Kind::Certificate, "certificate"),
 ];
 const SCOPES: [(Scope, &str); 3] = [
     (Scope::Common, "common"),
@@ -36,6 +50,30 @@ const SCOPES: [(Scope, &str); 3] = [
 /// Formats that settings can be written in.
 const SETTINGS_FORMATS: [(Format, &str); 2] =
     [(Format::KeyValue, "key-value"), (Format::Answer, "answer")];
+
+const ROOTS: [(Root, &str); 5] = [
+    (Root::Provisioning, "provisioning"),
+    (Root::Firmware, "firmware"),
+    (Root::Nvm, "nvm"),
+    (Root::Scenario, "scenario"),
+    (Root::Settings, "settings"),
+];
+const ENTRIES: [(ItemKind, &str); 7] = [
+    (ItemKind::Category(Role::Firmware), "firmware-category"),
+    (ItemKind::Category(Role::Nvm), "nvm-category"),
+    (ItemKind::Category(Role::Custom), "custom-category"),
+    (ItemKind::File(Role::Firmware), "firmware"),
+    (ItemKind::File(Role::Nvm), "settings"),
+    (ItemKind::Certificate, "certificate"),
+    (ItemKind::Redirect, "redirect"),
+];
+const FORMS: [(LinkForm, &str); 3] = [
+    (LinkForm::Absolute, "absolute"),
+    (LinkForm::Host, "host"),
+    (LinkForm::Relative, "relative"),
+];
+/// What stands for the version of the fleet's settings.
+const SETTINGS_VERSION: &str = "settings";
 
 /// `[content]`: a list of files for each layout; `false` takes an inherited layout away.
 pub(super) fn content(slot: &Slot<'_>) -> Vec<ContentFile> {
@@ -115,19 +153,106 @@ fn holds(table: &Reader<'_>, path: &Template) -> Option<ContentKind> {
         Kind::Version => ContentKind::Version,
         Kind::Firmware => ContentKind::Firmware,
         Kind::Phonebook => ContentKind::Phonebook,
+        Kind::Catalogue => ContentKind::Catalogue(catalogue(table, path)?),
+        Kind::Sections => ContentKind::Sections {
+            scope: scope(&table.need("scope"), table, path)?,
+            patch: table.may("patch").switch().unwrap_or_default(),
+            further: further(&table.may("further")),
+        },
+        Kind::References => {
+            let links = table.need("links").tables();
+            ContentKind::References(links.iter().map(link).collect())
+        }
+        Kind::Operations => {
+            let add = table.may("add");
+            let delete = table.may("delete").list();
+            let delete = delete.iter().filter_map(Slot::text).map(str::to_owned);
+            ContentKind::Operations {
+                delete: delete.collect(),
+                add: add.is_given().then(|| scope(&add, table, path)).flatten(),
+            }
+        }
+        Kind::Certificate => {
+            let forms = [(CertificateForm::Pem, "pem"), (CertificateForm::Der, "der")];
+            ContentKind::Certificate(table.need("form").word(&forms)?)
+        }
     };
     let _ = clauses(table);
     Some(holds)
 }
 
 fn settings(table: &Reader<'_>, path: &Template) -> Option<ContentKind> {
-    let scope = table.need("scope").word(&SCOPES);
+    let scope = scope(&table.need("scope"), table, path);
     let format = table.need("format").word(&SETTINGS_FORMATS);
     let (scope, format) = (scope?, format?);
+    Some(ContentKind::Settings { scope, format })
+}
+
+/// Which settings; a file with a phone's own ones must be that phone's.
+fn scope(slot: &Slot<'_>, table: &Reader<'_>, path: &Template) -> Option<Scope> {
+    let scope = slot.word(&SCOPES)?;
     if scope != Scope::Common && !path.is_per_phone() {
         table
             .need("path")
             .fault("a file with a phone's own settings needs {mac} or {index} in its path");
     }
-    Some(ContentKind::Settings { scope, format })
+    Some(scope)
+}
+
+fn catalogue(table: &Reader<'_>, path: &Template) -> Option<CatalogueContent> {
+    let settings = table.may("settings");
+    let guard = table.may("mac_guard");
+    let mac_guard = guard.switch().unwrap_or_default();
+    if mac_guard && !path.is_per_phone() {
+        guard.fault("a file that names its phone needs {mac} or {index} in its path");
+    }
+    let version = table.need("version");
+    let version = match version.text()? {
+        SETTINGS_VERSION => ContentVersion::Settings,
+        form => ContentVersion::Form(form.to_owned()),
+    };
+    let entries = table.may("entries").tables();
+    Some(CatalogueContent {
+        root: table.need("root").word(&ROOTS)?,
+        version,
+        mac_guard,
+        settings: settings
+            .is_given()
+            .then(|| scope(&settings, table, path))
+            .flatten(),
+        entries: entries.iter().filter_map(entry).collect(),
+    })
+}
+
+fn entry(table: &Reader<'_>) -> Option<CatalogueEntry> {
+    let text = |slot: Slot<'_>| slot.text().unwrap_or_default().to_owned();
+    let entry = CatalogueEntry {
+        kind: table.need("names").word(&ENTRIES)?,
+        link: link(table),
+        label: text(table.may("label")),
+        flags: text(table.may("flags")),
+    };
+    Some(entry)
+}
+
+/// `path` and `form` of a link.
+fn link(table: &Reader<'_>) -> ContentLink {
+    ContentLink {
+        path: path(&table.need("path")),
+        form: table
+            .need("form")
+            .word(&FORMS)
+            .unwrap_or(LinkForm::Relative),
+    }
+}
+
+/// `"key" = "value with {holes}"`
+fn further(slot: &Slot<'_>) -> Vec<(String, Template)> {
+    let Some(table) = slot.table() else {
+        return Vec::new();
+    };
+    let entries = table.entries();
+    entries
+        .filter_map(|(entry, slot)| Some((entry.key.clone(), slot.template()?)))
+        .collect()
 }

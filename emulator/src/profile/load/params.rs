@@ -304,7 +304,8 @@ fn pattern(text: &str, limits: &[(String, u32)]) -> Result<String, Wrong> {
     let check = |part: &str, start: usize| match part.bytes().position(|b| !is_key_byte(b)) {
         Some(at) => Err(wrong(
             start + at,
-            "expected letters, digits, '.', '_', '-', '/', '@', '[', ']', one {index}, '*' at the end only",
+            "expected letters, digits, '.', '_', '-', '/', '@', '[', ']', one {index}, '*' at the \
+             end only",
         )),
         None => Ok(()),
     };

@@ -168,11 +168,11 @@ fn check_groups(slot: &Slot<'_>, sources: &[Source]) {
         let Some(name) = group.first().and_then(|first| first.together.as_deref()) else {
             continue;
         };
-        let again = |other: &&[Source]| {
+        let again = |other: &[Source]| {
             let first = other.first();
             first.is_some_and(|first| first.together.as_deref() == Some(name))
         };
-        if groups.iter().skip(place + 1).any(|other| again(&other)) {
+        if groups.iter().skip(place + 1).any(|other| again(other)) {
             slot.fault(format!(
                 "the sources together as '{name}' are not neighbours"
             ));

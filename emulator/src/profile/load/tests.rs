@@ -362,6 +362,58 @@ fn checks_content_files() {
 }
 
 #[test]
+fn checks_content_files_that_name_others() {
+    let catalogue = "path = \"a\"\nholds = \"catalogue\"\nroot = \"nvm\"\nversion = \"1.0\"\n";
+    let link = "entries = [{ names = \"settings\", path = \"b\", form = \"absolute\" }]\n";
+    for (lines, expected) in [
+        (&*format!("{catalogue}{link}"), ""),
+        (
+            &format!("{catalogue}mac_guard = true\n"),
+            "a file that names its phone needs {mac} or {index} in its path",
+        ),
+        (
+            &format!("{catalogue}settings = \"all\"\n"),
+            "a file with a phone's own settings needs {mac} or {index} in its path",
+        ),
+        (
+            &format!(
+                "{catalogue}{}",
+                link.replace("names = \"settings", "names = \"setting")
+            ),
+            "did you mean 'settings'?",
+        ),
+        (
+            &format!("{catalogue}{}", link.replace("absolute", "hostly")),
+            "expected one of absolute, host, relative",
+        ),
+        (
+            &format!("{catalogue}{}", link.replace("\"b\"", "\"../b\"")),
+            "expected a path below the fleet's root",
+        ),
+        (
+            "path = \"a\"\nholds = \"sections\"\nscope = \"own\"\n",
+            "a file with a phone's own settings needs {mac} or {index} in its path",
+        ),
+        (
+            "path = \"a\"\nholds = \"operations\"\nadd = \"own\"\n",
+            "a file with a phone's own settings needs {mac} or {index} in its path",
+        ),
+        (
+            "path = \"a\"\nholds = \"certificate\"\nform = \"pfx\"\n",
+            "expected one of pem, der",
+        ),
+        (
+            "path = \"a\"\nholds = \"references\"\n",
+            "missing key 'content.x[0].links'",
+        ),
+    ] {
+        let found = child_faults(&format!("[[content.x]]\n{lines}"));
+        assert_eq!(found.is_empty(), expected.is_empty(), "{lines}: {found}");
+        assert!(found.contains(expected), "{lines}: {found}");
+    }
+}
+
+#[test]
 fn takes_away_what_false_stands_for_and_begins_where_the_order_says() {
     let lines = "pnp = false\ncontent.boot = false\n\
                  [discovery]\norder = [\"profile-rule\", \"dhcp\"]\n\
@@ -382,7 +434,7 @@ fn takes_away_what_false_stands_for_and_begins_where_the_order_says() {
         .map(|fetch| fetch.id.as_str())
         .collect();
     assert_eq!(ids, ["common-cfg", "mac-cfg"]);
-    assert_eq!(profile.steps.len(), 12);
+    assert_eq!(profile.steps.len(), 18);
 }
 
 proptest! {
@@ -415,4 +467,36 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn verifies_certificates_unless_told_otherwise_and_has_a_factory_certificate_only_where_told() {
+    let load = |name: &str, texts: &[(&str, &str)]| {
+        let careless = "inherits = \"flyingvoice/fip13g\"\n[http]\nverify_certificate = false\n\
+                        client_certificate = \"{mac:colon-upper}\"\n";
+        let mut library = library(careless);
+        for (path, text) in texts {
+            library.add(path, text).unwrap();
+        }
+        library.load(name).unwrap().http
+    };
+    let http = load("flyingvoice/fip13g", &[]);
+    assert!(http.verify_certificate && http.client_certificate.is_none());
+    let http = load("a/b", &[]);
+    assert!(!http.verify_certificate);
+    let name = http.client_certificate.unwrap();
+    assert_eq!(name.source(), "{mac:colon-upper}");
+    let child = "inherits = \"a/b\"\n[http]\nclient_certificate = false\n";
+    let http = load("a/c", &[("a/c.toml", child)]);
+    assert!(http.client_certificate.is_none());
+    contain(&[
+        (
+            "[http]\nclient_certificate = \"phone\"\n",
+            "expected a common name with {mac} or {index} in it, or false",
+        ),
+        (
+            "[http]\nverify_certificate = \"no\"\n",
+            "'http.verify_certificate' is a text (expected true or false)",
+        ),
+    ]);
 }

@@ -105,10 +105,23 @@ impl Open {
         let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
         match handshake.await {
             Ok(Ok(stream)) => self.serve(stream, peer).await,
-            Ok(Err(_)) | Err(_) => {
-                let counters = &self.0.world.counters;
-                counters.count(Counter::HttpsHandshakeFailed);
+            Ok(Err(fault)) => self.refused(&fault),
+            Err(_) => self.0.world.counters.count(Counter::HttpsHandshakeFailed),
+        }
+    }
+
+    /// Counts a handshake that failed.
+    fn refused(&self, fault: &io::Error) {
+        let counters = &self.0.world.counters;
+        counters.count(Counter::HttpsHandshakeFailed);
+        match fault.get_ref().and_then(|fault| fault.downcast_ref()) {
+            Some(rustls::Error::NoCertificatesPresented) => {
+                counters.count(Counter::HttpsNoClientCertificate);
             }
+            Some(rustls::Error::InvalidCertificate(_)) => {
+                counters.count(Counter::HttpsClientCertificateRefused);
+            }
+            _ => {}
         }
     }
 

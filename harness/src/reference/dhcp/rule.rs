@@ -185,8 +185,8 @@ impl Rules {
         let fitting = self.shared.iter().filter(|rule| rule.when.fits(asker));
         let shared = fitting.flat_map(|rule| &rule.options);
         let all = shared.chain(own.into_iter().flatten());
-        let named = all.filter(|option| option.code == BOOT_FILE);
-        named.last().map(|option| option.wire.as_ref())
+        let mut named = all.filter(|option| option.code == BOOT_FILE);
+        named.next_back().map(|option| option.wire.as_ref())
     }
 }
 

@@ -181,7 +181,7 @@ impl<'a> Subscribe<'a> {
     /// The phone's address: from the request URI, else From, else To, else where any of them or
     /// the User-Agent has one without the letters `MAC`. The forms in the field are
     /// `sip:MAC0021f222b01d@…` (FLY-45), `sip:MAC%3A7C2F8030D21E@local`, `sip:MAC=0c383e07e16c@…`
-    /// (FAN-105), and `Maxwell 3/2.1;7C2F8030D21E` for a User-Agent.
+    /// (FAN-105), and `model/2.1;7C2F8030D21E` for a User-Agent.
     pub(super) fn mac(&self) -> Option<Mac> {
         let typed = rsip::Uri::try_from(self.uri).ok();
         typed

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use crate::bodies::{Body, Model};
 use crate::event::{EventKind, Fault, File};
 use crate::flash::Flash;
-use crate::format::sections::{self, Note, Outcome, Parsed, Tree};
+use crate::format::sections::{self, Note, Parsed, Tree};
 use crate::format::xml::{Broken, XmlFault};
 use crate::limits::FILE_BYTES_MAX;
 use crate::merges::{Merged, Step};
+use crate::phone::apply::report_ignored;
 use crate::phone::turn::Turn;
 use crate::profile::keys::Meaning;
 
@@ -102,6 +103,7 @@ pub(in crate::phone) fn apply(
     for event in &merged.events {
         turn.event(*event);
     }
+    report_ignored(turn, file, &merged.ignored);
     let flash = &mut *holder.flash;
     flash.sections = Some(Rc::clone(&merged.tree));
     flash.web.retain(|(param, _)| !merged.bound.contains(param));
@@ -140,10 +142,7 @@ fn merged(turn: &mut Turn<'_>, step: &Step) -> Merged {
     let outcome = match (step.parsed.as_ref(), schema) {
         (Parsed::Patch(patch), Some(schema)) => base.patch(patch, file, schema),
         (Parsed::Operations(operations), Some(schema)) => base.operate(operations, file, schema),
-        _ => Outcome {
-            tree: base.clone(),
-            notes: Vec::new(),
-        },
+        _ => base.unchanged(),
     };
     let events = outcome.notes.iter().map(|note| told(turn, note)).collect();
     let shelf = &mut *turn.shelf;
@@ -164,6 +163,7 @@ fn merged(turn: &mut Turn<'_>, step: &Step) -> Merged {
         bound: bound.collect(),
         named: u32::try_from(settings.named_by(file).count()).unwrap_or(u32::MAX),
         tree: Rc::new(outcome.tree),
+        ignored: outcome.dropped.joined(&settings.faults),
         settings: Rc::new(settings),
         events,
     }

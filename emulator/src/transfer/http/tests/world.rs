@@ -51,6 +51,7 @@ pub(super) fn spec() -> HttpSpec {
         attempts: 3,
         credentials: SendCredentials::AfterChallenge,
         verify_certificate: false,
+        client_certificate: None,
         clauses: Vec::new(),
     }
 }

@@ -69,6 +69,7 @@ pub(super) fn profile(tftp: TftpSpec) -> Profile {
             attempts: 1,
             credentials: SendCredentials::AfterChallenge,
             verify_certificate: false,
+            client_certificate: None,
             clauses: Vec::new(),
         },
         classify: Classify::Root,
