@@ -449,7 +449,9 @@ impl Life {
     /// The phone has an address: it waits its random delay, runs, or is idle.
     fn addressed(&mut self, turn: &mut Turn<'_>, trigger: Option<Trigger>) {
         let Some(trigger) = trigger else {
-            if self.has_time(turn, None) {
+            // Where nothing is provisioned nothing needs the time: checked once activated, AUE-06.
+            let enabled = params::is_on(turn, &self.flash, Param::ProvisionEnable);
+            if !enabled || self.has_time(turn, None) {
                 self.idle(turn);
             }
             return;

@@ -33,6 +33,12 @@ mod ladder;
 /// Longest boot shown: periodic runs come later.
 const DEADLINE: Duration = Duration::from_secs(900);
 
+/// A time server that is late: it says nothing, then that its clock is not set (AUE-05 … AUE-07).
+const LATE: TimeService = TimeService {
+    silent: Duration::from_secs(30),
+    unsynchronised: Duration::from_secs(40),
+};
+
 /// The explanation of a profile.
 ///
 /// # Errors
@@ -64,17 +70,23 @@ pub fn explain(
 }
 
 /// One way in which the profile's content can be served and found.
+#[derive(Clone)]
 struct Boot {
     source: Discovery,
     transport: Transport,
     layout: String,
+    time: TimeService,
 }
 
 impl Boot {
     fn title(&self) -> String {
         let source = self.source.title();
+        let late = match self.time.unsynchronised.as_secs() {
+            0 => String::new(),
+            seconds => format!(", no time for the first {seconds} s"),
+        };
         format!(
-            "{source}, content \"{}\" over {}",
+            "{source}, content \"{}\" over {}{late}",
             self.layout,
             self.transport.scheme()
         )
@@ -82,7 +94,8 @@ impl Boot {
 }
 
 /// Every layout once and every way of finding the server once, each layout with a way that suits
-/// it: a layout with a file that holds everything with the ways that name a file.
+/// it: a layout with a file that holds everything with the ways that name a file. The first of
+/// them once more without the time, where the profile cannot do without it.
 fn boots(profile: &Profile) -> Vec<Boot> {
     let mut layouts: Vec<&str> = Vec::new();
     for file in &profile.content {
@@ -115,8 +128,16 @@ fn boots(profile: &Profile) -> Vec<Boot> {
         source,
         transport,
         layout: layout.to_owned(),
+        time: TimeService::default(),
     };
-    pairs.into_iter().map(boot).collect()
+    let mut boots: Vec<Boot> = pairs.into_iter().map(boot).collect();
+    let first = boots.first().filter(|_| profile.clock.is_some());
+    let late = first.map(|first| Boot {
+        time: LATE,
+        ..first.clone()
+    });
+    boots.extend(late);
+    boots
 }
 
 /// The protocol of an address without a scheme.
@@ -164,7 +185,7 @@ fn boot_once(
         },
         hosts,
         client_certificate: ClientCertificate::None,
-        time: TimeService::default(),
+        time: boot.time,
         redirect: RedirectAnswer::Body,
         fleets: vec![fleet],
         steps: Vec::new(),
@@ -294,7 +315,14 @@ fn sources(text: &mut String, profile: &Profile) {
             SourceKind::Fixed(_) => "a URL typed in on its web page".to_owned(),
         };
         let what = match &source.together {
-            Some(name) => format!("{what}, at once with all of '{name}'"),
+            Some(name) => {
+                let others = profile
+                    .sources
+                    .iter()
+                    .filter(|other| other.id != source.id && other.together.as_ref() == Some(name));
+                let others: Vec<_> = others.map(|other| other.id.as_str()).collect();
+                format!("{what}, at once with {}", others.join(" and "))
+            }
             None => what,
         };
         let clauses = source.clauses.join(" ");

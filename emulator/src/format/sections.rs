@@ -85,6 +85,8 @@ pub struct Operations {
 struct Operation {
     action: Action,
     path: Result<Path, SectionFault>,
+    /// The path was written with a slash at its end (AUE-75).
+    slash: bool,
     content: NodeId,
     line: u32,
 }
@@ -304,7 +306,11 @@ fn operations(reader: &mut Reader<'_>, empty: bool) -> Result<Operations, XmlFau
         }
         let line = reader.line();
         let action = Action::ALL.iter().find(|(_, element)| *element == name);
-        let path = match (action, reader.attribute("path")) {
+        let path = reader.attribute("path");
+        let slash = path
+            .as_ref()
+            .is_some_and(|path| path.trim_ascii_end().ends_with('/'));
+        let path = match (action, path) {
             (None, _) => Err(SectionFault::Unknown),
             (Some(_), None) => Err(SectionFault::Path),
             (Some(_), Some(path)) => Path::parse(&path),
@@ -317,6 +323,7 @@ fn operations(reader: &mut Reader<'_>, empty: bool) -> Result<Operations, XmlFau
         list.push(Operation {
             action: action.map_or(Action::Delete, |(action, _)| *action),
             path,
+            slash,
             content,
             line,
         });

@@ -243,7 +243,14 @@ impl Fetching {
                 self.last_ack = client.last_ack().or(self.last_ack);
                 (target, started, turn.profile.tftp.attempts)
             }
-            Active::Http(target, started) => (target, started, turn.profile.http.attempts),
+            Active::Http(mut target, started) => {
+                let landed = self.http.take_landed();
+                // What a list names is relative to where the list was had from (AUE-67).
+                if let Some(landed) = landed.filter(|_| target.format == Format::Sections) {
+                    target.url = landed;
+                }
+                (target, started, turn.profile.http.attempts)
+            }
             Active::Nothing | Active::Waiting(_) => return None,
         };
         let (step, file) = (target.step, target.file);

@@ -238,6 +238,10 @@ impl Life {
             self.keep_timetable(turn, enabled);
             self.registrations.renew(turn, &self.flash);
             self.settling |= self.registrations.is_pending();
+            // It may have switched provisioning on: the timetable needs the time.
+            if enabled {
+                self.has_time(turn, None);
+            }
         }
     }
 

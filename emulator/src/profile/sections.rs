@@ -14,9 +14,18 @@ pub const SCHEMA_DEPTH_MAX: usize = 16;
 /// The sections of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Schema {
-    /// A document's section without `patch="true"` is merged into the one held; otherwise it takes
-    /// its place (AUE-52).
+    /// The one section of a reduced document, without `patch="true"`, is merged into the one held;
+    /// otherwise it takes its place, as each section of a document with several does (AUE-52).
     pub merge_unmarked: bool,
+    /// The only operation is `delete`, as the document's prose has it; otherwise all three that
+    /// its example shows (AUE-71).
+    pub only_delete: bool,
+    /// An operation's path that ends in `/` is none, as XPath 1.0 has it; otherwise the slash does
+    /// not count, as in the document's example (AUE-75).
+    pub strict_paths: bool,
+    /// A document with `<MACADR>` in its text is no XML, and so not read; otherwise markers are
+    /// replaced before it is read, as the document's sample needs it (AUE-64).
+    pub strict_markers: bool,
     /// The sections, by name in the order of the profile.
     pub sections: Vec<Section>,
     /// Clause ids.

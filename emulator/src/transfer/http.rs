@@ -44,6 +44,8 @@ pub struct HttpClient {
     grant: Option<Box<(Server, Grant)>>,
     /// Where the redirect that was not followed led, as the server wrote it.
     location: Option<String>,
+    /// Where the file came from that redirects led to.
+    landed: Option<Box<Url>>,
 }
 
 /// How the client answers a challenge.
@@ -119,6 +121,7 @@ impl HttpClient {
             exchange: None,
             grant: None,
             location: None,
+            landed: None,
         }
     }
 
@@ -126,6 +129,11 @@ impl HttpClient {
     /// `URL_BYTES_MAX` bytes.
     pub fn take_location(&mut self) -> Option<String> {
         self.location.take()
+    }
+
+    /// Where the last file came from, when redirects led there (RFC 3986 §5.1.3).
+    pub fn take_landed(&mut self) -> Option<Url> {
+        self.landed.take().map(|url| *url)
     }
 
     /// The number that the next connection would get.
@@ -146,6 +154,7 @@ impl HttpClient {
         if self.exchange.take().is_some() {
             self.hang_up(turn);
         }
+        self.landed = None;
         self.exchange = Some(Box::new(Exchange::new(url, options)));
         if !matches!(url.scheme, Scheme::Http | Scheme::Https) {
             return self.end(Ending::Failed(Fault::Scheme));
@@ -394,6 +403,8 @@ impl HttpClient {
         match sink {
             Sink::Head => None,
             Sink::File(writer) => {
+                let landed = self.exchange.as_ref().and_then(|held| held.landed());
+                self.landed = landed.map(Box::new);
                 let body = turn.shelf.bodies.finish(writer);
                 self.end(Ending::Found(body))
             }

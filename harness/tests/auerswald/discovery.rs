@@ -11,7 +11,7 @@ use bootstorm_emulator::phone::io::{Channel, WebAction};
 use bootstorm_emulator::profile::Param;
 
 use crate::world::{Fate, Lane, Packet, SERVER, Way, World};
-use crate::{MODEL, NOON_S, PROV, ended, profile, stored, time_server, told_as, urls};
+use crate::{MODEL, NOON_S, PHONE, PROV, ended, profile, stored, time_server, told_as, urls};
 
 const SERVICE: &str = "connect.redirect.auerswald.de";
 const SECOND: Duration = Duration::from_secs(1);
@@ -209,6 +209,24 @@ fn asks_redirect_service_and_multicast_at_the_same_time() {
     let configured = world.up().find(|packet| packet.bytes.starts_with(b"GET"));
     let waited = configured.unwrap().at - subscribe.at;
     assert!(waited >= 5 * SECOND && waited < 6 * SECOND, "{waited:?}");
+    assert!(ended(&world, RunResult::Complete));
+}
+
+// AUE-10: under the other reading the configured URL is one of three concurrent sources: it is
+// known at once, so that it wins without a wait.
+#[test]
+fn takes_the_configured_url_at_once_where_the_profile_puts_it_into_the_group() {
+    let profile = profile("sources.configured.together = \"search\"\n");
+    let world = World::of(profile, SERVER, PHONE, 1)
+        .web(Param::NtpServer, "10.0.0.4")
+        .web(Param::ServerUrl, "http://prov.server.com/configured.xml")
+        .file("configured.xml", NOTHING);
+    let world = hosts(world).boot();
+    let subscribe = world.up().find(is_subscribe).expect("a SUBSCRIBE");
+    let mut asked = world.up().filter(|packet| packet.bytes.starts_with(b"GET"));
+    let configured = asked.next().expect("a GET");
+    assert!(configured.at - subscribe.at < SECOND);
+    assert_eq!(urls(&world), ["http://prov.server.com/configured.xml"]);
     assert!(ended(&world, RunResult::Complete));
 }
 

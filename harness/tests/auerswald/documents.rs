@@ -386,8 +386,9 @@ fn knows_three_kinds_of_operation() {
     restore(
         &mut world,
         "<operations><add path=\"/templates\"><template name=\"New\"/></add>\
-         <rename path=\"/templates\"/></operations>",
+         \n<rename path=\"/templates\"/></operations>",
     );
+    assert_eq!(skipped(&world), [(2, SectionFault::Unknown)]);
     assert_eq!(count(&world, "templates/template[@name='New']"), 1);
     assert_eq!(stored(&world), ["templates"]);
 }
@@ -412,4 +413,45 @@ fn follows_the_provisioned_url_from_the_next_run_on() {
             ..
         }
     )));
+}
+
+// AUE-64, AUE-85: a marker in the URL of the settings may stand as it is, which is no XML, or
+// escaped; the phone holds it as a marker, and fills it when it asks.
+#[test]
+fn takes_markers_in_settings_in_every_spelling() {
+    for spelling in ["<MACADR>", "&lt;MACADR&gt;", "{mac}"] {
+        let elements =
+            format!("<dhcp>false</dhcp>\n<url>http://prov.server.com/{spelling}.xml</url>");
+        let own =
+            format!("<provisioning version=\"1.34.0\" patch=\"true\">{elements}</provisioning>");
+        let mut world = told(URL)
+            .file("prov.xml", section(&own))
+            .file("00095200000E.xml", section("<templates/>"))
+            .boot();
+        assert!(ended(&world, RunResult::Complete), "{spelling}");
+        let marker = spelling.replace("&lt;", "<").replace("&gt;", ">");
+        let url = format!("http://prov.server.com/{marker}.xml");
+        assert_eq!(held(&world, "provisioning/url"), Some(&*url));
+        let origin = origin(&world, "provisioning/url");
+        assert_eq!(origin, Some((URL.to_owned(), 2)));
+        world.reboot();
+        assert_eq!(urls(&world), ["http://prov.server.com/00095200000E.xml"]);
+    }
+}
+
+// AUE-64: phones that get such a document still hold what came of it once.
+#[test]
+fn reads_a_document_with_markers_once_for_all_phones() {
+    let mut world = told("").boot();
+    let text = section("<provisioning><url>http://a/<MACADR></url></provisioning>");
+    let mut trees = Vec::new();
+    for _ in 0..4 {
+        let mut flash = world.phone.flash().clone();
+        flash.sections = None;
+        flash.settings = Default::default();
+        world.give_flash(flash);
+        restore(&mut world, &text);
+        trees.push(world.phone.flash().sections.clone().unwrap());
+    }
+    assert!(std::rc::Rc::ptr_eq(&trees[2], &trees[3]));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bootstorm::reference::http::{HttpConfig, Realm, Scheme};
+use bootstorm::reference::http::{HttpConfig, Realm, Redirect, Scheme};
 use bootstorm_emulator::event::{EventKind, Fault, File, Limit, RunResult};
 use bootstorm_emulator::limits::{LINKS_MAX, REFERENCE_DEPTH_MAX};
 use bootstorm_emulator::profile::StepId;
@@ -104,6 +104,23 @@ fn reads_markers_in_every_spelling_of_a_reference() {
     }
 }
 
+// AUE-64: under the other reading the sample is no XML, and only what is XML is read.
+#[test]
+fn refuses_markers_that_are_no_xml_where_the_profile_says_so() {
+    let url = "http://prov.server.com/r.xml";
+    for (spelling, readable) in [("<MACADR>", false), ("&lt;MACADR&gt;", true)] {
+        let strict = profile("sections.strict_markers = true\n");
+        let list = references(&[&format!("p?mac={spelling}")]);
+        let world = told_as(strict, url).file("r.xml", list).boot();
+        let fault = Fault::BadXml;
+        let step = StepId::GIVEN;
+        assert_eq!(world.has(EventKind::GaveUp { step, fault }), !readable);
+        let asked = urls(&world);
+        let wanted = "http://prov.server.com/p?mac=00095200000E";
+        assert_eq!(asked.iter().any(|asked| asked == wanted), readable);
+    }
+}
+
 // AUE-15, AUE-81 … AUE-85: the worked URL in the server setting; the serial number is the sample's.
 #[test]
 fn fills_the_markers_of_the_worked_url() {
@@ -168,6 +185,44 @@ fn follows_chains_where_they_stand() {
         world.held("provisioning/url").as_deref(),
         Some("http://three/")
     );
+    assert!(ended(&world, RunResult::Complete));
+}
+
+// AUE-67: a list that a redirect led to counts as the server's that it was had from, and neither
+// place of it is asked for again (AUE-65).
+#[test]
+fn resolves_against_the_place_that_a_redirect_led_to() {
+    let redirect = Redirect {
+        from: "/r.xml".to_owned(),
+        prefix: false,
+        status: 302,
+        to: "http://another.server.com/deep/list.xml".to_owned(),
+    };
+    let names = [
+        "own.xml",
+        "/top.xml",
+        "list.xml",
+        "http://prov.server.com/r.xml",
+    ];
+    let world = told("http://prov.server.com/r.xml")
+        .http(HttpConfig {
+            redirects: vec![redirect],
+            ..HttpConfig::default()
+        })
+        .file("deep/list.xml", references(&names))
+        .file("deep/own.xml", section("http://one/"))
+        .file("top.xml", section("http://two/"))
+        .boot();
+    assert_eq!(
+        urls(&world),
+        [
+            "http://prov.server.com/r.xml",
+            "http://another.server.com/deep/list.xml",
+            "http://another.server.com/deep/own.xml",
+            "http://another.server.com/top.xml",
+        ]
+    );
+    assert!(skipped(&world, "http://prov.server.com/r.xml"));
     assert!(ended(&world, RunResult::Complete));
 }
 

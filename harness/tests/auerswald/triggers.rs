@@ -357,6 +357,26 @@ fn goes_by_an_upload_at_once() {
     assert!(register.bytes.starts_with(b"REGISTER sip:10.0.0.2 SIP/2.0"));
 }
 
+// AUE-06, AUE-21: provisioning that an upload switches on asks for the time then, and goes by its
+// timetable.
+#[test]
+fn asks_for_the_time_once_an_upload_activates_provisioning() {
+    let mut world = told("").web(Param::ProvisionEnable, "0").boot();
+    let asked = |world: &World| {
+        let times = world.up().filter(|packet| packet.peer.port() == 123);
+        times.count()
+    };
+    assert_eq!(asked(&world), 0);
+    world.forget();
+    restored(
+        &mut world,
+        &provisioning("<active>true</active><execution><time>12:30</time></execution>"),
+    );
+    world.run_seconds(3_600);
+    assert_eq!(asked(&world), 1);
+    assert_eq!(started(&world), [Trigger::Timetable]);
+}
+
 // AUE-01: there is no web page without an address.
 #[test]
 fn takes_no_upload_before_it_has_an_address() {

@@ -11,7 +11,7 @@ use bootstorm_reports::run::Outcome;
 
 use crate::interrupt::interrupt;
 use crate::program::{Finished, Started, bootstorm, run, until};
-use crate::{directory, holds};
+use crate::{alone, directory, holds};
 
 /// Fast and the same on every machine.
 const MEMORY: [&str; 5] = ["run", "--attach", "memory", "--phones", "40"];
@@ -58,6 +58,54 @@ fn a_run_in_memory_provisions_everybody() {
     assert!(!said.out.contains('\u{1b}'), "colours without a terminal");
     assert!(!said.err.contains('\u{1b}'), "colours without a terminal");
     holds_everybody(&report(directory.path()), 40);
+}
+
+// AUE-05 … AUE-07: no row but those of the lease and of the time before the time is valid.
+#[test]
+fn a_fleet_that_waits_for_the_time_shows_its_wait_and_settles() {
+    let directory = directory();
+    let arguments = [
+        "run",
+        "waits-for-time",
+        "--attach",
+        "memory",
+        "--events",
+        "events",
+    ];
+    let said = run(directory.path(), &arguments).expect(0);
+    let rows = ["\nSNTP          100       100      300     0    100  30.0 s"];
+    holds(&said.out, &rows);
+    holds(&said.out, &["\nsettled       100       100"]);
+    holds(&said.out, &["100 of 100 phones provisioned in 32."]);
+    let events = fs::read_to_string(directory.path().join("events")).expect("events");
+    let first = events.lines().find(|line| line.contains("sent given file"));
+    let at: f64 = first
+        .and_then(|line| line.split(' ').next())
+        .and_then(|at| at.parse().ok())
+        .expect("a request");
+    assert!(at >= 30.0, "{at}");
+}
+
+#[test]
+fn a_profile_that_needs_the_time_is_explained_without_it_too() {
+    let explained = alone(&["explain", "auerswald/comfortel-d-200"], 0).out;
+    holds(
+        &explained,
+        &[
+            "redirect service, at once with multicast",
+            "no time for the first 40 s\n",
+            "SNTP (48 bytes)",
+            "SNTP, attempt 2",
+            "wrong SNTP: time server without valid time",
+            "SNTP, attempt 3",
+            "time set",
+            "run started",
+            "given file",
+            "settled",
+        ],
+    );
+    let other = alone(&["explain", "flyingvoice/fip13g"], 0).out;
+    assert!(!other.contains("no time for"));
 }
 
 #[test]

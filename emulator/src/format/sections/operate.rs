@@ -22,6 +22,7 @@ struct Touched {
 struct Work<'a> {
     tree: Tree,
     operations: &'a Operations,
+    schema: &'a Schema,
     file: u16,
     visits: u32,
     touched: Vec<Touched>,
@@ -43,9 +44,10 @@ impl From<Full> for Stop {
 impl Tree {
     /// The settings after operations: all of them are carried out on a copy, one after the other;
     /// then each section that they touched is validated, and stored or left as it was (AUE-68).
-    /// Nothing is migrated (AUE-69). An operation whose path is not understood, addresses an
-    /// attribute (AUE-76) or nothing (AUE-77), or that brings nothing to add, is left out; on
-    /// several matches it is carried out on all (AUE-78).
+    /// Nothing is migrated (AUE-69). An operation that the schema's reading of the document does
+    /// not know (AUE-71, AUE-75), whose path is not understood, addresses an attribute (AUE-76) or
+    /// nothing (AUE-77), or that brings nothing to add, is left out; on several matches it is
+    /// carried out on all (AUE-78).
     ///
     /// Operations that look at more than `TREE_VISITS_MAX` nodes end there; those that would take
     /// the tree beyond `TREE_NODES_MAX` or `TREE_BYTES_MAX` change nothing.
@@ -56,6 +58,7 @@ impl Tree {
         let mut work = Work {
             tree,
             operations,
+            schema,
             file,
             visits: TREE_VISITS_MAX,
             touched: Vec::new(),
@@ -82,7 +85,7 @@ impl Tree {
         if operations.over_limit {
             notes.push(over_limit(OPERATIONS_MAX as u64));
         }
-        work.validate(schema, &mut notes);
+        work.validate(&mut notes);
         self.finished(&work.tree, notes)
     }
 }
@@ -93,6 +96,12 @@ impl Work<'_> {
             .path
             .as_ref()
             .map_err(|fault| Stop::Skip(*fault))?;
+        if self.schema.only_delete && operation.action != Action::Delete {
+            return Err(Stop::Skip(SectionFault::Unknown));
+        }
+        if self.schema.strict_paths && operation.slash {
+            return Err(Stop::Skip(SectionFault::Path));
+        }
         if path.attribute.is_some() {
             return Err(Stop::Skip(SectionFault::Attribute));
         }
@@ -167,7 +176,8 @@ impl Work<'_> {
     }
 
     /// Keeps the touched sections that are valid, and puts the others back (AUE-68).
-    fn validate(&mut self, schema: &Schema, notes: &mut Vec<Note>) {
+    fn validate(&mut self, notes: &mut Vec<Note>) {
+        let schema = self.schema;
         for touched in std::mem::take(&mut self.touched) {
             let fault = match schema.section(&touched.name) {
                 None => Some((SectionFault::Unknown, None)),

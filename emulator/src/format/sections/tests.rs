@@ -173,6 +173,33 @@ fn carries_out_the_operations_of_the_vendors_document() {
     );
 }
 
+// AUE-71, AUE-75: each under its other reading.
+#[test]
+fn carries_out_fewer_operations_under_stricter_readings() {
+    let Ok(Parsed::Operations(operations)) = read(WORKED.as_bytes()) else {
+        panic!("no operations");
+    };
+    let notes = |schema: Schema| backup().operate(&operations, SECOND, &schema).notes;
+    let prose = notes(Schema {
+        only_delete: true,
+        ..schema()
+    });
+    let unknown = SectionFault::Unknown;
+    let expected = [
+        skipped(unknown, 3),
+        skipped(unknown, 6),
+        stored("templates"),
+    ];
+    assert_eq!(prose, expected);
+    let standard = notes(Schema {
+        strict_paths: true,
+        ..schema()
+    });
+    let stored = ["templates", "keys"].map(stored);
+    assert_eq!(standard[0], skipped(SectionFault::Path, 6));
+    assert_eq!(standard[1..], stored);
+}
+
 // AUE-68: an invalid section loses all its operations, the other one keeps its own.
 #[test]
 fn discards_all_operations_on_a_section_that_becomes_invalid() {

@@ -130,6 +130,18 @@ fn rests_with_the_time_where_no_run_is_due() {
     assert_eq!(stand.phone.stage(), StageName::Idle);
 }
 
+// AUE-06: the preconditions are those of provisioning; where it is switched off the phone is at
+// rest, and registered, whatever time servers say.
+#[test]
+fn waits_for_no_time_where_nothing_is_provisioned() {
+    let mut stand = Stand::new(LINES)
+        .web(Param::ProvisionEnable, "0")
+        .leased(&[(42, TIME_SERVER)], b"");
+    assert!(stand.time_requests().is_empty());
+    assert_eq!(stand.phone.stage(), StageName::Idle);
+    assert!(stand.has(EventKind::Settled));
+}
+
 #[test]
 fn asks_for_no_time_where_the_profile_does_not_demand_it() {
     let lines = format!("{LINES}\n").replace("required = true", "required = false");

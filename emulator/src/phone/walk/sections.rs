@@ -32,7 +32,7 @@ pub(super) struct Referenced {
 #[derive(Debug)]
 struct Frame {
     parsed: Rc<Parsed>,
-    /// Where it came from: its URLs are relative to it (AUE-67).
+    /// Where it came from, redirects followed: its URLs are relative to it (AUE-67).
     url: Url,
     next: usize,
     resume: Position,
@@ -117,8 +117,12 @@ impl Walk {
             self.over(turn, Limit::LinkDepth, REFERENCE_DEPTH_MAX);
             return;
         }
-        if self.referenced.asked.is_empty() {
-            self.referenced.asked.push(target.url.clone());
+        // A redirect may have led elsewhere: neither is to be asked for again.
+        let asked = &mut self.referenced.asked;
+        for url in [&self.base, &target.url] {
+            if !asked.contains(url) {
+                asked.push(url.clone());
+            }
         }
         self.referenced.frames.push(Frame {
             parsed,

@@ -10,7 +10,13 @@ use crate::profile::sections::{
 };
 
 /// Keys of the table that are no sections.
-const RESERVED: [&str; 2] = ["merge_unmarked", "clauses"];
+const RESERVED: [&str; 5] = [
+    "merge_unmarked",
+    "only_delete",
+    "strict_paths",
+    "strict_markers",
+    "clauses",
+];
 const PATH: &str = "names with '/' between them, an attribute as '@name' at the end";
 
 /// Reads `[sections]`; `None` without it.
@@ -19,7 +25,14 @@ pub(in crate::profile) fn sections(slot: &Slot<'_>) -> Option<Arc<Schema>> {
         return None;
     }
     let table = slot.table()?;
-    let merge_unmarked = table.may("merge_unmarked").switch().unwrap_or_default();
+    let switch = |key: &str| table.may(key).switch().unwrap_or_default();
+    let readings = Schema {
+        merge_unmarked: switch("merge_unmarked"),
+        only_delete: switch("only_delete"),
+        strict_paths: switch("strict_paths"),
+        strict_markers: switch("strict_markers"),
+        ..Schema::default()
+    };
     let clauses = clauses(&table);
     let entries = table.entries();
     let named = entries.filter(|(entry, _)| !RESERVED.contains(&entry.key.as_str()));
@@ -30,9 +43,9 @@ pub(in crate::profile) fn sections(slot: &Slot<'_>) -> Option<Arc<Schema>> {
         section(&entry.key, &slot)
     });
     Some(Arc::new(Schema {
-        merge_unmarked,
         sections: sections.collect(),
         clauses,
+        ..readings
     }))
 }
 

@@ -224,6 +224,11 @@ impl Exchange {
         }
     }
 
+    /// Where redirects led; `None` where there was none.
+    pub(super) fn landed(&self) -> Option<Url> {
+        (self.redirects > 0).then(|| self.url.clone())
+    }
+
     /// Goes to another URL. Credentials in it win; the caller's own go with it only to the host
     /// they were given for, and never from https to http.
     pub(super) fn follow(&mut self, url: Url) {

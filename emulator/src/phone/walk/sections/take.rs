@@ -28,15 +28,23 @@ pub(in crate::phone) struct Holder<'a> {
 
 /// Reads a document. One that lists others is read with the markers in its text replaced, since
 /// they need not be XML (AUE-64); without markers it is the same for all phones, as any other
-/// document is.
+/// document is: a marker in a setting stays, and is replaced where the setting is used (AUE-85).
+/// Only where it keeps a document from being XML, it is escaped first.
 pub(in crate::phone) fn read(turn: &mut Turn<'_>, body: &Rc<Body>) -> Result<Rc<Parsed>, Fault> {
     let Some(schema) = turn.profile.sections.as_ref().filter(|_| is_markup(body)) else {
         return Err(Fault::WrongFormat);
     };
-    let own = own_text(turn, body.bytes());
+    let strict = schema.strict_markers;
+    let own = own_text(turn, body.bytes()).filter(|_| !strict);
     let parsed = match &own {
         Some(text) => sections::read(text).map(Rc::new),
         None => turn.shelf.bodies.sections(body),
+    };
+    let parsed = match parsed {
+        Err(fault) if own.is_none() && !strict && fault.what != Broken::TooLarge => {
+            escaped(turn, body).unwrap_or(Err(fault))
+        }
+        parsed => parsed,
     };
     let parsed = parsed.map_err(|fault| fault_of(&fault))?;
     if let Parsed::Patch(patch) = parsed.as_ref() {
@@ -75,6 +83,23 @@ fn own_text(turn: &Turn<'_>, raw: &[u8]) -> Option<Vec<u8>> {
     match sections::replace_markers(raw, &words) {
         Cow::Borrowed(_) => None,
         Cow::Owned(own) => Some(own),
+    }
+}
+
+/// What a document is with the markers in its text escaped; `None` of one that has none.
+fn escaped(turn: &mut Turn<'_>, body: &Rc<Body>) -> Option<Result<Rc<Parsed>, XmlFault>> {
+    let markers = turn.profile.markers.iter();
+    let angled: Vec<_> = markers
+        .map(|(marker, _)| (marker.as_str(), marker.as_str()))
+        .filter(|(marker, _)| marker.starts_with('<'))
+        .collect();
+    match sections::replace_markers(body.bytes(), &angled) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(text) => {
+            // The same for all phones, so held once as the document itself is.
+            let body = turn.shelf.bodies.insert(&text);
+            Some(turn.shelf.bodies.sections(&body))
+        }
     }
 }
 
