@@ -10,10 +10,8 @@ pub mod packets;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use bootstorm::content;
-use bootstorm::fleet::progress::Progress;
 use bootstorm::provision::{self, Pool};
 use bootstorm::reference::ReferenceConfig;
 use bootstorm::reference::content::{Source, Tree};
@@ -146,12 +144,6 @@ impl Load {
 pub fn orders(shards: u32) -> Orders {
     Orders {
         shards,
-        only: None,
-        transcript: false,
-        keep_secrets: false,
-        stop: Arc::new(AtomicBool::new(false)),
-        progress: Arc::new(Progress::default()),
-        repeat: String::new(),
-        started_at: 0,
+        ..Orders::default()
     }
 }

@@ -239,7 +239,7 @@ struct ServeArguments {
     /// HTTPS port
     #[arg(long, default_value_t = 8443)]
     https_port: u16,
-    /// SIP port of the PnP responder
+    /// SIP port of the PnP responder and, by UDP and TCP, of the registrar
     #[arg(long, default_value_t = 5060)]
     sip_port: u16,
     /// SNTP port

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bootstorm_emulator::event::EventKind;
 use bootstorm_emulator::profile::set::ProfileSet;
-use bootstorm_emulator::profile::{Classify, Fetch, Next, Profile, SourceKind, StepId};
+use bootstorm_emulator::profile::{
+    Classify, ContentFile, Fetch, Next, Profile, SourceKind, StepId,
+};
 use bootstorm_emulator::time::Moment;
 use bootstorm_scenarios::load_shape::LoadShape;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
@@ -21,7 +22,6 @@ use bootstorm_scenarios::scenario::{
 };
 
 use crate::fleet::ledger::Logged;
-use crate::fleet::progress::Progress;
 use crate::fleet::shard::ShardResult;
 use crate::fleet::transcript;
 use crate::provision::{self, SIMULATED_POOL, SIMULATED_SERVER};
@@ -30,6 +30,8 @@ use crate::run::{Orders, simulate_shard};
 
 mod ladder;
 
+/// The scenario whose settings are shown where it has any: they make accounts that register.
+const SAMPLED: &str = "first-run";
 /// Longest boot shown: periodic runs come later.
 const DEADLINE: Duration = Duration::from_secs(900);
 
@@ -94,8 +96,9 @@ impl Boot {
 }
 
 /// Every layout once and every way of finding the server once, each layout with a way that suits
-/// it: a layout with a file that holds everything with the ways that name a file. The first of
-/// them once more without the time, where the profile cannot do without it.
+/// it: one that begins with a file that holds everything with the ways that name a file. Where the
+/// file comes later, other files lead to it, and those are to be seen. The first of them once more
+/// without the time, where the profile cannot do without it.
 fn boots(profile: &Profile) -> Vec<Boot> {
     let mut layouts: Vec<&str> = Vec::new();
     for file in &profile.content {
@@ -105,9 +108,8 @@ fn boots(profile: &Profile) -> Vec<Boot> {
     }
     let ways: Vec<_> = Discovery::of(profile).collect();
     let suits = |way: Discovery, layout: &str| {
-        let mut files = profile.content.iter();
-        let whole = files.any(|file| file.layout == layout && file.is_whole_file());
-        whole == way.names_a_file()
+        let first = profile.content.iter().find(|file| file.layout == layout);
+        first.is_some_and(ContentFile::is_whole_file) == way.names_a_file()
     };
     let mut pairs: Vec<(Discovery, &str)> = Vec::new();
     for layout in &layouts {
@@ -202,13 +204,8 @@ fn boot_once(
     let reference = Reference::new(provision::reference(&plan, source, SIMULATED_POOL));
     let orders = Orders {
         shards: 1,
-        only: None,
         transcript: true,
-        keep_secrets: false,
-        stop: Arc::new(AtomicBool::new(false)),
-        progress: Arc::new(Progress::default()),
-        repeat: String::new(),
-        started_at: 0,
+        ..Orders::default()
     };
     let (result, _) = simulate_shard(&plan, reference, &orders);
     Ok((plan, result))
@@ -219,7 +216,9 @@ fn boot_once(
 fn sample(profile: &Profile) -> Result<(Fleet, Hosts), String> {
     let vendor = profile.name.split('/').next().unwrap_or_default();
     let mut fleets = Vec::new();
-    for (name, text) in scenario::built_in() {
+    let mut scenarios = scenario::built_in().to_vec();
+    scenarios.sort_by_key(|(name, _)| *name != SAMPLED);
+    for (name, text) in scenarios {
         let read = scenario::read(name, text).map_err(|faults| faults.to_string())?;
         let hosts = read.hosts;
         let with_hosts = |fleet| (fleet, hosts.clone());

@@ -14,7 +14,7 @@ use bootstorm_reports::redact::Redactor;
 use bootstorm_reports::report::{Report, ReportFault};
 use bootstorm_reports::run::{Endpoint, PhoneResult, RunFacts, StepResult};
 use bootstorm_scenarios::plan::Plan;
-use bootstorm_scenarios::scenario::Action;
+use bootstorm_scenarios::scenario::{Action, Step};
 
 use crate::attach::loopback::{
     self, CONNECTIONS_MAX, LINES_MAX, Losses, Setup, Sockets, TRANSFER_SOCKETS,
@@ -38,9 +38,9 @@ const SHARDS_MAX: u32 = 250;
 const RELAYS: Ipv4Addr = Ipv4Addr::new(127, 1, 0, 1);
 
 /// How a run is to be carried out.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Orders {
-    /// Threads that drive phones.
+    /// Threads that drive phones; 0 counts as 1.
     pub shards: u32,
     /// Only this phone of the plan.
     pub only: Option<u32>,
@@ -342,31 +342,30 @@ fn add_steps(all: &mut Vec<StepCount>, more: &[StepCount]) {
     }
 }
 
+/// `check-sync;reboot=true to fleet`.
+fn named_step(step: &Step) -> String {
+    let Action::CheckSync { reboot } = step.action;
+    let reboot = match reboot {
+        Some(true) => ";reboot=true",
+        Some(false) => ";reboot=false",
+        None => "",
+    };
+    let fleet = step.fleet.as_ref();
+    let fleet = fleet.map_or_else(String::new, |fleet| format!(" to {fleet}"));
+    format!("check-sync{reboot}{fleet}")
+}
+
 /// What the steps that were taken came to, for the report.
 fn told_steps(plan: &Plan, counts: &[StepCount]) -> Vec<StepResult> {
     let steps = plan.scenario.steps.iter().zip(counts);
-    let told = steps.map(|(step, count)| {
-        let Action::CheckSync { reboot } = step.action;
-        let mut what = String::from("check-sync");
-        if let Some(reboot) = reboot {
-            what.push_str(if reboot {
-                ";reboot=true"
-            } else {
-                ";reboot=false"
-            });
-        }
-        if let Some(fleet) = &step.fleet {
-            what.push_str(&format!(" to {fleet}"));
-        }
-        StepResult {
-            what,
-            planned: count.planned,
-            unreachable: count.unreachable,
-            accepted: count.answers.accepted,
-            refused: count.answers.refused,
-            silent: count.answers.silent,
-            resynced: count.resynced,
-        }
+    let told = steps.map(|(step, count)| StepResult {
+        what: named_step(step),
+        planned: count.planned,
+        unreachable: count.unreachable,
+        accepted: count.answers.accepted,
+        refused: count.answers.refused,
+        silent: count.answers.silent,
+        resynced: count.resynced,
     });
     told.collect()
 }
@@ -398,6 +397,12 @@ fn close(
         }
     }
     facts.steps = told_steps(plan, &steps);
+    for left in plan.scenario.steps.iter().skip(steps.len()) {
+        let step = named_step(left);
+        facts
+            .notes
+            .insert(format!("the run ended before this step: {step}"));
+    }
     facts.stopped = orders.stop.load(Ordering::Relaxed);
     if own_faults > 0 {
         let reason = "no descriptors or addresses left on this side";

@@ -147,6 +147,27 @@ fn explain_shows_the_ladder_with_its_clauses() {
 }
 
 #[test]
+fn explain_shows_how_files_lead_to_each_other_and_to_an_account() {
+    let first = |text: &str| text.split("\nA first boot").nth(1).map(str::to_owned);
+    let catalogue = alone(&["explain", "gigaset/maxwell-3"], 0).out;
+    holds(
+        &first(&catalogue).expect("a ladder"),
+        &[
+            "DHCP",
+            "\"catalogue\"",
+            "provisioning.xml (",
+            "updates",
+            "linked file",
+            "REGISTER",
+            "settled",
+        ],
+    );
+    let sections = alone(&["explain", "auerswald/comfortel-d-200"], 0).out;
+    let ladder = ["DISCOVER", "SNTP", "given file", "REGISTER", "settled"];
+    holds(&first(&sections).expect("a ladder"), &ladder);
+}
+
+#[test]
 fn explain_draws_a_mermaid_diagram() {
     for profile in ["flyingvoice/fip13g", "plug-n-dial/bva8051"] {
         let text = alone(&["explain", profile, "--mermaid"], 0).out;

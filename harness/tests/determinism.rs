@@ -2,10 +2,8 @@
 //! phone comes to an end that says why.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use bootstorm::fleet::progress::Progress;
 use bootstorm::provision::{self, SIMULATED_POOL, SIMULATED_SERVER};
 use bootstorm::reference::Reference;
 use bootstorm::run::{self, Ended, Orders};
@@ -39,13 +37,8 @@ fn run(seed: u64, link: Link) -> Ended {
     let config = provision::reference(&plan, source, SIMULATED_POOL);
     let orders = Orders {
         shards: 1,
-        only: None,
         transcript: true,
-        keep_secrets: false,
-        stop: Arc::new(AtomicBool::new(false)),
-        progress: Arc::new(Progress::default()),
-        repeat: String::new(),
-        started_at: 0,
+        ..Orders::default()
     };
     run::simulate(&plan, Reference::new(config), &orders).unwrap()
 }

@@ -2,9 +2,7 @@
 //! each phone holds what the scenario meant, and nothing else.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use bootstorm::fleet::progress::Progress;
 use bootstorm::provision::{self, SIMULATED_POOL, SIMULATED_SERVER};
 use bootstorm::reference::Reference;
 use bootstorm::run::{self, Orders};
@@ -26,13 +24,8 @@ fn boot(fleet: &str) -> (String, u32) {
     let config = provision::reference(&plan, source, SIMULATED_POOL);
     let orders = Orders {
         shards: 1,
-        only: None,
         transcript: true,
-        keep_secrets: false,
-        stop: Arc::new(AtomicBool::new(false)),
-        progress: Arc::new(Progress::default()),
-        repeat: String::new(),
-        started_at: 0,
+        ..Orders::default()
     };
     let ended = run::simulate(&plan, Reference::new(config), &orders).expect("a run");
     let mut log = String::from_utf8_lossy(&ended.transcript).into_owned();

@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bootstorm::drive::tls::Trust;
-use bootstorm::fleet::progress::Progress;
 use bootstorm::provision::{self, LOOPBACK_POOL, SIMULATED_POOL, SIMULATED_SERVER};
 use bootstorm::reference::adapter::{Adapter, Bind, Running};
 use bootstorm::reference::{Counter, Counters, Reference};
@@ -58,13 +57,8 @@ fn plan(text: &str, server: std::net::Ipv4Addr) -> Arc<Plan> {
 fn orders() -> Orders {
     Orders {
         shards: 2,
-        only: None,
         transcript: true,
-        keep_secrets: false,
-        stop: Arc::new(AtomicBool::new(false)),
-        progress: Arc::new(Progress::default()),
-        repeat: String::new(),
-        started_at: 0,
+        ..Orders::default()
     }
 }
 

@@ -9,9 +9,7 @@ mod finding;
 mod steps;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use bootstorm::fleet::progress::Progress;
 use bootstorm::provision::{self, SIMULATED_POOL, SIMULATED_SERVER};
 use bootstorm::reference::{Reference, ReferenceConfig};
 use bootstorm::run::{self, Ended, Orders};
@@ -81,13 +79,8 @@ fn planned(text: &str) -> Result<Arc<Plan>, Vec<PlanFault>> {
 fn orders() -> Orders {
     Orders {
         shards: 1,
-        only: None,
         transcript: true,
-        keep_secrets: false,
-        stop: Arc::new(AtomicBool::new(false)),
-        progress: Arc::new(Progress::default()),
-        repeat: String::new(),
-        started_at: 0,
+        ..Orders::default()
     }
 }
 

@@ -3,10 +3,8 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use bootstorm::drive::tls::Trust;
-use bootstorm::fleet::progress::Progress;
 use bootstorm::provision::{self, LOOPBACK_POOL};
 use bootstorm::reference::adapter::{Adapter, Bind};
 use bootstorm::reference::certificate::{Authority, ServerTls};
@@ -87,13 +85,8 @@ impl World {
         let trust = Trust::new(self.authority.pem().as_bytes(), self.factory).expect("PEM");
         let orders = Orders {
             shards: 1,
-            only: None,
             transcript: true,
-            keep_secrets: false,
-            stop: Arc::new(AtomicBool::new(false)),
-            progress: Arc::new(Progress::default()),
-            repeat: String::new(),
-            started_at: 0,
+            ..Orders::default()
         };
         let ended = run::loopback(&self.plan, &subject, &Arc::new(trust), &orders);
         let ended = ended.expect("a run");

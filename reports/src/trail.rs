@@ -6,7 +6,8 @@
 //!    unusable and was not followed by a usable one, or that stands for a file which a document or
 //!    setting named and the server has not. When a step ends in silence after something unusable
 //!    had come, the unusable thing is the cause;
-//! 2. otherwise the last file of the walk that the server said is not there: that is how a list
+//! 2. a request for the time that has no valid answer yet, for the phone asks without end;
+//! 3. otherwise the last file of the walk that the server said is not there: that is how a list
 //!    of candidates is gone through, so only the end of the list says something.
 //!
 //! A problem is forgotten when its step succeeds after all, when a new run or boot begins, and,
@@ -71,6 +72,12 @@ impl Trail {
                     ..Self::default()
                 };
             }
+            EventKind::Sent { step, .. } | EventKind::Retried { step, .. }
+                if step == StepId::CLOCK && self.held == Held::Nothing =>
+            {
+                // A phone that needs the time asks without end and never gives up (AUE-07).
+                self.hold(Held::Tentative, step, Fault::Silence);
+            }
             EventKind::Sent { step, .. } => self.sent(step),
             EventKind::Answered { step, .. } => self.succeeded(step),
             EventKind::Fetched { step, .. } => {
@@ -83,7 +90,10 @@ impl Trail {
             EventKind::Missing { step, .. } if self.held == Held::Nothing => {
                 self.hold(Held::Firm, step, Fault::NotThere);
             }
-            EventKind::Wrong { step, fault } if self.held == Held::Nothing => {
+            EventKind::Wrong { step, fault }
+                if self.held == Held::Nothing
+                    || (step == StepId::CLOCK && self.held == Held::Tentative) =>
+            {
                 self.hold(Held::Tentative, step, fault);
             }
             EventKind::GaveUp { step, fault } => self.gave_up(step, fault),
@@ -442,6 +452,22 @@ mod tests {
         assert_eq!(follow(&events), None);
         let events = [EventKind::LeaseRefused, sent(discover), answered(discover)];
         assert_eq!(follow(&events), at("REQUEST", "DHCPNAK"));
+    }
+
+    // AUE-05, AUE-07: no run begins before the time is there, and the wait has no end.
+    #[test]
+    fn a_phone_without_the_time_is_at_fault_there_until_it_has_it() {
+        let clock = StepId::CLOCK;
+        let again = EventKind::Retried {
+            step: clock,
+            attempt: 2,
+        };
+        assert_eq!(follow(&[sent(clock), again]), at("SNTP", "no answer"));
+        let unset = [sent(clock), wrong(clock, Fault::NoTime), again];
+        assert_eq!(follow(&unset), at("SNTP", "time server without valid time"));
+        assert_eq!(follow(&[sent(clock), again, answered(clock)]), None);
+        let lost = [gave_up(StepId::DISCOVER, Fault::Silence), sent(clock)];
+        assert_eq!(follow(&lost), at("DISCOVER", "no answer"));
     }
 
     #[test]

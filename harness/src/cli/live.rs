@@ -33,11 +33,12 @@ pub(super) fn columns() -> u16 {
     terminal_size::terminal_size().map_or(COLUMNS, |(width, _)| width.0)
 }
 
-/// Raises the flag at the first Ctrl-C or SIGTERM; the second ends the program at once.
+/// Raises the flag at the first Ctrl-C or SIGTERM and says `first`; the second ends the program at
+/// once.
 ///
 /// # Errors
 /// When the operating system lets no signal be caught.
-pub(super) fn catch_interrupt(stop: Arc<AtomicBool>) -> Result<(), Trouble> {
+pub(super) fn catch_interrupt(stop: Arc<AtomicBool>, first: &'static str) -> Result<(), Trouble> {
     let failed = |fault| Trouble::own(format!("failed to catch Ctrl-C: {fault}"));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -61,9 +62,7 @@ pub(super) fn catch_interrupt(stop: Arc<AtomicBool>) -> Result<(), Trouble> {
                 if stop.swap(true, Ordering::Relaxed) {
                     std::process::exit(Exit::Interrupted as i32);
                 }
-                eprintln!(
-                    "bootstorm: ending the run (Ctrl-C again ends at once, without a report)"
-                );
+                eprintln!("bootstorm: {first}");
             }
         });
     };

@@ -36,7 +36,7 @@ pub(super) fn notify(shared: &Shared, arguments: &NotifyArguments) -> Result<Exi
     let socket = UdpSocket::bind(source).map_err(|fault| unbound(source, &fault))?;
     let own = own_address(&socket).map_err(|fault| unbound(source, &fault))?;
     let stop = Arc::new(AtomicBool::new(false));
-    catch_interrupt(Arc::clone(&stop))?;
+    catch_interrupt(Arc::clone(&stop), "ending (Ctrl-C again ends at once)")?;
     let seed = shared.seed.unwrap_or_else(|| u64::from(std::process::id()));
     let notifier = Notifier::new(own, Endpoint::Sip, seed, Arc::default());
     let batch = Batch::new(targets, arguments.reboot);

@@ -18,7 +18,7 @@ use bootstorm_scenarios::plan::Plan;
 use super::live::{Live, catch_interrupt};
 use super::subject::Endpoint;
 use super::{Attachment, Exit, RunArguments, Shared, TftpServer, Trouble, load, print};
-use crate::drive::tls::Trust;
+use crate::drive::tls::{self, Trust};
 use crate::fleet::progress::Progress;
 use crate::provision::{self, LOOPBACK_POOL, SIMULATED_POOL, SIMULATED_SERVER};
 use crate::reference::Reference;
@@ -28,6 +28,9 @@ use crate::reference::content::Source;
 use crate::reference::independent::Independent;
 use crate::run::{self, Ended, Orders};
 use crate::subject::Subject;
+
+/// What the first Ctrl-C is answered.
+const ENDING: &str = "ending the run (Ctrl-C again ends at once, without a report)";
 
 /// Boots a fleet and reports.
 pub(super) fn run(shared: &Shared, arguments: &RunArguments) -> Result<Exit, Trouble> {
@@ -41,7 +44,7 @@ pub(super) fn run(shared: &Shared, arguments: &RunArguments) -> Result<Exit, Tro
     }
     let given = Given::read(arguments, &plan)?;
     let orders = orders(shared, arguments, &plan);
-    catch_interrupt(Arc::clone(&orders.stop))?;
+    catch_interrupt(Arc::clone(&orders.stop), ENDING)?;
     writable(&arguments.out)?;
     if let Some(file) = arguments.events.as_ref().filter(|file| !is_stdout(file)) {
         let opened = fs::OpenOptions::new().create(true).append(true).open(file);
@@ -229,16 +232,27 @@ impl Given {
                 "a simulated network reaches no real server (leave --subject or --attach out)",
             ));
         }
-        let subjects = arguments.subject.iter().map(|text| Endpoint::parse(text));
         Ok(Self {
-            subjects: subjects.collect::<Result<_, _>>()?,
+            subjects: Endpoint::all(&arguments.subject)?,
             source: source(arguments, plan)?,
-            authorities: match &arguments.ca {
-                Some(path) => load::read(path)?.into_bytes(),
-                None => Vec::new(),
-            },
+            authorities: arguments
+                .ca
+                .as_deref()
+                .map_or_else(|| Ok(Vec::new()), authorities)?,
             factory: provision::factory(arguments.factory_ca.as_deref()).map_err(Trouble::own)?,
         })
+    }
+}
+
+fn authorities(path: &Path) -> Result<Vec<u8>, Trouble> {
+    let pem = load::read(path)?.into_bytes();
+    if tls::has_certificate(&pem) {
+        Ok(pem)
+    } else {
+        let path = path.display();
+        Err(Trouble::usage(format!(
+            "--ca {path}: no certificate in it (expected PEM, -----BEGIN CERTIFICATE-----)"
+        )))
     }
 }
 

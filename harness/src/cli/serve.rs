@@ -22,7 +22,7 @@ const NAP: Duration = Duration::from_millis(100);
 /// Serves until Ctrl-C.
 pub(super) fn serve(shared: &Shared, arguments: &ServeArguments) -> Result<Exit, Trouble> {
     let stop = Arc::new(AtomicBool::new(false));
-    catch_interrupt(Arc::clone(&stop))?;
+    catch_interrupt(Arc::clone(&stop), "ending (Ctrl-C again ends at once)")?;
     let profiles = load::profiles(shared)?;
     let mut scenario = load::scenario(shared, &arguments.scenario)?;
     if let Some(phones) = arguments.phones {

@@ -33,11 +33,28 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
+    /// Reads every `--subject`.
+    ///
+    /// # Errors
+    /// As `parse`; and a second endpoint for one service.
+    pub(super) fn all(texts: &[String]) -> Result<Vec<Self>, Trouble> {
+        let mut all: Vec<Self> = Vec::new();
+        for text in texts {
+            let endpoint = Self::parse(text)?;
+            if all.iter().any(|held| held.service == endpoint.service) {
+                let why = "a second endpoint for one service (a run judges one server)";
+                return Err(Trouble::usage(format!("--subject {text}: {why}")));
+            }
+            all.push(endpoint);
+        }
+        Ok(all)
+    }
+
     /// Reads `scheme://address:port`.
     ///
     /// # Errors
     /// What is wrong with it, and what was expected.
-    pub(super) fn parse(text: &str) -> Result<Self, Trouble> {
+    fn parse(text: &str) -> Result<Self, Trouble> {
         let wrong = |why: &str| Trouble::usage(format!("--subject {text}: {why}"));
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(wrong(

@@ -114,6 +114,12 @@ impl Trust {
     }
 }
 
+/// True when a PEM text holds a certificate, readable or not.
+#[must_use]
+pub fn has_certificate(pem: &[u8]) -> bool {
+    CertificateDer::pem_slice_iter(pem).next().is_some()
+}
+
 /// A client without a certificate of its own that trusts these authorities, or anybody.
 fn client(trusted_pem: Option<&[u8]>) -> io::Result<Arc<ClientConfig>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -149,11 +155,15 @@ fn reason(error: &Error) -> &'static str {
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                 "the server's certificate is not valid yet"
             }
-            CertificateError::UnknownIssuer => {
+            // An authority of the same name with another key is not one that they trust.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "the server's certificate is by an authority that the phones do not trust"
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "the server's certificate is for another name"
+            }
+            CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => {
+                "the server's certificate is an authority's (CA:TRUE), not a server's"
             }
             _ => "the server's certificate cannot be verified",
         },

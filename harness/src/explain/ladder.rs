@@ -24,7 +24,8 @@ pub(super) fn text(out: &mut String, plan: &Plan, result: &ShardResult) {
         let _ = match rung {
             Rung::Request(step, text) => {
                 let clauses = some(&clauses(plan, &planned, step));
-                writeln!(out, "  {at:>8.3}s  |-- {text:-<36}-->|  {clauses}")
+                let line = format!("  {at:>8.3}s  |-- {text:-<36}-->|  {clauses}");
+                writeln!(out, "{}", line.trim_end())
             }
             Rung::Answer(text) => writeln!(out, "  {at:>8.3}s  |<- {text:-<36}---|"),
             Rung::Note(text) => writeln!(out, "  {at:>8.3}s  *  {text}"),

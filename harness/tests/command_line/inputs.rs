@@ -177,4 +177,106 @@ fn wrong_values_are_refused_before_anything_is_begun() {
     );
     said(&["--content", "none"], "failed to read none");
     said(&["--ca", "none.pem"], "failed to read none.pem");
+    said(&["--ca", "/dev/null"], "no certificate in it");
+    said(
+        &[
+            "--subject",
+            "ntp://127.0.0.1:4",
+            "--subject",
+            "NTP://127.0.0.1:5",
+        ],
+        "--subject NTP://127.0.0.1:5: a second endpoint for one service",
+    );
+}
+
+/// A fleet of one phone, to put further lines before and into.
+const ONE: &str = r#"[[fleet]]
+name = "one"
+phones = 1
+source = "dhcp"
+transport = "http"
+layout = "own"
+profiles = { "gigaset/maxwell-3" = 1 }
+own = { "SIP.Account.1.AccountName" = "Second {index}" }
+"#;
+
+#[test]
+fn what_a_scenario_does_to_its_phones_is_checked() {
+    let directory = directory();
+    let faults = |world: &str, into: &str, told: &str| {
+        let text = format!("name = \"one\"\ndeadline_s = 30\n{world}\n{ONE}{into}\n");
+        fs::write(directory.path().join("one.toml"), text).expect("writable");
+        let checked = run(directory.path(), &["check", "one.toml"]).expect(2);
+        assert_eq!(checked.err.lines().count(), 1, "{}", checked.err);
+        holds(&checked.err, &["one.toml:", told]);
+    };
+    let step = |lines: &str, told: &str| faults(&format!("[[step]]\n{lines}"), "", told);
+    step("do = \"check-sync\"", "needs 'after' or 'at_s'");
+    step(
+        "at_s = 30\ndo = \"check-sync\"",
+        "not before the run's deadline",
+    );
+    step("at_s = -1\ndo = \"check-sync\"", "'step[0].at_s' is -1");
+    step(
+        "at_s = 1\nafter = \"settled\"\ndo = \"check-sync\"",
+        "not both",
+    );
+    step(
+        "after = \"setled\"\ndo = \"check-sync\"",
+        "did you mean 'settled'",
+    );
+    step(
+        "after = \"settled\"\ndo = \"chck-sync\"",
+        "did you mean 'check-sync'",
+    );
+    step("after = \"settled\"", "missing key 'step[0].do'");
+    let whom = "after = \"settled\"\ndo = \"check-sync\"\nfleet = \"on\"";
+    step(whom, "no fleet is called \"on\" (did you mean \"one\"?)");
+    faults(
+        "[time]\nsilent = 3",
+        "",
+        "expected one of silent_s, unsynchronised_s",
+    );
+    faults(
+        "[redirect]\nanswer = \"header\"",
+        "",
+        "one of body, location",
+    );
+    faults(
+        "[tls]\nclient_certificate = \"yes\"",
+        "",
+        "one of none, request, require",
+    );
+    faults(
+        "[hosts]\n\"a\" = \"subjct\"",
+        "",
+        "an IPv4 address or \"subject\"",
+    );
+    faults("", "auth = \"digst\"", "did you mean 'digest'");
+    faults("", "user = \"u\"", "'fleet[0].user' without 'auth'");
+    faults(
+        "",
+        "client_certificate = \"{mak}\"",
+        "unknown variable 'mak'",
+    );
+}
+
+#[test]
+fn a_step_that_the_run_did_not_come_to_is_told() {
+    let directory = directory();
+    let step = "[[step]]\nat_s = 20\ndo = \"check-sync\"\n";
+    let text = format!("name = \"one\"\ntime_scale = 0\n{step}{ONE}");
+    fs::write(directory.path().join("one.toml"), text).expect("writable");
+    let ran = ["run", "one.toml", "--attach", "memory", "--deadline", "10"];
+    let told = run(directory.path(), &ran).expect(0).out;
+    holds(
+        &told,
+        &["Note", "the run ended before this step: check-sync"],
+    );
+    let longer = ["run", "one.toml", "--attach", "memory"];
+    let told = run(directory.path(), &longer).expect(0).out;
+    holds(
+        &told,
+        &["Step", "check-sync: 1 phone · 1 answered 2xx · 1 resynced"],
+    );
 }

@@ -97,7 +97,7 @@ fn phones_without_an_address_are_counted_as_such() {
 #[test]
 fn steps_that_cannot_be_are_told() {
     for (step, expected) in [
-        ("do = \"check-sync\"", "'step[0].after'"),
+        ("do = \"check-sync\"", "needs 'after' or 'at_s'"),
         ("after = \"later\"\ndo = \"check-sync\"", "settled"),
         (
             "after = \"settled\"\nat_s = 1\ndo = \"check-sync\"",

@@ -74,11 +74,12 @@ fn scenario(root: &Reader<'_>) -> Scenario {
         .map(|table| fleet(table, &mut names))
         .collect();
     let steps = root.may("step").tables();
+    let deadline = root.may("deadline_s").duration().unwrap_or(DEADLINE);
     Scenario {
         name: root.need("name").text().unwrap_or_default().to_owned(),
         seed: root.may("seed").number(0..=i64::MAX as u64).unwrap_or(1),
         time_scale: root.may("time_scale").real(0.0..=1_000.0).unwrap_or(1.0),
-        deadline: root.may("deadline_s").duration().unwrap_or(DEADLINE),
+        deadline,
         load: root
             .may("load")
             .table()
@@ -107,7 +108,10 @@ fn scenario(root: &Reader<'_>) -> Scenario {
             .table()
             .and_then(|table| table.need("answer").word(&REDIRECT_ANSWERS))
             .unwrap_or_default(),
-        steps: steps.iter().map(|table| step(table, &fleets)).collect(),
+        steps: steps
+            .iter()
+            .map(|table| step(table, &fleets, deadline))
+            .collect(),
         fleets,
     }
 }

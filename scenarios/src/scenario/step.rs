@@ -37,15 +37,29 @@ pub enum Action {
 }
 
 /// Reads a `[[step]]`.
-pub(super) fn step(table: &Reader<'_>, fleets: &[Fleet]) -> Step {
+pub(super) fn step(table: &Reader<'_>, fleets: &[Fleet], deadline: Duration) -> Step {
     let (after, at) = (table.may("after"), table.may("at_s"));
     let when = match (after.is_given(), at.duration()) {
         (true, Some(_)) => {
             at.fault("a step has 'after' or 'at_s', not both");
             When::Settled
         }
-        (false, Some(at)) => When::At(at),
-        _ => table
+        (false, Some(given)) => {
+            if given >= deadline {
+                at.fault(format!(
+                    "'{}' is not before the run's deadline of {} s",
+                    at.name(),
+                    deadline.as_secs_f64()
+                ));
+            }
+            When::At(given)
+        }
+        (false, None) if !at.is_given() => {
+            table.fault("a step needs 'after' or 'at_s' (expected after = \"settled\")");
+            When::Settled
+        }
+        (false, None) => When::Settled,
+        (true, None) => table
             .need("after")
             .word(&[(When::Settled, "settled")])
             .unwrap_or(When::Settled),

@@ -101,3 +101,57 @@ fn refuses_a_text_that_holds_no_certificate_that_can_be_read() {
     let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     assert!(Trust::new(broken, Authority::factory().unwrap()).is_err());
 }
+
+/// What phones that trust `authority` say of a server.
+fn refused(authority: &[u8], server: Arc<rustls::ServerConfig>) -> &'static str {
+    let trust = Trust::new(authority, Authority::factory().unwrap()).unwrap();
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let client = trust.client(true, None).unwrap();
+    let mut client = ClientConnection::new(client, name).unwrap();
+    let mut server = ServerConnection::new(server).unwrap();
+    let mut flight = Vec::new();
+    client.write_tls(&mut flight).unwrap();
+    server.read_tls(&mut flight.as_slice()).unwrap();
+    server.process_new_packets().unwrap();
+    flight.clear();
+    server.write_tls(&mut flight).unwrap();
+    client.read_tls(&mut flight.as_slice()).unwrap();
+    reason(&client.process_new_packets().unwrap_err())
+}
+
+#[test]
+fn an_authority_of_the_same_name_is_no_authority_of_the_phones() {
+    let (authority, other) = (Authority::new().unwrap(), Authority::new().unwrap());
+    let server = other.server(&["127.0.0.1".to_owned()]).unwrap().config();
+    assert_eq!(
+        refused(authority.pem().as_bytes(), server),
+        "the server's certificate is by an authority that the phones do not trust"
+    );
+}
+
+// What `openssl req -x509` makes, if it is not told otherwise.
+#[test]
+fn an_authority_that_serves_with_its_own_certificate_is_told_so() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).unwrap();
+    let held = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], held.into())
+        .unwrap();
+    assert_eq!(
+        refused(certificate.pem().as_bytes(), Arc::new(server)),
+        "the server's certificate is an authority's (CA:TRUE), not a server's"
+    );
+}
+
+#[test]
+fn a_text_without_a_certificate_is_told_from_one_with() {
+    assert!(has_certificate(Authority::new().unwrap().pem().as_bytes()));
+    assert!(!has_certificate(b"") && !has_certificate(b"no certificate"));
+}
