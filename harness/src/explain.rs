@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use bootstorm_emulator::event::EventKind;
 use bootstorm_emulator::profile::set::ProfileSet;
-use bootstorm_emulator::profile::{
-    Classify, ContentFile, Fetch, Next, Profile, SourceKind, StepId,
-};
+use bootstorm_emulator::profile::{Classify, Fetch, Next, Profile, SourceKind, StepId};
 use bootstorm_emulator::time::Moment;
 use bootstorm_scenarios::load_shape::LoadShape;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
@@ -96,9 +94,9 @@ impl Boot {
 }
 
 /// Every layout once and every way of finding the server once, each layout with a way that suits
-/// it: one that begins with a file that holds everything with the ways that name a file. Where the
-/// file comes later, other files lead to it, and those are to be seen. The first of them once more
-/// without the time, where the profile cannot do without it.
+/// it: a layout with a file that holds everything with the ways that name a file, one that the
+/// phone's own requests lead into rather with those that name a directory. The first of them once
+/// more without the time, where the profile cannot do without it.
 fn boots(profile: &Profile) -> Vec<Boot> {
     let mut layouts: Vec<&str> = Vec::new();
     for file in &profile.content {
@@ -107,13 +105,19 @@ fn boots(profile: &Profile) -> Vec<Boot> {
         }
     }
     let ways: Vec<_> = Discovery::of(profile).collect();
+    let mut by_directory = ways.clone();
+    by_directory.sort_by_key(|way| way.names_a_file());
     let suits = |way: Discovery, layout: &str| {
-        let first = profile.content.iter().find(|file| file.layout == layout);
-        first.is_some_and(ContentFile::is_whole_file) == way.names_a_file()
+        let whole = profile.whole_file(layout).is_some();
+        if way.names_a_file() {
+            whole
+        } else {
+            !whole || profile.begins_in_directory(layout)
+        }
     };
     let mut pairs: Vec<(Discovery, &str)> = Vec::new();
     for layout in &layouts {
-        let suiting = || ways.iter().filter(|way| suits(**way, layout));
+        let suiting = || by_directory.iter().filter(|way| suits(**way, layout));
         let fresh = suiting().find(|way| pairs.iter().all(|(used, _)| used != *way));
         let way = fresh.or(suiting().next()).or(ways.first());
         pairs.extend(way.map(|way| (*way, *layout)));
@@ -140,6 +144,13 @@ fn boots(profile: &Profile) -> Vec<Boot> {
     });
     boots.extend(late);
     boots
+}
+
+/// The directory of the content: that of the server itself, unless a phone asks for the directory's
+/// own URL too (GIG-06), which has to be seen.
+fn root(profile: &Profile) -> &'static str {
+    let as_given = profile.fetches.iter().any(|fetch| fetch.as_given);
+    if as_given { "device" } else { "" }
 }
 
 /// The protocol of an address without a scheme.
@@ -169,7 +180,7 @@ fn boot_once(
         source_at: None,
         auth: None,
         transport: boot.transport,
-        root: String::new(),
+        root: root(profile).to_owned(),
         layout: boot.layout.clone(),
         firmware: None,
         web: Vec::new(),

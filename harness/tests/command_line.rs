@@ -146,6 +146,55 @@ fn explain_shows_the_ladder_with_its_clauses() {
     );
 }
 
+// GIG-06 … GIG-09, GIG-17, GIG-21, GIG-44, GIG-48: a ladder has the whole list of requests, and one
+// all three steps; no source leads past them.
+#[test]
+fn explain_shows_every_step_of_a_catalogue() {
+    let text = alone(&["explain", "gigaset/maxwell-3"], 0).out;
+    let boots: Vec<_> = text.split("A first boot, ").skip(1).collect();
+    let with = |layout: &str| -> Vec<&str> {
+        let layout = format!("content \"{layout}\" over");
+        let boots = boots.iter().copied();
+        boots.filter(|boot| boot.contains(&layout)).collect()
+    };
+    let catalogues = with("catalogue");
+    assert!(!catalogues.is_empty(), "{text}");
+    for boot in catalogues {
+        let steps = [
+            "-- <URL> (",
+            "not there",
+            "-- provisioning.xml (",
+            "-- updates (",
+            "-- updates (",
+            "-- linked file (",
+            "-- updates (",
+            "-- certificate (",
+            "installed certificate",
+            "applied http://10.0.0.2/device/nvm/7c2f80000000.xml",
+            "settled",
+        ];
+        in_order(boot, &steps);
+    }
+    let steps = [
+        "-- <URL> (",
+        "-- provisioning.xml (",
+        "-- provisioning.xml",
+        "-- <mac>.xml (",
+        "settled",
+    ];
+    in_order(with("own")[0], &steps);
+}
+
+#[track_caller]
+fn in_order(text: &str, parts: &[&str]) {
+    let mut rest = text;
+    for part in parts {
+        let at = rest.find(part);
+        rest =
+            &rest[at.unwrap_or_else(|| panic!("no {part:?} in its place: {text}")) + part.len()..];
+    }
+}
+
 #[test]
 fn explain_shows_how_files_lead_to_each_other_and_to_an_account() {
     let first = |text: &str| text.split("\nA first boot").nth(1).map(str::to_owned);

@@ -87,6 +87,26 @@ fn catalogues_lead_to_firmware_settings_and_certificates() {
 }
 
 #[test]
+fn catalogues_are_found_by_sources_that_could_name_a_file() {
+    // GIG-14, GIG-17: the settings alone would hold everything, but not the lists around them.
+    for source in ["pnp", "redirect"] {
+        let fleet = maxwell(source, "catalogue", "firmware = \"1.11.6\"\n");
+        let parts = [
+            "provisioning.xml",
+            "GC_MAX_1.11.6.bin",
+            "nvm/updates.xml",
+            "CA.der",
+        ];
+        boots(&fleet, &parts);
+    }
+    // One that the list of requests ends with is named by itself.
+    boots(
+        &maxwell("pnp", "own", ""),
+        &["candidate", "/device/7c2f80000000.xml"],
+    );
+}
+
+#[test]
 fn a_single_file_leads_on_to_the_phones_own() {
     let fleet = maxwell("dhcp", "single", "firmware = \"1.11.6\"\n");
     boots(

@@ -20,10 +20,10 @@ use super::params::HttpIdentity;
 
 use super::turn::Turn;
 use crate::bodies::Body;
-use crate::event::{EventKind, Fault, File};
+use crate::event::{EventKind, Fault, File, Limit};
 use crate::format::{Format, Reading};
 use crate::profile::{Account, Apply, Change, Classify, Fetch, FirmwareVersion, Next, StepId};
-use crate::settings::Vetted;
+use crate::settings::{SETTINGS_BYTES_MAX, Vetted};
 use crate::time::Moment;
 use crate::transfer::Ending;
 use crate::url::{Url, UrlFault};
@@ -476,12 +476,34 @@ impl Walk {
             known,
         };
         match turn.profile.apply {
-            Apply::AfterRun => self.collected.push(collected),
+            Apply::AfterRun => self.keep(turn, collected),
             Apply::SoftReboot if known => {}
             Apply::SoftReboot => {
                 apply::load(turn, holdings.flash, &collected);
                 self.end.soft_reboot = true;
             }
+        }
+    }
+
+    /// Adds a document to those of this walk. Beyond the bytes that a phone can hold the first ones
+    /// give way, as they would when all are applied.
+    fn keep(&mut self, turn: &mut Turn<'_>, collected: Collected) {
+        self.collected.push(collected);
+        let bytes = |each: &Collected| each.vetted.document.heap_bytes();
+        let mut held: usize = self.collected.iter().map(bytes).sum();
+        let last = self.collected.len() - 1;
+        let mut before = self.collected.iter().take(last);
+        let mut dropped = 0;
+        while held > SETTINGS_BYTES_MAX
+            && let Some(first) = before.next()
+        {
+            held -= bytes(first);
+            dropped += 1;
+        }
+        if dropped > 0 {
+            self.collected.drain(..dropped);
+            let (limit, value) = (Limit::SettingsBytes, SETTINGS_BYTES_MAX as u64);
+            turn.event(EventKind::LimitReached { limit, value });
         }
     }
 

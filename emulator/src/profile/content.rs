@@ -1,6 +1,7 @@
 //! Which files a provisioning server holds for phones of a profile. Content generators write them;
 //! phones never look here.
 
+use super::Profile;
 use super::template::Template;
 use crate::format::Format;
 use crate::format::catalogue::{ItemKind, Role, Root};
@@ -41,6 +42,39 @@ impl ContentFile {
         let lists = |entry: &CatalogueEntry| entry.kind == ItemKind::File(Role::Nvm);
         catalogue.entries.iter().any(lists)
             || catalogue.version == ContentVersion::Settings && catalogue.settings.is_some()
+    }
+}
+
+/// How phones come to the files of a layout.
+impl Profile {
+    /// The file of a layout that a URL can name, so that a phone with that URL needs no other: one
+    /// that holds everything. None where the phone's own list of requests leads into the layout by
+    /// another file (GIG-14): only a URL of the directory shows a phone all of that.
+    #[must_use]
+    pub fn whole_file(&self, layout: &str) -> Option<&ContentFile> {
+        let whole = self.layout(layout).find(|file| file.is_whole_file())?;
+        (self.asks_for(whole) || !self.begins_in_directory(layout)).then_some(whole)
+    }
+
+    /// Whether the phone's own list of requests leads into a layout.
+    #[must_use]
+    pub fn begins_in_directory(&self, layout: &str) -> bool {
+        self.layout(layout).any(|file| self.asks_for(file))
+    }
+
+    /// The files of a layout.
+    pub fn layout(&self, layout: &str) -> impl Iterator<Item = &ContentFile> {
+        self.content
+            .iter()
+            .filter(move |file| file.layout == layout)
+    }
+
+    fn asks_for(&self, file: &ContentFile) -> bool {
+        let path = file.path.source();
+        let names = self.fetches.iter().map(|fetch| fetch.name.source());
+        names
+            .map(|name| name.trim_start_matches('/'))
+            .any(|name| name == path)
     }
 }
 

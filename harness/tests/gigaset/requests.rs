@@ -98,7 +98,7 @@ fn takes_every_wrong_answer_for_an_absent_file() {
         "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 29\r\n\r\n<html><body>Index</body></html>",
+        "HTTP/1.1 200 OK\r\nContent-Length: 31\r\n\r\n<html><body>Index</body></html>",
         "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n<!doctype html>\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
     ] {

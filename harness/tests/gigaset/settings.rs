@@ -6,7 +6,8 @@ use crate::{
     FIRST, SECOND, STORED, ended, name_held, named, nvm, phone, settings, with_settings, xml,
 };
 
-/// Every parameter of the sample with its value (GIG-50, GIG-51).
+/// Every parameter of the sample with its value (GIG-50, GIG-51), the period of public templates,
+/// and one that nobody knows.
 const SAMPLE: [(&str, &str); 43] = [
     ("SIP.LogLevel", "4"),
     ("SIP.TransportProtocol", "1"),
@@ -134,6 +135,23 @@ fn stores_the_announced_version_over_one_in_the_file() {
     let world = with_settings(&nvm(FIRST), &file).boot();
     assert_eq!(world.held(STORED).as_deref(), Some(FIRST));
     assert_eq!(world.held("SIP.Port").as_deref(), Some("5070"));
+}
+
+// GIG-37, GIG-40: a version is a text, whatever is in it: it is stored as it came and sets nothing
+// else.
+#[test]
+fn stores_a_version_of_any_text() {
+    for (written, read) in [
+        ("1&#10;SIP.Port=6000", "1\nSIP.Port=6000"),
+        ("# 1 = &quot;2&quot;", "# 1 = \"2\""),
+        ("&lt;a&gt; &amp; b", "<a> & b"),
+    ] {
+        let mut world = with_settings(&nvm(written), &named("a")).boot();
+        assert_eq!(world.held(STORED).as_deref(), Some(read));
+        assert_eq!(world.held("SIP.Port"), None);
+        world.reboot();
+        assert_eq!(world.files()[2..], ["/nvm/updates.xml"]);
+    }
 }
 
 // GIG-37: a settings file without parameters is a version all the same.

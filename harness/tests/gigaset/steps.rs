@@ -1,8 +1,9 @@
 //! Steps: certificates, and redirects of the version 1.1 files (public facts).
 
 use bootstorm_emulator::event::{EventKind, Fault, Limit, LineReason, RunResult};
-use bootstorm_emulator::limits::CATALOGUE_DEPTH_MAX;
+use bootstorm_emulator::limits::{CATALOGUE_DEPTH_MAX, VALUE_BYTES_MAX};
 use bootstorm_emulator::profile::StepId;
+use bootstorm_emulator::settings::SETTINGS_BYTES_MAX;
 
 use crate::world::World;
 use crate::{FIRST, ended, gave_up, name_held, named, phone, with_categories, xml};
@@ -209,4 +210,32 @@ fn follows_only_so_many_links() {
     assert!(world.reached(Limit::Links));
     assert!(world.files().len() < 300);
     ended(&world, RunResult::Partial);
+}
+
+// However large the files of a run are, they do not pile up in the phone until its end.
+#[test]
+fn keeps_no_more_settings_than_a_phone_holds() {
+    let value = "v".repeat(VALUE_BYTES_MAX);
+    let large = |file: usize| -> String {
+        let params =
+            (0..600).map(|at| format!("<param name=\"K.{file}.{at}\" value=\"{value}\"/>"));
+        params.collect()
+    };
+    let files = 2 * SETTINGS_BYTES_MAX / (600 * VALUE_BYTES_MAX);
+    let steps: String = (0..files)
+        .map(|at| redirect(&format!("/{at}.xml")))
+        .collect();
+    let mut world = phone().file("device/7c2f80123456.xml", single(&steps));
+    for at in 0..files {
+        world.serve(
+            &format!("{at}.xml"),
+            single(&format!("<nvm>{}</nvm>", large(at))),
+        );
+    }
+    let world = world.boot();
+    assert!(world.reached(Limit::SettingsBytes));
+    let applied = world.count(|kind| matches!(kind, EventKind::Applied { .. }));
+    assert!(applied > 1 && applied < files, "{applied} of {files}");
+    let last = format!("K.{}.0", files - 1);
+    assert_eq!(world.held(&last).as_deref(), Some(value.as_str()));
 }

@@ -70,12 +70,9 @@ impl Plan {
             let login = format!("://{}:{}@", escaped(&login.user), escaped(&login.password));
             base = base.replacen("://", &login, 1);
         }
-        let mut files = profile
-            .content
-            .iter()
-            .filter(|file| file.layout == fleet.layout);
-        let whole = files.clone().find(|file| file.is_whole_file());
-        let first = files.next().filter(|_| profile.fetches.is_empty());
+        let whole = profile.whole_file(&fleet.layout);
+        let first = profile.layout(&fleet.layout).next();
+        let first = first.filter(|_| profile.fetches.is_empty());
         let file = whole.or(first);
         let name = file.map(|file| file.path.text(&self.vars(phone)));
         (base, name.unwrap_or_default())

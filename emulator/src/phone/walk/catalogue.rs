@@ -118,7 +118,7 @@ impl Walk {
             return self.listed_firmware(turn, holdings, item);
         }
         if let Some(inline) = frame.inline.take() {
-            self.take(inline);
+            self.take(turn, inline);
             return None;
         }
         let at = frame.next;

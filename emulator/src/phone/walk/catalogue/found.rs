@@ -9,7 +9,7 @@ use crate::bodies::Body;
 use crate::event::{EventKind, Fault, File, Limit, LineReason};
 use crate::format::catalogue::{Catalogue, Item, ItemKind, Role, Root};
 use crate::format::xml::Reader;
-use crate::format::{Document, Format, Reading};
+use crate::format::{self, Document, Draft, Format, Reading};
 use crate::limits::CATALOGUE_DEPTH_MAX;
 use crate::phone::apply::{self, Collected};
 use crate::phone::fetching::Target;
@@ -127,7 +127,7 @@ impl Walk {
         report_unknown(turn, target.file, items);
         if items.is_empty() {
             if let Some(inline) = inline {
-                self.take(inline);
+                self.take(turn, inline);
             }
             return;
         }
@@ -150,11 +150,11 @@ impl Walk {
     }
 
     /// Settings that are taken over at the end of the walk, merged into those held (GIG-52).
-    pub(super) fn take(&mut self, inline: Inline) {
+    pub(super) fn take(&mut self, turn: &mut Turn<'_>, inline: Inline) {
         if let Some(stamp) = inline.stamp {
             self.catalogued.stamp = Some((inline.collected.file, stamp));
         }
-        self.collected.push(inline.collected);
+        self.keep(turn, inline.collected);
     }
 
     /// Stores the version of the settings that were just taken over (GIG-37, GIG-38).
@@ -170,13 +170,18 @@ impl Walk {
         let Some(key) = spec.and_then(|spec| spec.keys.first()) else {
             return;
         };
-        // A body, so that the phones of a fleet share it.
-        let line = format!("{key}={stamp}\n");
+        // A body, so that the phones of a fleet share it; in the format that gives back whatever
+        // text a list has as a version, line ends too.
+        let draft = Draft {
+            settings: &[(key, &stamp)],
+            ..Draft::default()
+        };
+        let bytes = format::write(Format::Catalogue, turn.profile.format, &draft);
         let shelf = &mut *turn.shelf;
-        let body = shelf.bodies.insert(line.as_bytes());
+        let body = shelf.bodies.insert(&bytes);
         let vetted = shelf.bodies.vetted(
             &body,
-            Format::KeyValue,
+            Format::Catalogue,
             turn.profile,
             holdings.profile_index,
             &mut shelf.keys,
