@@ -46,6 +46,9 @@ pub const REBOOTS_PER_HOUR_MAX: u32 = 8;
 pub const ACCOUNTS_MAX: u8 = 32;
 /// Bytes of one SIP message on a stream.
 pub const SIP_STREAM_BYTES_MAX: usize = 32 << 10;
+/// Check-syncs that a phone remembers, so that one sent again starts nothing, though others came
+/// between: two senders at a time, and one sender that was faster than its answer.
+pub const CHECK_SYNCS_KEPT: usize = 4;
 /// Wrong datagrams (foreign TID, unreadable, out of order) tolerated in one transfer.
 pub const STRAYS_MAX: u32 = 64;
 /// Bytes of unique bodies that the store keeps for phones yet to come.

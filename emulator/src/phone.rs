@@ -28,11 +28,13 @@ use crate::discovery::dhcp::{DhcpClient, LeaseNews};
 use crate::event::{BootCause, EventKind, Limit, RunResult, Trigger};
 use crate::flash::Flash;
 use crate::identity::Identity;
-use crate::limits::REBOOTS_PER_HOUR_MAX;
+use crate::limits::{CHECK_SYNCS_KEPT, REBOOTS_PER_HOUR_MAX};
 use crate::profile::Param;
 use crate::rng::Rng;
 use crate::shelf::Shelf;
 use crate::time::Moment;
+pub use registration::AddressOfRecord;
+
 use holdings::{Carried, Holdings};
 use io::{Channel, Effect, Input, Outputs};
 use registration::Registrations;
@@ -66,7 +68,8 @@ struct Life {
     in_call: bool,
     /// The time of day, where the vendor demands it and a server has told it.
     clock: Option<WallClock>,
-    last_check_sync: u64,
+    /// Transactions of the last check-syncs, the latest first.
+    last_check_syncs: [u64; CHECK_SYNCS_KEPT],
     /// Check-syncs refused for their sender since the last run.
     refused: u32,
     /// Fields typed on the web page and not saved yet.
@@ -96,7 +99,7 @@ impl Phone {
             settling: false,
             in_call: false,
             clock: None,
-            last_check_sync: 0,
+            last_check_syncs: [0; CHECK_SYNCS_KEPT],
             refused: 0,
             typed: Vec::new(),
             reboots: Reboots::default(),

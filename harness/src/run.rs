@@ -342,32 +342,44 @@ fn add_steps(all: &mut Vec<StepCount>, more: &[StepCount]) {
     }
 }
 
-/// `check-sync;reboot=true to fleet`.
-fn named_step(step: &Step) -> String {
-    let Action::CheckSync { reboot } = step.action;
-    let reboot = match reboot {
-        Some(true) => ";reboot=true",
-        Some(false) => ";reboot=false",
-        None => "",
-    };
-    let fleet = step.fleet.as_ref();
-    let fleet = fleet.map_or_else(String::new, |fleet| format!(" to {fleet}"));
-    format!("check-sync{reboot}{fleet}")
-}
-
-/// What the steps that were taken came to, for the report.
+/// What the scenario's steps came to, for the report.
 fn told_steps(plan: &Plan, counts: &[StepCount]) -> Vec<StepResult> {
-    let steps = plan.scenario.steps.iter().zip(counts);
-    let told = steps.map(|(step, count)| StepResult {
-        what: named_step(step),
-        planned: count.planned,
-        unreachable: count.unreachable,
-        accepted: count.answers.accepted,
-        refused: count.answers.refused,
-        silent: count.answers.silent,
-        resynced: count.resynced,
+    let steps = plan.scenario.steps.iter().enumerate();
+    let told = steps.map(|(place, step)| {
+        let what = step_name(step);
+        let Some(count) = counts.get(place) else {
+            return StepResult {
+                what,
+                not_taken: true,
+                ..StepResult::default()
+            };
+        };
+        StepResult {
+            what,
+            planned: count.planned,
+            unreachable: count.unreachable,
+            registered: count.registered,
+            accepted: count.answers.accepted,
+            refused: count.answers.refused,
+            silent: count.answers.silent,
+            resynced: count.effect.resynced,
+            not_taken: false,
+            ignored: count.effect.ignored,
+        }
     });
     told.collect()
+}
+
+fn step_name(step: &Step) -> String {
+    let Action::CheckSync { reboot } = step.action;
+    let mut what = String::from("check-sync");
+    if let Some(reboot) = reboot {
+        what.push_str(&format!(";reboot={reboot}"));
+    }
+    if let Some(fleet) = &step.fleet {
+        what.push_str(&format!(" to {fleet}"));
+    }
+    what
 }
 
 fn close(
@@ -387,6 +399,7 @@ fn close(
         ladder.merge(result.ladder);
         bytes_per_phone = bytes_per_phone.max(result.bytes_per_phone);
         own_faults += result.own_faults;
+        facts.registered += result.registered;
         facts.generator.late_starts += result.lag.late_starts;
         facts.generator.lag_max = facts.generator.lag_max.max(result.lag.max);
         phones.append(&mut result.phones);
@@ -397,12 +410,6 @@ fn close(
         }
     }
     facts.steps = told_steps(plan, &steps);
-    for left in plan.scenario.steps.iter().skip(steps.len()) {
-        let step = named_step(left);
-        facts
-            .notes
-            .insert(format!("the run ended before this step: {step}"));
-    }
     facts.stopped = orders.stop.load(Ordering::Relaxed);
     if own_faults > 0 {
         let reason = "no descriptors or addresses left on this side";

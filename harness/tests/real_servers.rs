@@ -223,11 +223,8 @@ fn server_that_refuses_connections_fails_its_phones_with_the_step_named() {
         .phones()
         .iter()
         .filter_map(|phone| phone.first_wrong.as_ref());
-    // Some of the phones that ask a redirect service too are first told there that nobody knows
-    // them: those of the two fleets that find their server after it.
-    let unlucky = unlucky.filter(|wrong| wrong.step != "redirect service");
     let unlucky: Vec<_> = unlucky.collect();
-    assert!(unlucky.len() >= 52, "{}", unlucky.len());
+    assert_eq!(unlucky.len(), 68);
     for wrong in unlucky {
         assert!(wrong.text.contains("refused"), "{wrong:?}");
     }

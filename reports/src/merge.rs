@@ -87,6 +87,7 @@ fn facts(left: RunFacts, right: RunFacts) -> RunFacts {
         // They differ at most in the range of phones, which repeating one phone overrides.
         repeat: left.repeat.min(right.repeat),
         stopped: left.stopped | right.stopped,
+        registered: left.registered.saturating_add(right.registered),
         steps: steps(left.steps, right.steps),
         generator: health(left.generator, &right.generator),
         ..right
@@ -100,13 +101,16 @@ fn steps(mut left: Vec<StepResult>, right: Vec<StepResult>) -> Vec<StepResult> {
             left.push(more);
             continue;
         };
+        held.not_taken &= more.not_taken;
         for (held, more) in [
             (&mut held.planned, more.planned),
             (&mut held.unreachable, more.unreachable),
+            (&mut held.registered, more.registered),
             (&mut held.accepted, more.accepted),
             (&mut held.refused, more.refused),
             (&mut held.silent, more.silent),
             (&mut held.resynced, more.resynced),
+            (&mut held.ignored, more.ignored),
         ] {
             *held = held.saturating_add(more);
         }

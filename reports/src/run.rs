@@ -49,6 +49,9 @@ pub struct RunFacts {
     /// Whether the user ended the run before it was over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped: bool,
+    /// Phones that were registered with a SIP account when the run ended.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub registered: u32,
     /// What the scenario's steps came to, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepResult>,
@@ -56,7 +59,7 @@ pub struct RunFacts {
     pub generator: GeneratorHealth,
 }
 
-/// What came of something that was done to phones while the run went on.
+/// What came of something that was, or was to be, done to phones while the run went on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StepResult {
     /// What was done, and to whom: `check-sync;reboot=true to fleet`.
@@ -65,14 +68,31 @@ pub struct StepResult {
     pub planned: u32,
     /// Of them, those that had no address then.
     pub unreachable: u32,
+    /// Of them, those that were registered with a SIP account then.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub registered: u32,
     /// Phones that answered with a 2xx status.
     pub accepted: u32,
     /// Phones that answered with another status.
     pub refused: u32,
     /// Phones that did not answer.
     pub silent: u32,
-    /// Phones that fetched their configuration again and came to rest.
+    /// Phones that fetched their configuration again and came to rest; each counts once.
     pub resynced: u32,
+    /// It was not done: the run ended first, and nothing is known of the phones it was for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_taken: bool,
+    /// Phones that answered and did nothing: they are told to ignore it, or its sender.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub ignored: u32,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 /// One endpoint of the subject.

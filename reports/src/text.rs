@@ -114,6 +114,10 @@ fn sums(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     )?;
 
     let facts = report.facts();
+    if facts.registered > 0 {
+        let text = format!("Registered   {}", number::phones(facts.registered));
+        page.paragraph(Paint::Plain, HANG, &text)?;
+    }
     for step in &facts.steps {
         let text = format!("Step         {}", step_text(step));
         page.paragraph(Paint::Plain, HANG, &text)?;
@@ -146,10 +150,14 @@ fn sums(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// `check-sync: 5,000 phones · 5,000 answered 2xx · 5,000 resynced`.
+/// `check-sync: 5,000 phones · 5,000 registered · 5,000 answered 2xx · 5,000 resynced`.
 fn step_text(step: &StepResult) -> String {
+    if step.not_taken {
+        return format!("{}: not taken, the run ended first", step.what);
+    }
     let mut parts = vec![format!("{}: {}", step.what, number::phones(step.planned))];
     for (count, word) in [
+        (step.registered, "registered"),
         (step.accepted, "answered 2xx"),
         (step.refused, "refused"),
         (step.silent, "silent"),
@@ -160,6 +168,9 @@ fn step_text(step: &StepResult) -> String {
         }
     }
     parts.push(format!("{} resynced", number::count(step.resynced.into())));
+    if step.ignored > 0 {
+        parts.push(format!("{} ignored it", number::count(step.ignored.into())));
+    }
     parts.join(" · ")
 }
 

@@ -11,7 +11,7 @@
 //!    of candidates is gone through, so only the end of the list says something.
 //!
 //! A problem is forgotten when its step succeeds after all, when a new run or boot begins, and,
-//! for the search for a server (SUBSCRIBE, NOTIFY), when a file is asked for: some other source
+//! for the search for a server (SUBSCRIBE, NOTIFY, redirect service), when some other source
 //! gave a URL. Steps that stand for many files (includes, resources, firmware) are not cleared by
 //! another file's success.
 
@@ -78,6 +78,7 @@ impl Trail {
                 // A phone that needs the time asks without end and never gives up (AUE-07).
                 self.hold(Held::Tentative, step, Fault::Silence);
             }
+            EventKind::Candidate { .. } => self.found_server(),
             EventKind::Sent { step, .. } => self.sent(step),
             EventKind::Answered { step, .. } => self.succeeded(step),
             EventKind::Fetched { step, .. } => {
@@ -151,11 +152,18 @@ impl Trail {
         self.limit.filter(|limit| *limit != Limit::Attempts)
     }
 
-    fn sent(&mut self, step: StepId) {
-        if step >= StepId::GIVEN && self.is_search() {
+    /// A source gave a URL: what went wrong in the search is of no account any more.
+    fn found_server(&mut self) {
+        if self.is_search() {
             self.held = Held::Nothing;
             self.limit = self.lasting_limit();
         }
+        if self.missing != NONE && is_search(StepId(self.missing)) {
+            self.missing = NONE;
+        }
+    }
+
+    fn sent(&mut self, step: StepId) {
         if self.held == Held::Tentative && self.step == step.0 {
             self.held = Held::Firm;
         }
@@ -196,13 +204,21 @@ impl Trail {
     }
 
     fn is_search(&self) -> bool {
-        matches!(self.held, Held::Tentative | Held::Firm)
-            && [StepId::SUBSCRIBE.0, StepId::NOTIFY.0].contains(&self.step)
+        matches!(self.held, Held::Tentative | Held::Firm) && is_search(StepId(self.step))
     }
 }
 
+/// True for a step of the search for a server.
+fn is_search(step: StepId) -> bool {
+    [StepId::SUBSCRIBE, StepId::NOTIFY, StepId::REDIRECT].contains(&step)
+}
+
+/// True for a step of which one run may have several: one that succeeds says nothing of the others.
 fn stands_for_many(step: StepId) -> bool {
     [
+        StepId::UPDATES,
+        StepId::LINKED,
+        StepId::CERTIFICATE,
         StepId::INCLUDE,
         StepId::RESOURCE,
         StepId::FIRMWARE,
@@ -216,6 +232,8 @@ mod tests {
     use std::time::Duration;
 
     use bootstorm_emulator::event::{BootCause, File, Trigger};
+    use bootstorm_emulator::names::Name;
+    use bootstorm_emulator::profile::SourceId;
 
     use super::*;
 
@@ -272,6 +290,10 @@ mod tests {
         EventKind::GaveUp { step, fault }
     }
 
+    const FOUND: EventKind = EventKind::Candidate {
+        source: SourceId(1),
+        url: Name(0),
+    };
     const RUN: EventKind = EventKind::RunStarted(Trigger::Boot(BootCause::Power));
 
     fn follow(events: &[EventKind]) -> Option<(String, String)> {
@@ -393,12 +415,32 @@ mod tests {
     fn a_silent_search_is_no_fault_once_another_source_gave_a_url() {
         let subscribe = gave_up(StepId::SUBSCRIBE, Fault::Silence);
         assert_eq!(follow(&[RUN, subscribe]), at("SUBSCRIBE", "no answer"));
-        assert_eq!(follow(&[RUN, subscribe, sent(CFG), answered(CFG)]), None);
+        assert_eq!(follow(&[RUN, subscribe, FOUND, sent(CFG)]), None);
+        // A redirect service that knows no such phone, and a source after it.
+        let unknown = missing(StepId::REDIRECT);
+        assert_eq!(follow(&[RUN, unknown, FOUND]), None);
+        let refused = gave_up(CFG, Fault::ConnectionRefused);
+        assert_eq!(
+            follow(&[RUN, unknown, subscribe, FOUND, refused]),
+            at("<mac>.cfg", "connection refused")
+        );
         let nothing = EventKind::RunEnded(RunResult::NoCandidate);
         assert_eq!(
             follow(&[RUN, subscribe, nothing]),
             at(NO_SOURCE, "no source gave a provisioning URL")
         );
+    }
+
+    #[test]
+    fn a_list_or_file_that_was_had_does_not_hide_another_that_was_not() {
+        for step in [StepId::UPDATES, StepId::LINKED, StepId::CERTIFICATE] {
+            let refused = gave_up(step, Fault::ConnectionRefused);
+            for wrong in [refused, missing(step)] {
+                let events = [RUN, missing(BOOT), wrong, sent(step), answered(step)];
+                let (place, _) = follow(&events).expect("something wrong");
+                assert_ne!(place, "<mac>.boot", "{step:?} {wrong:?}");
+            }
+        }
     }
 
     #[test]
@@ -436,7 +478,7 @@ mod tests {
         for event in [
             gave_up(StepId::NOTIFY, Fault::Silence),
             limit(Limit::Attempts),
-            sent(CFG),
+            FOUND,
         ] {
             trail.record(&event);
         }

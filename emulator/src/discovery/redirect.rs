@@ -5,7 +5,7 @@
 //! with the URL as body, or a redirect whose `Location` is the URL. The redirect is not followed
 //! here, because what it names is the candidate: a service that redirects to itself costs one walk.
 
-use crate::event::{EventKind, Fault, Limit};
+use crate::event::{EventKind, Fault, File, Limit};
 use crate::limits::URL_BYTES_MAX;
 use crate::phone::io::Input;
 use crate::phone::turn::Turn;
@@ -137,8 +137,11 @@ impl RedirectClient {
                 }
             }
             (Ending::Missing, None) => {
+                // A phone that nobody registered: an answer, not a fault.
                 turn.event(answered);
-                Fault::NotThere
+                let file = File::Step(STEP);
+                turn.event(EventKind::Missing { step: STEP, file });
+                return RedirectResult::Nothing;
             }
             (Ending::Failed(fault), None) => {
                 turn.event(EventKind::GaveUp { step: STEP, fault });

@@ -22,7 +22,10 @@ use super::io::{Connection, Input};
 use super::turn::Turn;
 use crate::event::Fault;
 use crate::flash::Flash;
+use crate::names::Names;
+use crate::profile::Profile;
 use crate::profile::accounts::SipAccount;
+use crate::shelf::Shelf;
 use crate::time::Moment;
 use crate::wire::sip::Message;
 use attempt::Before;
@@ -42,6 +45,15 @@ pub(super) struct Registrations {
 pub(super) struct Arrived {
     pub(super) peer: SocketAddrV4,
     pub(super) bytes: Vec<u8>,
+}
+
+/// Under which address others reach a phone: `sip:user@domain` (RFC 3261 §6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressOfRecord {
+    /// The user part, without escapes.
+    pub user: String,
+    /// The domain.
+    pub domain: String,
 }
 
 impl Registrations {
@@ -273,6 +285,19 @@ impl Phone {
         self.life.registrations.fault()
     }
 
+    /// The address of record of the first account that is registered.
+    #[must_use]
+    pub fn address_of_record(&self, shelf: &Shelf) -> Option<AddressOfRecord> {
+        let profile = shelf.profiles.get(usize::from(self.life.profile))?;
+        let mut held = self.life.registrations.bindings.iter();
+        let held = held.find(|held| held.is_registered())?;
+        let found = account_of(profile, &shelf.keys, &self.life.flash, held.account)?;
+        Some(AddressOfRecord {
+            user: found.user,
+            domain: found.domain,
+        })
+    }
+
     /// Bytes on the heap that this phone holds for itself alone while it idles.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
@@ -282,9 +307,13 @@ impl Phone {
 
 /// An account as the settings have it now.
 fn account(turn: &Turn<'_>, flash: &Flash, number: u8) -> Option<SipAccount> {
-    let spec = turn.profile.accounts.as_ref()?;
+    account_of(turn.profile, &turn.shelf.keys, flash, number)
+}
+
+fn account_of(profile: &Profile, keys: &Names, flash: &Flash, number: u8) -> Option<SipAccount> {
+    let spec = profile.accounts.as_ref()?;
     spec.account(number, |key| {
-        let key = turn.shelf.keys.find(key)?;
+        let key = keys.find(key)?;
         let held = flash.settings.held(key)?;
         Some(Cow::Borrowed(held.value))
     })

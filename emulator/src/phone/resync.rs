@@ -33,7 +33,7 @@ pub struct CheckSync {
     pub reboot: bool,
     /// Equal for retransmissions of one NOTIFY (same Call-ID, CSeq and branch). A retransmission
     /// is answered like the first, but must not trigger again: the phone remembers the last
-    /// number it acted on.
+    /// numbers it acted on.
     pub transaction: u64,
 }
 

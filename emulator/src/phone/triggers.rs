@@ -156,10 +156,13 @@ impl Life {
         if !self.admits(turn, from) {
             return self.refuse_sender(turn, from);
         }
-        if asked.transaction == self.last_check_sync {
+        if self.last_check_syncs.contains(&asked.transaction) {
             return;
         }
-        self.last_check_sync = asked.transaction;
+        self.last_check_syncs.rotate_right(1);
+        if let Some(latest) = self.last_check_syncs.first_mut() {
+            *latest = asked.transaction;
+        }
         if !params::is_on(turn, &self.flash, Param::ResyncFromSip) {
             self.ignore(turn, Trigger::CheckSync);
         } else if asked.reboot && self.stage.name() != StageName::Installing {

@@ -26,7 +26,7 @@ use crate::event::Limit;
 use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX};
 
 pub use stream::{elements, frame};
-pub use write::{Answer, Writer, answer, reason};
+pub use write::{Answer, Writer, answer, escaped, reason};
 
 /// Compact header names (RFC 3261 §7.3.3, §20; RFC 6665 §8.2.1 for `o` and `u`; the IANA list of
 /// SIP header fields for the others).

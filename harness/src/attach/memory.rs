@@ -196,7 +196,7 @@ impl Simulation {
         }
         self.shard.tick(self.now, TICKS, &mut self.wire);
         while let Some(batch) = self.shard.due_step(self.now) {
-            self.reference.notifier.order(self.now, &batch);
+            self.reference.order(self.now, &batch);
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bootstorm_emulator::time::Moment;
 use bootstorm_emulator::wire::sip;
+use rustc_hash::FxHashMap;
 
 use super::live::catch_interrupt;
 use super::{Exit, NotifyArguments, Shared, Trouble, load, print};
@@ -44,9 +45,13 @@ pub(super) fn notify(shared: &Shared, arguments: &NotifyArguments) -> Result<Exi
         socket,
         notifier: notifier.giving_up_after(timeout),
     };
-    sender.send(&batch, &stop)?;
-    Ok(tell(shared, &batch, stop.load(Ordering::Relaxed)))
+    let unsent = sender.send(&batch, &stop)?;
+    let stopped = stop.load(Ordering::Relaxed);
+    Ok(tell(shared, &batch, &unsent, stopped))
 }
+
+/// Targets to which the last try could not even be sent, and what the operating system said.
+type Unsent = FxHashMap<SocketAddrV4, String>;
 
 struct Sender {
     socket: UdpSocket,
@@ -54,20 +59,25 @@ struct Sender {
 }
 
 impl Sender {
-    /// Sends until every target has answered or was given up, or `stop` is raised.
-    fn send(mut self, batch: &Arc<Batch>, stop: &AtomicBool) -> Result<(), Trouble> {
+    /// Sends until every target has answered or was given up, or `stop` is raised. Hands back
+    /// where nothing could be sent to, and why.
+    fn send(mut self, batch: &Arc<Batch>, stop: &AtomicBool) -> Result<Unsent, Trouble> {
+        let mut unsent = Unsent::default();
         let failed = |fault: io::Error| Trouble::own(format!("failed to receive: {fault}"));
         let began = Instant::now();
         let now = || Moment::ZERO + began.elapsed();
         let mut replies = Replies::default();
         let mut buffer = vec![0; DATAGRAM_BYTES];
-        self.notifier.order(now(), batch);
+        self.notifier.order(now(), batch, None);
         while !batch.is_over() && !stop.load(Ordering::Relaxed) {
             replies.clear();
             self.notifier.tick(now(), &mut replies);
             for (datagram, bytes) in replies.iter() {
                 // What cannot leave now is sent again like what was lost.
-                let _ = self.socket.send_to(bytes, datagram.to);
+                match self.socket.send_to(bytes, datagram.to) {
+                    Ok(_) => unsent.remove(&datagram.to),
+                    Err(fault) => unsent.insert(datagram.to, fault.to_string()),
+                };
             }
             let due = self.notifier.deadline().map(|at| at.since(now()));
             let wait = due.unwrap_or(NAP).clamp(Duration::from_micros(100), NAP);
@@ -90,7 +100,7 @@ impl Sender {
             let bytes = buffer.get(..length).unwrap_or_default();
             self.notifier.datagram(now(), from, bytes);
         }
-        Ok(())
+        Ok(unsent)
     }
 }
 
@@ -107,7 +117,7 @@ fn is_passing(fault: &io::Error) -> bool {
 }
 
 /// One line for each target, in the order in which they were given, and the sum.
-fn tell(shared: &Shared, batch: &Batch, stopped: bool) -> Exit {
+fn tell(shared: &Shared, batch: &Batch, unsent: &Unsent, stopped: bool) -> Exit {
     let targets = batch.targets();
     let mut known: Vec<Option<Outcome>> = vec![None; targets.len()];
     for outcome in batch.outcomes() {
@@ -118,30 +128,34 @@ fn tell(shared: &Shared, batch: &Batch, stopped: bool) -> Exit {
     let mut text = String::new();
     for (target, outcome) in targets.iter().zip(&known) {
         if !shared.quiet {
-            text.push_str(&line(target, outcome.as_ref()));
+            text.push_str(&line(target, outcome.as_ref(), unsent.get(&target.to)));
         }
     }
     let accepted = batch.answers().accepted;
     text.push_str(&format!("{accepted} of {} answered 2xx\n", targets.len()));
     print(&text);
-    match (
-        stopped && !batch.is_over(),
-        accepted as usize == targets.len(),
-    ) {
-        (true, _) => Exit::Interrupted,
-        (false, true) => Exit::Met,
-        (false, false) => Exit::SubjectFailed,
+    if stopped && !batch.is_over() {
+        Exit::Interrupted
+    } else if !unsent.is_empty() {
+        // Nobody can be blamed for not answering what never left.
+        Exit::Own
+    } else if accepted as usize == targets.len() {
+        Exit::Met
+    } else {
+        Exit::SubjectFailed
     }
 }
 
-fn line(target: &Target, outcome: Option<&Outcome>) -> String {
+fn line(target: &Target, outcome: Option<&Outcome>, unsent: Option<&String>) -> String {
     let name = match target.user.as_str() {
         "" => target.to.to_string(),
         user => format!("{user}@{}", target.to),
     };
     let said = match outcome {
         None => "not answered when the command was ended".to_owned(),
-        Some(Outcome { status: None, .. }) => "no answer".to_owned(),
+        Some(Outcome { status: None, .. }) => {
+            unsent.map_or_else(|| "no answer".to_owned(), |why| format!("not sent: {why}"))
+        }
         Some(Outcome {
             status: Some(status),
             from,
@@ -208,6 +222,7 @@ fn target(text: &str) -> Result<Target, String> {
     Ok(Target {
         to,
         user: user.to_owned(),
+        account: None,
     })
 }
 

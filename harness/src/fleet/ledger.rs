@@ -17,6 +17,7 @@ use bootstorm_scenarios::intended::{Checker, Difference};
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 
 use super::progress::Progress;
+use super::steps::Effect;
 use super::transcript;
 
 /// What a report calls the comparison with the intended values.
@@ -32,7 +33,7 @@ pub struct Ledger {
     progress: Arc<Progress>,
     log: Option<Vec<Logged>>,
     settled: u32,
-    resyncs: u32,
+    effect: Effect,
     own_faults: u64,
 }
 
@@ -57,8 +58,8 @@ struct Entry {
     settled: Option<(Moment, bool)>,
     /// The same for the first time that it came to rest.
     first_settled: Option<(Moment, bool)>,
-    /// A check-sync has started a run or a reboot since it was last at rest.
-    resyncing: bool,
+    /// How far it is with what a check-sync told it.
+    resync: Resync,
     started: bool,
     ever_settled: bool,
     ever_provisioned: bool,
@@ -67,6 +68,21 @@ struct Entry {
     complete: bool,
     boots: u16,
     soft_reboots: u16,
+}
+
+/// How far a phone is with a check-sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Resync {
+    /// It has not heard of one since the last step, or was at rest then.
+    Idle,
+    /// It started a run or a reboot for it.
+    Begun,
+    /// It has fetched a file since.
+    Fetched,
+    /// It came to rest behind that; a second time does not count.
+    Over,
+    /// It took no notice.
+    Ignored,
 }
 
 /// One phone with what is needed to judge it.
@@ -106,7 +122,7 @@ impl Ledger {
             progress,
             log,
             settled: 0,
-            resyncs: 0,
+            effect: Effect::default(),
             own_faults: 0,
         }
     }
@@ -150,7 +166,7 @@ impl Ledger {
                 EventKind::Booting(cause) => {
                     entry.boots = entry.boots.saturating_add(1);
                     if cause == BootCause::CheckSync {
-                        entry.resyncing = true;
+                        self.effect.ignored -= u32::from(entry.resync.begin());
                         self.settled -= u32::from(entry.settled.take().is_some());
                     }
                 }
@@ -159,6 +175,7 @@ impl Ledger {
                 }
                 EventKind::Fetched { .. } => {
                     entry.fetched = true;
+                    entry.resync.fetched();
                     self.progress.files.fetch_add(1, Ordering::Relaxed);
                 }
                 // A timer that starts another run does not make a phone unsettled: a fleet with
@@ -167,8 +184,13 @@ impl Ledger {
                     Trigger::Period | Trigger::ErrorRetry | Trigger::UpgradeRetry,
                 ) => {}
                 EventKind::RunStarted(_) | EventKind::PowerCut => {
-                    entry.resyncing |= event.kind == EventKind::RunStarted(Trigger::CheckSync);
+                    if event.kind == EventKind::RunStarted(Trigger::CheckSync) {
+                        self.effect.ignored -= u32::from(entry.resync.begin());
+                    }
                     self.settled -= u32::from(entry.settled.take().is_some());
+                }
+                EventKind::TriggerIgnored(Trigger::CheckSync) | EventKind::SenderRefused { .. } => {
+                    self.effect.ignored += u32::from(entry.resync.ignore());
                 }
                 EventKind::GaveUp {
                     fault: Fault::Local,
@@ -203,7 +225,7 @@ impl Ledger {
         };
         let provisioned = difference.is_none() && subject.phone.registration_fault().is_none();
         entry.at_rest = entry.trail;
-        self.resyncs += u32::from(std::mem::take(&mut entry.resyncing));
+        self.effect.resynced += u32::from(entry.resync.rest());
         match entry.settled {
             None => self.settled += 1,
             // Still as it was when it first came to rest.
@@ -228,10 +250,18 @@ impl Ledger {
         self.settled as usize == self.entries.len()
     }
 
-    /// How many times a phone fetched its configuration again for a check-sync and came to rest.
+    /// What phones have done for check-syncs since the last step.
     #[must_use]
-    pub fn resyncs(&self) -> u32 {
-        self.resyncs
+    pub fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// A step is taken: what is done from now on is done for it.
+    pub fn step_taken(&mut self) {
+        self.effect = Effect::default();
+        for entry in &mut self.entries {
+            entry.resync = Resync::Idle;
+        }
     }
 
     /// Transfers that failed for want of descriptors or addresses on our own side.
@@ -316,6 +346,43 @@ impl Ledger {
     }
 }
 
+impl Resync {
+    /// True when the phone is counted as one that ignored it, wrongly as it turns out.
+    fn begin(&mut self) -> bool {
+        let ignored = *self == Self::Ignored;
+        if ignored || *self == Self::Idle {
+            *self = Self::Begun;
+        }
+        ignored
+    }
+
+    fn fetched(&mut self) {
+        if *self == Self::Begun {
+            *self = Self::Fetched;
+        }
+    }
+
+    /// The phone is at rest: true when it resynced.
+    fn rest(&mut self) -> bool {
+        let resynced = *self == Self::Fetched;
+        match self {
+            Self::Fetched => *self = Self::Over,
+            Self::Begun => *self = Self::Idle,
+            Self::Idle | Self::Over | Self::Ignored => {}
+        }
+        resynced
+    }
+
+    /// True for the first one of a step that it ignores.
+    fn ignore(&mut self) -> bool {
+        let first = *self == Self::Idle;
+        if first {
+            *self = Self::Ignored;
+        }
+        first
+    }
+}
+
 impl Entry {
     fn new(scheduled: Moment) -> Self {
         Self {
@@ -324,7 +391,7 @@ impl Entry {
             scheduled,
             settled: None,
             first_settled: None,
-            resyncing: false,
+            resync: Resync::Idle,
             started: false,
             ever_settled: false,
             ever_provisioned: false,

@@ -21,7 +21,7 @@ use rustc_hash::FxHashMap;
 
 use super::ledger::{Ledger, Logged, Subject};
 use super::progress::Progress;
-use super::steps::{Glance, Meeting, StepCount, Stepper};
+use super::steps::{Chosen, Glance, Meeting, StepCount, Stepper};
 use crate::reference::notify::{Batch, Target};
 
 /// How packets leave a shard: what an attachment implements.
@@ -128,6 +128,8 @@ pub struct ShardResult {
     pub lag: Lag,
     /// Transfers that failed for want of descriptors or addresses on our own side.
     pub own_faults: u64,
+    /// Phones that were registered with a SIP account at the end.
+    pub registered: u32,
     /// What came of the scenario's steps.
     pub steps: Vec<StepCount>,
     /// Bytes that settled phones hold for themselves, on average; 0 without phones.
@@ -216,24 +218,30 @@ impl Shard {
     pub fn due_step(&mut self, now: Moment) -> Option<Arc<Batch>> {
         let glance = Glance {
             at_rest: self.ledger.all_settled(),
-            resyncs: self.ledger.resyncs(),
+            effect: self.ledger.effect(),
         };
         let step = self.steps.due(now, glance)?;
+        self.ledger.step_taken();
         let fleet = step.fleet.as_deref();
         let of_fleet = |phone: &PhonePlan| {
             let own = self.plan.fleet(phone);
             fleet.is_none_or(|name| own.is_some_and(|own| own.name == name))
         };
-        let chosen = self.planned.iter().zip(&self.addresses);
-        let chosen: Vec<_> = chosen.filter(|(phone, _)| of_fleet(phone)).collect();
-        let reached = chosen.iter().filter(|(_, at)| !at.is_unspecified());
-        let targets = reached.map(|(phone, address)| Target {
-            to: SocketAddrV4::new(**address, self.shelf.ports.sip),
-            user: phone.identity.mac.to_string(),
-        });
-        let targets = targets.collect();
-        let planned = u32::try_from(chosen.len()).unwrap_or(u32::MAX);
-        Some(self.steps.taken(&step, planned, targets))
+        let mut chosen = Chosen::default();
+        let phones = self.planned.iter().zip(&self.phones).zip(&self.addresses);
+        for ((planned, phone), address) in phones.filter(|((planned, _), _)| of_fleet(planned)) {
+            chosen.planned += 1;
+            if address.is_unspecified() {
+                continue;
+            }
+            chosen.registered += u32::from(phone.registered() > 0);
+            chosen.targets.push(Target {
+                to: SocketAddrV4::new(*address, self.shelf.ports.sip),
+                user: planned.identity.mac.to_string(),
+                account: phone.address_of_record(&self.shelf),
+            });
+        }
+        Some(self.steps.taken(&step, chosen))
     }
 
     /// Switches on and ticks the phones that are due, at most `most` of them.
@@ -429,9 +437,10 @@ impl Shard {
     #[must_use]
     pub fn finish(mut self, stopped: bool) -> ShardResult {
         let mut phones = Vec::with_capacity(self.phones.len());
-        let mut held = 0;
+        let (mut held, mut registered) = (0, 0);
         for (slot, (planned, phone)) in self.planned.iter().zip(&self.phones).enumerate() {
             held += size_of::<Phone>() + phone.heap_bytes();
+            registered += u32::from(phone.registered() > 0);
             let subject = Subject {
                 slot,
                 planned,
@@ -444,8 +453,9 @@ impl Shard {
         }
         let bytes_per_phone = held.checked_div(phones.len()).unwrap_or(0);
         ShardResult {
-            steps: self.steps.finish(self.ledger.resyncs()),
+            steps: self.steps.finish(self.ledger.effect()),
             phones,
+            registered,
             ladder: self.ledger.ladder(),
             own_faults: self.ledger.own_faults(),
             log: self.ledger.take_log(),

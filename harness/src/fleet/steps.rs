@@ -25,8 +25,6 @@ pub struct Stepper {
     /// This shard has said that it is ready for the next step.
     is_ready: bool,
     batch: Option<Arc<Batch>>,
-    /// Resyncs that were complete when the step under way was taken.
-    resyncs_before: u32,
     counts: Vec<StepCount>,
 }
 
@@ -37,10 +35,32 @@ pub struct StepCount {
     pub planned: u32,
     /// Of them, those that had no address then.
     pub unreachable: u32,
+    /// Of them, those that were registered with a SIP account then.
+    pub registered: u32,
     /// How the others answered.
     pub answers: Answers,
+    /// What they did then.
+    pub effect: Effect,
+}
+
+/// What phones did for a check-sync. Each phone counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Effect {
     /// Phones that fetched their configuration again and came to rest.
     pub resynced: u32,
+    /// Phones that ignored it: they are told to, or told to ignore its sender.
+    pub ignored: u32,
+}
+
+/// Whom a step is for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Chosen {
+    /// Phones that it is for.
+    pub planned: u32,
+    /// Of them, those that are registered with a SIP account.
+    pub registered: u32,
+    /// Those that have an address.
+    pub targets: Vec<Target>,
 }
 
 /// What the phones of a shard look like just now.
@@ -48,8 +68,8 @@ pub struct StepCount {
 pub struct Glance {
     /// Every one is at rest.
     pub at_rest: bool,
-    /// Resyncs by check-sync that are complete.
-    pub resyncs: u32,
+    /// What phones have done since the step before.
+    pub effect: Effect,
 }
 
 impl Meeting {
@@ -73,7 +93,6 @@ impl Stepper {
             next: 0,
             is_ready: false,
             batch: None,
-            resyncs_before: 0,
             counts: Vec::new(),
         }
     }
@@ -114,31 +133,31 @@ impl Stepper {
             return None;
         }
         let step = step.clone();
-        self.close(glance.resyncs);
-        self.resyncs_before = glance.resyncs;
+        self.close(glance.effect);
         self.is_ready = false;
         self.next += 1;
         Some(step)
     }
 
-    /// Notes whom the step that `due` gave went to, out of `planned` phones.
-    pub fn taken(&mut self, step: &Step, planned: u32, targets: Vec<Target>) -> Arc<Batch> {
+    /// Notes whom the step that `due` gave goes to.
+    pub fn taken(&mut self, step: &Step, chosen: Chosen) -> Arc<Batch> {
         let Action::CheckSync { reboot } = step.action;
-        let reached = u32::try_from(targets.len()).unwrap_or(u32::MAX);
+        let reached = u32::try_from(chosen.targets.len()).unwrap_or(u32::MAX);
         self.counts.push(StepCount {
-            planned,
-            unreachable: planned.saturating_sub(reached),
+            planned: chosen.planned,
+            unreachable: chosen.planned.saturating_sub(reached),
+            registered: chosen.registered,
             ..StepCount::default()
         });
-        let batch = Batch::new(targets, reboot);
+        let batch = Batch::new(chosen.targets, reboot);
         self.batch = Some(Arc::clone(&batch));
         batch
     }
 
     /// What came of the steps that were taken, in their order.
     #[must_use]
-    pub fn finish(mut self, resyncs: u32) -> Vec<StepCount> {
-        self.close(resyncs);
+    pub fn finish(mut self, effect: Effect) -> Vec<StepCount> {
+        self.close(effect);
         self.counts
     }
 
@@ -147,10 +166,10 @@ impl Stepper {
     }
 
     /// Closes the books of the step under way.
-    fn close(&mut self, resyncs: u32) {
+    fn close(&mut self, effect: Effect) {
         if let (Some(batch), Some(count)) = (self.batch.take(), self.counts.last_mut()) {
             count.answers = batch.answers();
-            count.resynced = resyncs.saturating_sub(self.resyncs_before);
+            count.effect = effect;
         }
     }
 }
@@ -163,12 +182,16 @@ impl StepCount {
         Self {
             planned: self.planned + other.planned,
             unreachable: self.unreachable + other.unreachable,
+            registered: self.registered + other.registered,
             answers: Answers {
                 accepted: one.accepted + two.accepted,
                 refused: one.refused + two.refused,
                 silent: one.silent + two.silent,
             },
-            resynced: self.resynced + other.resynced,
+            effect: Effect {
+                resynced: self.effect.resynced + other.effect.resynced,
+                ignored: self.effect.ignored + other.effect.ignored,
+            },
         }
     }
 }
@@ -189,7 +212,7 @@ mod tests {
     fn glance(at_rest: bool) -> Glance {
         Glance {
             at_rest,
-            resyncs: 0,
+            effect: Effect::default(),
         }
     }
 
@@ -226,16 +249,26 @@ mod tests {
         let target = Target {
             to: "127.0.0.1:5060".parse().unwrap(),
             user: String::new(),
+            account: None,
         };
-        let _batch = shard.taken(&taken, 2, vec![target]);
+        let chosen = Chosen {
+            planned: 2,
+            registered: 1,
+            targets: vec![target],
+        };
+        let _batch = shard.taken(&taken, chosen);
         assert!(
             shard
                 .due(Moment::from_millis(6_000), glance(true))
                 .is_none()
         );
         assert!(!shard.is_over());
-        let counts = shard.finish(1);
+        let effect = Effect {
+            resynced: 1,
+            ignored: 0,
+        };
+        let counts = shard.finish(effect);
         assert_eq!((counts[0].planned, counts[0].unreachable), (2, 1));
-        assert_eq!(counts[0].resynced, 1);
+        assert_eq!((counts[0].registered, counts[0].effect), (1, effect));
     }
 }

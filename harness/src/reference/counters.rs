@@ -120,6 +120,8 @@ pub enum Counter {
     NtpMalformed,
     /// Check-sync NOTIFYs sent for the first time.
     NotifySent,
+    /// Of them, those to a contact that the registrar holds.
+    NotifyToContact,
     /// Check-sync NOTIFYs sent again after silence.
     NotifyResent,
     /// Check-sync NOTIFYs answered with a 2xx status.
@@ -155,7 +157,7 @@ pub enum Counter {
 }
 
 /// Every counter with its name, in the order of their declaration.
-pub const COUNTERS: [(Counter, &str); 73] = [
+pub const COUNTERS: [(Counter, &str); 74] = [
     (Counter::DhcpDiscover, "dhcp_discover"),
     (Counter::DhcpRequest, "dhcp_request"),
     (Counter::DhcpRelease, "dhcp_release"),
@@ -219,6 +221,7 @@ pub const COUNTERS: [(Counter, &str); 73] = [
     (Counter::NtpIgnored, "ntp_ignored"),
     (Counter::NtpMalformed, "ntp_malformed"),
     (Counter::NotifySent, "notify_sent"),
+    (Counter::NotifyToContact, "notify_to_contact"),
     (Counter::NotifyResent, "notify_resent"),
     (Counter::NotifyAccepted, "notify_accepted"),
     (Counter::NotifyRefused, "notify_refused"),

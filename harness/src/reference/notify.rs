@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bootstorm_emulator::phone::AddressOfRecord;
 use bootstorm_emulator::time::Moment;
-use bootstorm_emulator::wire::sip::{Message, Writer};
+use bootstorm_emulator::wire::sip::{self, Message, Writer};
 use rustc_hash::FxHasher;
 
 use super::counters::{Counter, Counters};
+use super::registrar::Registrar;
 use super::replies::{Endpoint, Replies};
 use super::timers::{Slab, Slot, Timers};
 
@@ -25,6 +27,8 @@ pub const GIVE_UP_AFTER: Duration = Duration::from_secs(32);
 const BURST: u32 = 64;
 /// Pause between two bursts.
 const PAUSE: Duration = Duration::from_millis(5);
+/// Longest contact that is taken for a request URI, in bytes.
+const CONTACT_BYTES_MAX: usize = 512;
 /// Begins every branch of ours: the cookie of RFC 3261 §8.1.1.7 and a mark that no other request
 /// of this server has.
 const BRANCH: &str = "z9hG4bKcs";
@@ -36,6 +40,9 @@ pub struct Target {
     pub to: SocketAddrV4,
     /// The user in the request URI: a MAC address or an account; empty = none.
     pub user: String,
+    /// The address of record under which it is registered. Where the registrar beside the sender
+    /// knows it, the NOTIFY goes to the registered contact instead (GIG-55).
+    pub account: Option<AddressOfRecord>,
 }
 
 /// What one target answered.
@@ -89,11 +96,22 @@ pub struct Notifier {
 struct Waiting {
     batch: Arc<Batch>,
     target: u32,
+    /// Where the registrar knew the target to be.
+    contact: Option<Box<Contact>>,
     salt: u64,
     /// The first transmission; `None` before it.
     began: Option<Moment>,
     due: Moment,
     wait: Duration,
+}
+
+/// A registered contact.
+#[derive(Debug)]
+struct Contact {
+    /// Where its REGISTER came from.
+    to: SocketAddrV4,
+    /// The request URI.
+    uri: String,
 }
 
 impl Batch {
@@ -191,9 +209,11 @@ impl Notifier {
         self.contact = contact;
     }
 
-    /// Takes an order; the first NOTIFYs leave with the next `tick`, which is due at once.
-    pub fn order(&mut self, now: Moment, batch: &Arc<Batch>) {
-        for (target, _) in (0_u32..).zip(&batch.targets) {
+    /// Takes an order; the first NOTIFYs leave with the next `tick`, which is due at once. Targets
+    /// that `registrar` knows get them at their contacts.
+    pub fn order(&mut self, now: Moment, batch: &Arc<Batch>, registrar: Option<&Registrar>) {
+        for (target, whom) in (0_u32..).zip(&batch.targets) {
+            let contact = registrar.and_then(|registrar| contact(registrar, whom, now));
             self.sent += 1;
             let mut hasher = FxHasher::default();
             (self.seed, self.sent).hash(&mut hasher);
@@ -201,6 +221,7 @@ impl Notifier {
             let slot = self.waiting.insert(Waiting {
                 batch: Arc::clone(batch),
                 target,
+                contact: contact.map(Box::new),
                 salt: hasher.finish(),
                 began: None,
                 due,
@@ -279,14 +300,19 @@ impl Notifier {
                 true => Counter::NotifySent,
                 false => Counter::NotifyResent,
             });
+            let known = waiting.contact.as_deref();
+            if first && known.is_some() {
+                self.counters.count(Counter::NotifyToContact);
+            }
             if let Some(target) = waiting.batch.targets.get(waiting.target as usize) {
-                let reboot = waiting.batch.reboot;
-                let branch = branch(slot, waiting.salt);
-                let salt = waiting.salt;
-                let contact = self.contact;
-                replies.send(self.from, target.to, |out| {
-                    write(out, target, contact, reboot, &branch, salt);
-                });
+                let marks = Marks {
+                    own: self.contact,
+                    reboot: waiting.batch.reboot,
+                    branch: &branch(slot, waiting.salt),
+                    salt: waiting.salt,
+                };
+                let to = known.map_or(target.to, |known| known.to);
+                replies.send(self.from, to, |out| write(out, target, known, &marks));
             }
             waiting.due = (now + waiting.wait).min(give_up);
             waiting.wait = (waiting.wait * 2).min(T2);
@@ -309,33 +335,64 @@ impl Notifier {
     }
 }
 
-fn write(
-    out: &mut Vec<u8>,
-    target: &Target,
-    contact: SocketAddrV4,
+/// The contact of a target, if the registrar holds one that came from its address, as a datagram.
+fn contact(registrar: &Registrar, target: &Target, now: Moment) -> Option<Contact> {
+    let AddressOfRecord { user, domain } = target.account.as_ref()?;
+    let mut held = registrar.bindings(user, domain, now);
+    let held = held.find(|held| !held.stream && held.peer.ip() == target.to.ip())?;
+    // What a phone named is written into a start line.
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"<>\"".contains(&byte);
+    let fits = held.contact.len() <= CONTACT_BYTES_MAX && held.contact.bytes().all(plain);
+    fits.then(|| Contact {
+        to: held.peer,
+        uri: held.contact.clone(),
+    })
+}
+
+/// What makes one NOTIFY its own.
+struct Marks<'a> {
+    own: SocketAddrV4,
     reboot: Option<bool>,
-    branch: &str,
+    branch: &'a str,
     salt: u64,
-) {
-    let Target { to, user } = target;
+}
+
+fn write(out: &mut Vec<u8>, target: &Target, contact: Option<&Contact>, marks: &Marks<'_>) {
+    let Marks {
+        own: own_address,
+        reboot,
+        branch,
+        salt,
+    } = *marks;
+    let Target { to, user, account } = target;
     let at = if user.is_empty() { "" } else { "@" };
+    let (uri, named) = match (contact, account) {
+        (Some(contact), Some(account)) => (
+            contact.uri.clone(),
+            format!("<sip:{}@{}>", sip::escaped(&account.user), account.domain),
+        ),
+        _ => (
+            format!("sip:{user}{at}{to}"),
+            format!("<sip:{user}{at}{}>", to.ip()),
+        ),
+    };
     let event = match reboot {
         None => "check-sync",
         Some(false) => "check-sync;reboot=false",
         Some(true) => "check-sync;reboot=true",
     };
-    let own = contact.ip();
-    Writer::request(out, "NOTIFY", &format!("sip:{user}{at}{to}"), b"")
+    let own = own_address.ip();
+    Writer::request(out, "NOTIFY", &uri, b"")
         .header(
             "Via",
-            format!("SIP/2.0/UDP {contact};branch={branch};rport"),
+            format!("SIP/2.0/UDP {own_address};branch={branch};rport"),
         )
         .header("Max-Forwards", "70")
         .header("From", format!("<sip:{own}>;tag={:08x}", salt >> 32))
-        .header("To", format!("<sip:{user}{at}{}>", to.ip()))
+        .header("To", named)
         .header("Call-ID", format!("{salt:016x}@{own}"))
         .header("CSeq", "1 NOTIFY")
-        .header("Contact", format!("<sip:{contact}>"))
+        .header("Contact", format!("<sip:{own_address}>"))
         .header("Event", event)
         .header("Subscription-State", "terminated")
         .finish();

@@ -216,6 +216,11 @@ impl Registrar {
             self.counters.count(Counter::SipMalformed);
             return Ruling::bare(400);
         };
+        if let Some(extension) = message.header("Require") {
+            self.counters.count(Counter::SipRefused);
+            let extension = String::from_utf8_lossy(extension).into_owned();
+            return Ruling::with(420, "Unsupported", extension);
+        }
         let Some(credentials) = (self.config.accounts.0)(&user, &domain) else {
             self.counters.count(Counter::SipUnknownAccount);
             return Ruling::bare(404);
@@ -314,7 +319,8 @@ impl Registrar {
                 return Ruling::bare(503);
             }
         }
-        let held = self.bindings.entry(key.as_str().into()).or_default();
+        // All of a request counts or nothing of it.
+        let mut held = self.bindings.get(key.as_str()).cloned().unwrap_or_default();
         held.retain(|binding| binding.until > now);
         let outdated = |binding: &Binding| binding.call == call && binding.cseq > record.cseq;
         if held.iter().any(outdated) {
@@ -344,6 +350,8 @@ impl Registrar {
         let fields = fields.collect();
         if held.is_empty() {
             self.bindings.remove(key.as_str());
+        } else {
+            self.bindings.insert(key.into(), held);
         }
         Ruling {
             status: 200,
@@ -374,6 +382,10 @@ impl Registrar {
                 return Err(Ruling::bare(400));
             };
             wanted.push((contact, seconds.min(most)));
+        }
+        // `*` stands alone.
+        if wanted.len() > 1 && wanted.iter().any(|(contact, _)| contact == "*") {
+            return Err(Ruling::bare(400));
         }
         Ok(wanted)
     }

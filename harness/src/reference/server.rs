@@ -9,7 +9,7 @@ use super::content::Source;
 use super::counters::{Counter, Counters};
 use super::dhcp::{Dhcp, DhcpConfig};
 use super::http::{Http, HttpConfig, Reply, Request};
-use super::notify::Notifier;
+use super::notify::{Batch, Notifier};
 use super::pnp::{Pnp, PnpConfig, SIP_PORT};
 use super::registrar::{Origin, Registrar, RegistrarConfig};
 use super::replies::{Endpoint, Replies};
@@ -161,6 +161,12 @@ impl Reference {
     #[must_use]
     pub fn request(&self, now: Moment, peer: SocketAddrV4, request: &Request) -> Reply {
         self.http.handle(now, peer, request)
+    }
+
+    /// Takes an order of check-syncs; they leave with the next `tick`, which is due at once. A
+    /// phone that is registered here is told at its contact.
+    pub fn order(&mut self, now: Moment, batch: &Arc<Batch>) {
+        self.notifier.order(now, batch, self.registrar.as_ref());
     }
 
     /// When `tick` has something to do; never later than that.

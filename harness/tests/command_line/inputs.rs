@@ -271,7 +271,7 @@ fn a_step_that_the_run_did_not_come_to_is_told() {
     let told = run(directory.path(), &ran).expect(0).out;
     holds(
         &told,
-        &["Note", "the run ended before this step: check-sync"],
+        &["Step", "check-sync: not taken, the run ended first"],
     );
     let longer = ["run", "one.toml", "--attach", "memory"];
     let told = run(directory.path(), &longer).expect(0).out;

@@ -145,6 +145,19 @@ fn bad_targets_are_told_with_their_places() {
     holds(&told, &["failed to bind 192.0.2.1"]);
 }
 
+// The subject is not to blame for what this host does not let out.
+#[test]
+fn what_could_not_be_sent_is_our_own_fault() {
+    let here = directory();
+    let mut words = vec!["notify", "--to", "203.0.113.9", "--timeout", "0.3"];
+    words.extend(["--source", "127.0.0.1"]);
+    let told = run(here.path(), &words).expect(4).out;
+    holds(
+        &told,
+        &["203.0.113.9:5060", "not sent: ", "0 of 1 answered 2xx"],
+    );
+}
+
 #[test]
 fn an_interrupt_tells_what_is_known() {
     let here = directory();

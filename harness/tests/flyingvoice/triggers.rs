@@ -137,6 +137,14 @@ fn runs_on_a_check_sync_without_reboot() {
             .starts_with(b"SIP/2.0 200 ")
     );
     assert!(started(&world).is_empty());
+    // Nor does one of an older NOTIFY, which another has overtaken.
+    world.notify("check-sync", 2);
+    world.settle();
+    assert_eq!(started(&world), [Trigger::CheckSync]);
+    world.forget();
+    world.notify("check-sync", 1);
+    world.run_seconds(5);
+    assert!(started(&world).is_empty());
 }
 
 // FLY-100, FLY-101, FLY-102: with reboot=true the phone reboots at once, in every way of writing.

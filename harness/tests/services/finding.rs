@@ -41,7 +41,7 @@ fn a_phone_that_the_redirect_service_does_not_know_finds_nothing_there() {
         service.registry = std::sync::Arc::new(|_| None);
     });
     let log = transcript(&ended);
-    assert!(log.contains("wrong redirect service: not there"), "{log}");
+    assert!(log.contains("missing redirect service"), "{log}");
     assert_eq!(ended.report.phones()[0].outcome, Outcome::Failed, "{log}");
 }
 

@@ -1,19 +1,22 @@
 //! Check-sync as a step of a scenario.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use bootstorm::drive::tls::Trust;
-use bootstorm::provision::{self, LOOPBACK_POOL};
-use bootstorm::reference::Reference;
+use bootstorm::provision::{self, LOOPBACK_POOL, SIMULATED_POOL, SIMULATED_SERVER};
 use bootstorm::reference::adapter::{Adapter, Bind};
+use bootstorm::reference::content::{Source, Tree};
+use bootstorm::reference::{Counter, Reference};
 use bootstorm::run;
 use bootstorm::subject::Subject;
+use bootstorm_emulator::event::{EventKind, Trigger};
 use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_reports::run::StepResult;
 use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::scenario;
 
-use crate::{all_provisioned, boot, boot_by, fleet, orders, transcript};
+use crate::{all_provisioned, boot, fleet, orders, transcript};
 
 const LINES: &str = "source = \"dhcp\"\ntransport = \"tftp\"\nlayout = \"flat\"";
 
@@ -32,18 +35,91 @@ fn stepped(phones: u32, steps: &str) -> String {
     fleet(phones, LINES).replace("everything", "fip13g") + steps
 }
 
-// FLY-99, GIG-55, AUE-22: all phones of an idle fleet fetch again at one storm of check-syncs.
+/// The ready scenario with so many phones and more text, on a server's address.
+fn storm(phones: u32, more: &str, server: Ipv4Addr) -> Arc<Plan> {
+    let (_, text) = scenario::built_in()
+        .iter()
+        .find(|(name, _)| *name == "check-sync-storm")
+        .expect("the ready scenario");
+    let mut scenario = scenario::read("storm.toml", &format!("{text}{more}")).expect("a scenario");
+    scenario.resize(phones);
+    Arc::new(Plan::new(scenario, &ProfileSet::built_in(), server).expect("a plan"))
+}
+
+/// As `answered`, by phones that are registered.
+fn answered_registered(what: &str, phones: u32) -> StepResult {
+    StepResult {
+        registered: phones,
+        ..answered(what, phones)
+    }
+}
+
+/// True for a phone that came to rest registered, then started one run, for check-sync, in which
+/// it fetched something, and came to rest again.
+fn resynced_once(events: &[EventKind]) -> bool {
+    let rest = events.iter().position(|kind| *kind == EventKind::Settled);
+    let (before, after) = events.split_at(rest.expect("a phone at rest"));
+    let registered = |kind: &EventKind| matches!(kind, EventKind::Registered { .. });
+    let started = |kind: &&EventKind| matches!(kind, EventKind::RunStarted(_));
+    let runs: Vec<_> = after.iter().filter(started).collect();
+    let at = |wanted: EventKind| after.iter().rposition(|kind| *kind == wanted);
+    let fetched = |kind: &EventKind| matches!(kind, EventKind::Fetched { .. });
+    let fetched = after.iter().position(fetched);
+    let begun = at(EventKind::RunStarted(Trigger::CheckSync));
+    before.iter().any(registered)
+        && runs == [&EventKind::RunStarted(Trigger::CheckSync)]
+        && begun < fetched
+        && fetched < at(EventKind::Settled)
+}
+
+// FLY-99, GIG-55, AUE-22: all phones of an idle, registered fleet fetch again at one storm of
+// check-syncs, which go to the contacts that the registrar holds.
 #[test]
-fn five_thousand_idle_phones_resync_on_one_storm() {
-    let steps = "\n[[step]]\nafter = \"settled\"\ndo = \"check-sync\"\n";
-    let text = stepped(5_000, steps);
-    let orders = run::Orders {
+fn five_thousand_registered_phones_resync_on_one_storm() {
+    const PHONES: u32 = 5_000;
+    let plan = storm(PHONES, "", SIMULATED_SERVER);
+    let source = provision::tree(&plan).expect("content");
+    let serve = || Reference::new(provision::reference(&plan, source.clone(), SIMULATED_POOL));
+    let quiet = run::Orders {
         transcript: false,
         ..orders()
     };
-    let ended = boot_by(&orders, &text, |_| {});
+    let reference = serve();
+    let counters = Arc::clone(reference.counters());
+    let ended = run::simulate(&plan, reference, &quiet).expect("a report");
     all_provisioned(&ended);
-    assert_eq!(ended.report.facts().steps, [answered("check-sync", 5_000)]);
+    let facts = ended.report.facts();
+    assert_eq!(facts.steps, [answered_registered("check-sync", PHONES)]);
+    assert_eq!(facts.registered, PHONES);
+    for counter in [
+        Counter::SipRegistered,
+        Counter::NotifySent,
+        Counter::NotifyToContact,
+        Counter::NotifyAccepted,
+    ] {
+        assert_eq!(counters.value(counter), u64::from(PHONES), "{counter:?}");
+    }
+    // The same again with every event.
+    let (result, _) = run::simulate_shard(&plan, serve(), &orders());
+    let mut phones = vec![Vec::new(); PHONES as usize];
+    for logged in &result.log {
+        phones[logged.phone as usize].push(logged.event.kind);
+    }
+    let resynced = phones.iter().filter(|events| resynced_once(events));
+    assert_eq!(resynced.count(), PHONES as usize);
+}
+
+// A run for a check-sync that finds no file is no resync.
+#[test]
+fn phones_that_fetch_nothing_have_not_resynced() {
+    let steps = "\n[[step]]\nafter = \"settled\"\ndo = \"check-sync\"\n";
+    let ended = boot(&stepped(5, steps), |config| {
+        config.source = Source::tree(Tree::default());
+    });
+    let step = &ended.report.facts().steps[0];
+    let found = (step.accepted, step.resynced, step.ignored);
+    assert_eq!(found, (5, 0, 0), "{}", transcript(&ended));
+    assert!(transcript(&ended).contains("run started: CheckSync"));
 }
 
 // FLY-100: the parameter asks for a reboot; both steps are for one fleet.
@@ -79,7 +155,7 @@ fn phones_that_ignore_check_sync_answer_and_stay_as_they_are() {
     let web = "\n[fleet.web]\nresync_from_sip = \"0\"\n[[step]]\nat_s = 100\ndo = \"check-sync\"\n";
     let ended = boot(&stepped(5, web), |_| {});
     let step = &ended.report.facts().steps[0];
-    assert_eq!((step.accepted, step.resynced), (5, 0));
+    assert_eq!((step.accepted, step.resynced, step.ignored), (5, 0, 5));
     assert!(ended.report.facts().elapsed.as_secs() >= 100);
 }
 
@@ -94,6 +170,7 @@ fn phones_without_an_address_are_counted_as_such() {
     assert_eq!((step.planned, step.unreachable, step.accepted), (5, 5, 0));
 }
 
+// A run that ends before a step's time does not hide it.
 #[test]
 fn steps_that_cannot_be_are_told() {
     for (step, expected) in [
@@ -116,13 +193,10 @@ fn steps_that_cannot_be_are_told() {
 }
 
 #[test]
-fn some_hundred_phones_on_loopback_resync_on_one_storm() {
-    let steps = "\n[[step]]\nafter = \"settled\"\ndo = \"check-sync\"\n\
-         [[step]]\nafter = \"settled\"\ndo = \"check-sync\"\nreboot = true\n";
-    let scenario = scenario::read("test.toml", &stepped(300, steps)).expect("a scenario");
-    let server = std::net::Ipv4Addr::LOCALHOST;
-    let plan = Plan::new(scenario, &ProfileSet::built_in(), server).expect("a plan");
-    let plan = Arc::new(plan);
+fn some_hundred_registered_phones_on_loopback_resync_on_one_storm() {
+    let again = "\n[[step]]\nafter = \"settled\"\ndo = \"check-sync\"\nreboot = true\n";
+    let server = Ipv4Addr::LOCALHOST;
+    let plan = storm(300, again, server);
     let source = provision::tree(&plan).expect("content");
     let config = provision::reference(&plan, source, LOOPBACK_POOL);
     let bind = Bind {
@@ -130,6 +204,7 @@ fn some_hundred_phones_on_loopback_resync_on_one_storm() {
         tftp_port: Some(0),
         sip_port: Some(0),
         ntp_port: Some(0),
+        http_port: Some(0),
         ..Bind::loopback()
     };
     let running = Adapter::start(Reference::new(config), &bind).expect("a server");
@@ -139,6 +214,7 @@ fn some_hundred_phones_on_loopback_resync_on_one_storm() {
         tftp: endpoints.tftp,
         pnp_port: endpoints.sip.map(|sip| sip.port()),
         ntp: endpoints.ntp,
+        http: endpoints.http,
         ..Subject::at(server)
     };
     let orders = run::Orders {
@@ -151,9 +227,11 @@ fn some_hundred_phones_on_loopback_resync_on_one_storm() {
     let ended = ended.expect("a report");
     all_provisioned(&ended);
     let expected = [
-        answered("check-sync", 300),
-        answered("check-sync;reboot=true", 300),
+        answered_registered("check-sync", 300),
+        answered_registered("check-sync;reboot=true", 300),
     ];
     assert_eq!(ended.report.facts().steps, expected);
+    let counters = running.counters();
+    assert_eq!(counters.value(Counter::NotifyToContact), 600);
     running.stop().expect("the server's thread");
 }

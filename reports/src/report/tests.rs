@@ -67,6 +67,7 @@ pub(crate) fn facts(planned: u32) -> RunFacts {
         notes: ["certificates are not verified by flyingvoice/fip13g".to_owned()].into(),
         repeat: "bootstorm run every-vendor --seed 42 --phone {phone}".to_owned(),
         stopped: false,
+        registered: 0,
         steps: Vec::new(),
         generator: crate::run::GeneratorHealth {
             late_starts: 3,

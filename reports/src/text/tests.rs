@@ -32,6 +32,30 @@ fn looks_as_it_looked() {
 }
 
 #[test]
+fn a_step_says_what_came_of_it() {
+    let step = StepResult {
+        what: "check-sync".to_owned(),
+        planned: 5_000,
+        registered: 4_999,
+        accepted: 4_998,
+        silent: 1,
+        unreachable: 1,
+        resynced: 4_000,
+        ignored: 998,
+        ..StepResult::default()
+    };
+    let expected = "check-sync: 5,000 phones · 4,999 registered · 4,998 answered 2xx · 1 silent · \
+                    1 without address · 4,000 resynced · 998 ignored it";
+    assert_eq!(step_text(&step), expected);
+    let not_taken = StepResult {
+        not_taken: true,
+        ..step
+    };
+    let expected = "check-sync: not taken, the run ended first";
+    assert_eq!(step_text(&not_taken), expected);
+}
+
+#[test]
 fn no_line_is_wider_than_the_terminal() {
     let mut report = sample();
     let row = report.ladder.rows.get_mut("<mac>.cfg").unwrap();

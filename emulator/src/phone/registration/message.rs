@@ -30,7 +30,7 @@ pub(super) fn register(
     let Some(spec) = &turn.profile.accounts else {
         return Box::default();
     };
-    let user = escaped(&account.user);
+    let user = sip::escaped(&account.user);
     let port = turn.shelf.ports.sip;
     let (transport, suffix) = match account.tcp {
         true => ("TCP", ";transport=tcp"),
@@ -126,18 +126,4 @@ fn is_own(main: &[u8], address: Ipv4Addr, port: u16) -> bool {
         }
         None => port == 5_060 && !rest.starts_with(|c: char| c.is_ascii_digit() || c == '.'),
     }
-}
-
-/// A user part with everything escaped that is not plain (RFC 3261 §19.1.2).
-fn escaped(user: &str) -> String {
-    let mut out = String::with_capacity(user.len());
-    for byte in user.bytes() {
-        match byte {
-            _ if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$/".contains(&byte) => {
-                out.push(char::from(byte));
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }

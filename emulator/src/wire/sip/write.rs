@@ -220,3 +220,18 @@ fn without_line_ends(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
         }
     }
 }
+
+/// A user part with everything escaped that is not plain (RFC 3261 §19.1.2).
+#[must_use]
+pub fn escaped(user: &str) -> String {
+    let mut out = String::with_capacity(user.len());
+    for byte in user.bytes() {
+        match byte {
+            _ if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$/".contains(&byte) => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}

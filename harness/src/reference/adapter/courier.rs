@@ -40,7 +40,7 @@ impl World {
             let mut replies = self.replies.borrow_mut();
             replies.clear();
             let mut reference = self.reference.borrow_mut();
-            reference.notifier.order(now, &batch);
+            reference.order(now, &batch);
             reference.notifier.tick(now, &mut replies);
             self.send(&replies);
         }

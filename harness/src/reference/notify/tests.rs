@@ -12,6 +12,7 @@ fn batch(count: u16, reboot: Option<bool>) -> Arc<Batch> {
     let target = |port| Target {
         to: SocketAddrV4::new(*PHONE.ip(), port),
         user: "0021f222b01d".to_owned(),
+        account: None,
     };
     Batch::new(
         (0..count).map(|place| target(5060 + place)).collect(),
@@ -40,7 +41,7 @@ fn writes_a_notify_that_rsip_can_read() {
         (Some(true), "check-sync;reboot=true"),
     ] {
         let mut notifier = notifier();
-        notifier.order(Moment::ZERO, &batch(1, reboot));
+        notifier.order(Moment::ZERO, &batch(1, reboot), None);
         let sent = sent(&mut notifier, 0);
         let request = rsip::Request::try_from(sent[0].as_bytes()).unwrap();
         assert_eq!(request.method, rsip::Method::Notify);
@@ -62,7 +63,7 @@ fn writes_a_notify_that_rsip_can_read() {
 fn repeats_until_an_answer_comes_and_gives_up_after_timer_f() {
     let mut notifier = notifier();
     let batch = batch(2, None);
-    notifier.order(Moment::ZERO, &batch);
+    notifier.order(Moment::ZERO, &batch, None);
     let first = sent(&mut notifier, 0);
     assert_eq!(first.len(), 2);
     assert!(sent(&mut notifier, 499).is_empty());
@@ -111,7 +112,7 @@ fn repeats_until_an_answer_comes_and_gives_up_after_timer_f() {
 fn a_provisional_answer_slows_repeats_and_a_refusal_ends_them() {
     let mut notifier = notifier();
     let batch = batch(1, None);
-    notifier.order(Moment::ZERO, &batch);
+    notifier.order(Moment::ZERO, &batch, None);
     let first = sent(&mut notifier, 0).remove(0);
     notifier.datagram(
         Moment::from_millis(1),
@@ -135,7 +136,7 @@ fn a_provisional_answer_slows_repeats_and_a_refusal_ends_them() {
 fn believes_only_answers_to_its_own_requests() {
     let mut notifier = notifier();
     let batch = batch(1, None);
-    notifier.order(Moment::ZERO, &batch);
+    notifier.order(Moment::ZERO, &batch, None);
     let first = sent(&mut notifier, 0).remove(0);
     let answer = answer(&first, "200 OK");
     let salt = first
@@ -163,8 +164,81 @@ fn believes_only_answers_to_its_own_requests() {
 #[test]
 fn sends_a_large_batch_in_bursts() {
     let mut notifier = notifier();
-    notifier.order(Moment::ZERO, &batch(200, None));
+    notifier.order(Moment::ZERO, &batch(200, None), None);
     assert_eq!(sent(&mut notifier, 0).len(), 64);
     assert_eq!(sent(&mut notifier, 5).len(), 64);
     assert_eq!(sent(&mut notifier, 15).len(), 72);
+}
+
+/// A registrar that asks nobody for a password, with one phone registered for a minute.
+fn registrar(contact: &str, from: SocketAddrV4) -> Registrar {
+    use crate::reference::registrar::{Accounts, Credentials, Origin, RegistrarConfig};
+    let known = |_: &str, _: &str| {
+        Some(Credentials {
+            user: String::new(),
+            password: String::new(),
+        })
+    };
+    let mut config = RegistrarConfig::new(Accounts(Arc::new(known)));
+    config.schemes.clear();
+    let mut registrar = Registrar::new(config, Arc::default());
+    let register = format!(
+        "REGISTER sip:example.org SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK1;rport\r\n\
+         From: <sip:u%201@example.org>;tag=1\r\nTo: <sip:u%201@example.org>\r\nCall-ID: 1\r\n\
+         CSeq: 1 REGISTER\r\nContact: {contact}\r\nExpires: 60\r\nContent-Length: 0\r\n\r\n"
+    );
+    let origin = Origin {
+        peer: from,
+        stream: false,
+    };
+    let mut out = Vec::new();
+    registrar.message(Moment::ZERO, origin, register.as_bytes(), &mut out);
+    assert!(out.starts_with(b"SIP/2.0 200"), "{out:?}");
+    registrar
+}
+
+/// What is sent at `at` to a phone with this account, and where to.
+fn sent_by(registrar: &Registrar, user: &str, at: u64) -> (SocketAddrV4, String) {
+    let mut notifier = notifier();
+    let mut target = batch(1, None).targets[0].clone();
+    target.account = Some(AddressOfRecord {
+        user: user.to_owned(),
+        domain: "Example.org".to_owned(),
+    });
+    let at = Moment::from_millis(at);
+    notifier.order(at, &Batch::new(vec![target], None), Some(registrar));
+    let mut replies = Replies::default();
+    notifier.tick(at, &mut replies);
+    let (datagram, bytes) = replies.iter().next().unwrap();
+    (datagram.to, String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+// GIG-55: the request URI is that of the registered contact.
+#[test]
+fn goes_to_the_contact_that_the_registrar_holds() {
+    const PLAIN: &str = "NOTIFY sip:0021f222b01d@10.1.0.1:5060 SIP/2.0\r\n";
+    let from = SocketAddrV4::new(*PHONE.ip(), 5_062);
+    let known = registrar("\"Desk\" <sip:u%201@10.1.0.1:5062;line=7>", from);
+    let (to, text) = sent_by(&known, "u 1", 0);
+    assert_eq!(to, from);
+    assert!(
+        text.starts_with("NOTIFY sip:u%201@10.1.0.1:5062;line=7 SIP/2.0\r\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\r\nTo: <sip:u%201@Example.org>\r\n"),
+        "{text}"
+    );
+    // Its time is over; another account; somebody else's phone.
+    for (user, at) in [("u 1", 60_000), ("u2", 0)] {
+        let (to, text) = sent_by(&known, user, at);
+        assert_eq!(to, PHONE);
+        assert!(text.starts_with(PLAIN), "{text}");
+    }
+    let other = SocketAddrV4::new([10, 1, 0, 2].into(), 5_060);
+    let known = registrar("<sip:u%201@10.1.0.2>", other);
+    assert!(sent_by(&known, "u 1", 0).1.starts_with(PLAIN));
+    // A contact that would break a start line.
+    let known = registrar("<sip:u 1@10.1.0.1>", PHONE);
+    assert!(sent_by(&known, "u 1", 0).1.starts_with(PLAIN));
 }

@@ -235,6 +235,32 @@ fn is_bounded_and_takes_garbage() {
     );
 }
 
+// RFC 3261 §10.3: all of a request or nothing, `*` alone, no extension that is not known.
+#[test]
+fn binds_all_contacts_of_a_request_or_none() {
+    let mut registrar = registrar(|config| config.schemes.clear());
+    let kept = "Contact: <sip:a@10.1.0.1>\r\n";
+    assert_eq!(status(&ask(&mut registrar, at(0), &register(1, kept))), 200);
+    let more = |count: usize| {
+        let contact = |place| format!("Contact: <sip:a@10.1.0.1:{place}>\r\n");
+        (0..count).map(contact).collect::<String>()
+    };
+    for (fields, expected) in [
+        (
+            format!("Contact: <sip:a@10.1.0.1>;expires=0\r\n{}", more(9)),
+            503,
+        ),
+        (format!("Contact: *\r\n{}Expires: 0\r\n", more(1)), 400),
+        (format!("Require: gruu\r\n{}", more(1)), 420),
+    ] {
+        let answer = ask(&mut registrar, at(1), &register(2, &fields));
+        assert_eq!(status(&answer), expected, "{answer}");
+        let held = registrar.bindings("u 1", "example.org", at(1));
+        let held: Vec<_> = held.map(|binding| binding.contact.clone()).collect();
+        assert_eq!(held, ["sip:a@10.1.0.1"], "{expected}");
+    }
+}
+
 fn ask_raw(registrar: &mut Registrar, message: &str) -> String {
     let origin = Origin {
         peer: PEER.parse().unwrap(),
