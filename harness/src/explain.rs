@@ -432,22 +432,22 @@ fn rung(plan: &Plan, planned: &PhonePlan, result: &ShardResult, logged: &Logged)
         EventKind::Challenged {
             step: StepId::REGISTER,
         } => Rung::Answer("401 or 407, with a challenge".to_owned()),
-        EventKind::Answered { step, .. } if step < StepId::GIVEN || step == StepId::REGISTER => {
-            Rung::Answer(answer(step).to_owned())
-        }
-        EventKind::Answered { .. } => return None,
+        EventKind::Answered { step, .. } => Rung::Answer(answer(step)?.to_owned()),
         _ => Rung::Note(text),
     })
 }
 
-fn answer(step: StepId) -> &'static str {
-    match step {
+/// What a step's answer is called; `None` for files, whose arrival is an event of its own.
+fn answer(step: StepId) -> Option<&'static str> {
+    Some(match step {
         StepId::DISCOVER => "OFFER",
         StepId::REQUEST | StepId::RENEW => "ACK",
         StepId::SUBSCRIBE | StepId::REGISTER => "200 OK",
         StepId::NOTIFY => "NOTIFY with the URL",
-        _ => "answer",
-    }
+        StepId::CLOCK => "the time",
+        StepId::REDIRECT => "answer",
+        _ => return None,
+    })
 }
 
 fn label(plan: &Plan, planned: &PhonePlan, step: StepId) -> String {
