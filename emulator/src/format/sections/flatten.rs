@@ -24,7 +24,9 @@ struct Walk<'a> {
     keys: &'a mut Names,
     path: String,
     text: String,
-    found: Vec<(Setting, File)>,
+    settings: Vec<Setting>,
+    /// The file of each of them.
+    origins: Vec<File>,
     faults: LineFaults,
 }
 
@@ -39,8 +41,9 @@ impl Tree {
             tree: self,
             keys,
             path: String::new(),
-            text: String::new(),
-            found: Vec::new(),
+            text: String::with_capacity(self.text_bytes()),
+            settings: Vec::with_capacity(self.len() / 2),
+            origins: Vec::with_capacity(self.len() / 2),
             faults: LineFaults::default(),
         };
         for section in self.elements(Self::ROOT) {
@@ -48,26 +51,16 @@ impl Tree {
             walk.path.push_str(self.name(section));
             walk.element(section, Some(VERSION));
         }
-        let Walk {
-            mut found,
-            text,
-            faults,
-            ..
-        } = walk;
-        found.sort_by_key(|(setting, _)| setting.key);
-        // Of two elements of one name the later one counts, as of two lines of a file.
-        found.reverse();
-        found.dedup_by_key(|(setting, _)| setting.key);
-        found.reverse();
+        walk.sort();
         let document = Document {
-            settings: found.iter().map(|(setting, _)| *setting).collect(),
-            text: text.into_boxed_str(),
-            faults,
+            settings: walk.settings.into(),
+            text: walk.text.into(),
+            faults: walk.faults,
             ..Document::default()
         };
         Flat {
             document,
-            origins: found.iter().map(|(_, origin)| *origin).collect(),
+            origins: walk.origins.into(),
         }
     }
 
@@ -79,6 +72,22 @@ impl Tree {
 }
 
 impl Walk<'_> {
+    /// Sorts the settings by key. Keys that were interned for a tree of this shape are in order.
+    fn sort(&mut self) {
+        let key = |setting: &Setting| setting.key;
+        if self.settings.is_sorted_by(|one, next| key(one) < key(next)) {
+            return;
+        }
+        let settings = self.settings.drain(..);
+        let mut found: Vec<(Setting, File)> = settings.zip(self.origins.drain(..)).collect();
+        found.sort_by_key(|(setting, _)| setting.key);
+        // Of two elements of one name the later one counts, as of two lines of a file.
+        found.reverse();
+        found.dedup_by_key(|(setting, _)| setting.key);
+        found.reverse();
+        (self.settings, self.origins) = found.into_iter().unzip();
+    }
+
     /// An element whose path is in `path`; `named` is the attribute that is no setting.
     fn element(&mut self, id: NodeId, named: Option<&str>) {
         let tree = self.tree;
@@ -128,7 +137,7 @@ impl Walk<'_> {
     fn setting(&mut self, id: NodeId) {
         let (value, line) = (self.tree.value(id), self.tree.line(id));
         let origin = self.tree.file(id).unwrap_or(File::Step(StepId::GIVEN));
-        let previous = self.found.last().map(|(setting, _)| setting.key);
+        let previous = self.settings.last().map(|setting| setting.key);
         let key = self.keys.intern_after(previous, &self.path);
         let fits = value.len() <= VALUE_BYTES_MAX;
         let span = Span {
@@ -139,7 +148,8 @@ impl Walk<'_> {
         match setting.and_then(|key| Setting::new(key, span, line)) {
             Some(setting) => {
                 self.text.push_str(value);
-                self.found.push((setting, origin));
+                self.settings.push(setting);
+                self.origins.push(origin);
             }
             None => self.faults.add(LineReason::OverLimit, line),
         }

@@ -81,10 +81,34 @@ impl Tree {
                 value: SECTIONS_MAX as u64,
             });
         }
+        let whole = self.is_empty() && dropped.groups().is_empty() && work.holds_all(&notes);
+        if whole && !work.is_over_limit() {
+            let tree = work.shrunk();
+            return Outcome {
+                tree,
+                notes,
+                dropped,
+            };
+        }
         Outcome {
             dropped,
             ..self.finished(&work, notes)
         }
+    }
+
+    /// Whether all sections of a document are part of the settings just as they came, so that
+    /// leaving out dead nodes would leave out none but its marks.
+    fn holds_all(&self, notes: &[Note]) -> bool {
+        let as_it_came = |note: &Note| {
+            matches!(
+                note,
+                Note::Stored {
+                    migrated_from: None,
+                    ..
+                }
+            )
+        };
+        notes.iter().all(as_it_came) && self.elements(Self::ROOT).count() == notes.len()
     }
 
     /// Makes a loose section part of the settings; the version it was migrated from.

@@ -5,7 +5,7 @@ mod builder;
 
 use super::KEY_ATTRIBUTES;
 use crate::event::File;
-use crate::limits::{TREE_BYTES_MAX, TREE_NODES_MAX};
+use crate::limits::{SECTIONS_MAX, TREE_BYTES_MAX, TREE_NODES_MAX};
 pub(super) use builder::Builder;
 
 /// A node's place in its tree.
@@ -13,6 +13,9 @@ pub(super) type NodeId = u32;
 
 /// No node: the root is nobody's child and nobody's sibling.
 const NONE: NodeId = 0;
+
+/// Text that versions given to a document's sections take, more or less.
+const VERSIONS_BYTES: usize = 16 * SECTIONS_MAX;
 
 /// The settings sections of a phone. Cloning copies everything; what a phone holds is compact.
 #[derive(Debug, Clone)]
@@ -245,6 +248,9 @@ impl Tree {
         let offset = NodeId::try_from(self.nodes.len()).map_err(|_| Full)?;
         let start = u32::try_from(self.text.len()).map_err(|_| Full)?;
         let moved = |id: NodeId| if id == NONE { NONE } else { id + offset };
+        // With room for the versions that sections are given, so that adding them moves nothing.
+        self.text.reserve(from.text.len() + VERSIONS_BYTES);
+        self.nodes.reserve(from.nodes.len() + SECTIONS_MAX);
         self.text.push_str(&from.text);
         self.nodes.extend(from.nodes.iter().map(|node| Node {
             name: node.name.moved(start),
@@ -451,6 +457,11 @@ impl Tree {
         self.nodes.len()
     }
 
+    /// Bytes of names and values, dead ones included.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
     pub(super) fn is_over_limit(&self) -> bool {
         self.nodes.len() > TREE_NODES_MAX || self.text.len() > TREE_BYTES_MAX
     }
@@ -467,8 +478,13 @@ impl Tree {
             // A full tree was never stored.
             let _ = builder.copy_of(self, child, Self::ROOT);
         }
-        builder.tree.nodes.shrink_to_fit();
-        builder.tree.text.shrink_to_fit();
-        builder.tree
+        builder.tree.shrunk()
+    }
+
+    /// The same tree, with no more memory than it needs.
+    pub(super) fn shrunk(mut self) -> Self {
+        self.nodes.shrink_to_fit();
+        self.text.shrink_to_fit();
+        self
     }
 }

@@ -120,7 +120,6 @@ impl Builder {
                     }
                 }
                 Some(Token::Close(_)) => {
-                    self.close(at);
                     open.pop();
                 }
                 None => break,
@@ -139,6 +138,7 @@ impl Builder {
             line,
             file,
         };
+        self.drop_layout(parent);
         let id = self.add(parent, element)?;
         for attribute in reader.attributes() {
             let attribute = Fresh {
@@ -176,10 +176,13 @@ impl Builder {
         Ok(())
     }
 
+    /// Takes back the text of an element that turns out to have children.
     #[inline]
-    fn close(&mut self, id: NodeId) {
-        let last = self.tree.node(id).last;
-        if last != NONE && self.tree.node(last).kind == Kind::Element {
+    fn drop_layout(&mut self, id: NodeId) {
+        let layout = self.tree.node(id).value;
+        if layout.length > 0 {
+            // It was added last.
+            self.tree.text.truncate(layout.start as usize);
             self.tree.change(id, |node| node.value = Part::default());
         }
     }
