@@ -527,6 +527,35 @@ fn drops_unknown_elements_and_refuses_invalid_sections_alone() {
 }
 
 #[test]
+fn text_before_child_elements_is_layout() {
+    let text = "<provisioning>layout<url>a</url>layout</provisioning>";
+    let outcome = patched(&Tree::default(), text, &schema(), FIRST);
+    assert_eq!(outcome.notes, [stored("provisioning")]);
+}
+
+#[test]
+fn the_later_of_two_elements_of_one_name_counts() {
+    let user = |name: &str| format!("<user id='1'><username>{name}</username></user>");
+    let text = format!("<users>{}{}</users>", user("first"), user("second"));
+    let tree = patched(&Tree::default(), &text, &schema(), FIRST).tree;
+    let path = "users/user[@id='1']/username".to_owned();
+    assert_eq!(flat(&tree), [(path, "second".to_owned())]);
+}
+
+#[test]
+fn holds_nothing_of_what_a_document_replaced_itself() {
+    let users =
+        |name: &str| format!("<users><user id='1'><username>{name}</username></user></users>");
+    let first = |text: String| {
+        let text = format!("<configuration>{text}</configuration>");
+        patched(&Tree::default(), &text, &schema(), FIRST).tree
+    };
+    let (once, twice) = (first(users("b")), first(users("a") + &users("b")));
+    assert_eq!(flat(&once), flat(&twice));
+    assert!(twice.len() <= once.len(), "{} nodes", twice.len());
+}
+
+#[test]
 fn remembers_file_and_line_of_each_value() {
     let text = "<users patch='true'>\n<user id='2'>\n<name>new</name></user></users>";
     let tree = patched(&backup(), text, &schema(), SECOND).tree;
