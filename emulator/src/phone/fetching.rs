@@ -32,6 +32,19 @@ pub(super) struct Target {
     pub(super) image: bool,
 }
 
+impl Target {
+    /// A file, no image, that is known by its URL.
+    pub(super) fn named(turn: &mut Turn<'_>, step: StepId, format: Format, url: Url) -> Self {
+        Self {
+            step,
+            file: File::Named(turn.shelf.url(&url.to_string())),
+            format,
+            url,
+            image: false,
+        }
+    }
+}
+
 /// What is under way.
 #[derive(Debug)]
 pub(super) struct Fetching {

@@ -214,14 +214,7 @@ impl Walk {
             .iter()
             .find(|(suffix, _)| name.ends_with(suffix));
         let format = by_suffix.map_or(Format::KeyValue, |(_, format)| *format);
-        let file = File::Named(turn.shelf.url(&self.base.to_string()));
-        Target {
-            step: StepId::GIVEN,
-            file,
-            format,
-            url: self.base.clone(),
-            image: false,
-        }
+        Target::named(turn, StepId::GIVEN, format, self.base.clone())
     }
 
     fn fetch_target(&mut self, turn: &mut Turn<'_>, index: u8) -> Option<Target> {
@@ -259,13 +252,8 @@ impl Walk {
             self.goto(fetch.missing);
             return None;
         }
-        Some(Target {
-            step: StepId::fetch(usize::from(index)),
-            file: File::Named(turn.shelf.url(&self.base.to_string())),
-            format: fetch.format,
-            url: self.base.clone(),
-            image: false,
-        })
+        let step = StepId::fetch(usize::from(index));
+        Some(Target::named(turn, step, fetch.format, self.base.clone()))
     }
 
     fn resource_target(&mut self, turn: &mut Turn<'_>) -> Option<Target> {
@@ -283,13 +271,9 @@ impl Walk {
             self.end.failed += 1;
             return None;
         };
-        let file = File::Named(turn.shelf.url(&url.to_string()));
         Some(Target {
-            step: StepId::RESOURCE,
-            file,
-            format: Format::Opaque,
-            url,
             image: true,
+            ..Target::named(turn, StepId::RESOURCE, Format::Opaque, url)
         })
     }
 

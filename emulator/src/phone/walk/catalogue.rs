@@ -231,13 +231,9 @@ impl Walk {
             }
         };
         self.catalogued.asked = asked;
-        let file = File::Named(turn.shelf.url(&url.to_string()));
         Some(Target {
-            step,
-            file,
-            format,
-            url,
             image,
+            ..Target::named(turn, step, format, url)
         })
     }
 

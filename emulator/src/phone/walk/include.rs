@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{Position, Walk, fault_of};
 use crate::bodies::Body;
-use crate::event::{EventKind, Fault, File, Limit};
+use crate::event::{EventKind, Fault, Limit};
 use crate::format::{Document, Format};
 use crate::limits::{LINK_DEPTH_MAX, LINKS_MAX};
 use crate::phone::apply;
@@ -54,14 +54,7 @@ impl Walk {
             self.end.failed += 1;
             return None;
         };
-        let file = File::Named(turn.shelf.url(&url.to_string()));
-        Some(Target {
-            step: StepId::INCLUDE,
-            file,
-            format: link.format,
-            url,
-            image: false,
-        })
+        Some(Target::named(turn, StepId::INCLUDE, link.format, url))
     }
 
     pub(super) fn boot_file(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Position, Walk};
 use crate::bodies::Body;
-use crate::event::{EventKind, Fault, File};
+use crate::event::{EventKind, Fault};
 use crate::firmware;
 use crate::format::{Format, Reading};
 use crate::phone::apply::{self, Collected};
@@ -39,14 +39,9 @@ impl Upgrade {
 impl Walk {
     pub(super) fn firmware_target(&mut self, turn: &mut Turn<'_>) -> Option<Target> {
         if let Some(url) = self.upgrade.parts.pop() {
-            let file = File::Named(turn.shelf.url(&url.to_string()));
-            let step = StepId::FIRMWARE;
             return Some(Target {
-                step,
-                file,
-                format: Format::Opaque,
-                url,
                 image: true,
+                ..Target::named(turn, StepId::FIRMWARE, Format::Opaque, url)
             });
         }
         if let Some(version) = self.upgrade.version.take() {
