@@ -431,6 +431,7 @@ fn document(format: Format, bytes: &[u8]) -> bool {
             empty_clears: set & 2 != 0,
             nested_boot: set & 4 != 0,
             root_queries: false,
+            seal: None,
         };
         let mut keys = Names::default();
         let document = format::read(format, options, bytes, &mut keys);

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::names::Name;
-use crate::profile::{SourceId, StepId};
+use crate::profile::{Param, SourceId, StepId};
 use crate::time::Moment;
 use crate::wire::Malformed;
 
@@ -43,6 +43,8 @@ pub enum BootCause {
     User,
     /// Factory reset.
     FactoryReset,
+    /// The auto-configuration server asked for it (TR-069 A.4.1.4).
+    Acs,
 }
 
 /// What made the phone start (or want) a provisioning run.
@@ -66,6 +68,16 @@ pub enum Trigger {
     Manual,
     /// The weekday and time set for it (AUE-21).
     Timetable,
+    /// The lease was renewed and the option that names the server came again (FAN-66).
+    Renewal,
+    /// The period of PnP is over: SUBSCRIBE again (FAN-94).
+    Subscription,
+    /// A NOTIFY with a URL came outside any search (FAN-104).
+    Notified,
+    /// The auto-configuration server ordered a download (FAN-122).
+    Download,
+    /// The update interval of the static server is over (FAN-108, FAN-112).
+    StaticInterval,
 }
 
 /// How a provisioning run ended.
@@ -157,6 +169,27 @@ pub enum Fault {
     KindRefused,
     /// A link back to a document of the same run (AUE-65).
     Cycle,
+    /// An FTP reply other than success and "no such file" (550), with its code.
+    FtpReply(u16),
+    /// The FTP data connection could not be made or broke.
+    FtpData,
+    /// A file that does not come out as a configuration with the key that the phone has: another
+    /// key, or none was used at all (FAN-44).
+    WrongKey,
+    /// Encrypted content that is cut: no whole blocks.
+    BadCiphertext,
+    /// A resource whose name has a suffix or base name that is refused (FAN-128 … FAN-133).
+    NameRefused,
+    /// Nobody answered what the phone asked on its display, or the user gave it up (FAN-52).
+    Abandoned,
+    /// A SOAP fault of the auto-configuration server, with its CWMP fault code.
+    SoapFault(u16),
+    /// XML that is no SOAP envelope with what this place of the session demands.
+    BadSoap,
+    /// An RPC without `cwmp:ID`, or an answer to another one.
+    ForeignId,
+    /// A session that the server does not end.
+    EndlessSession,
 }
 
 /// Why a line of a document was not taken over.
@@ -174,6 +207,112 @@ pub enum LineReason {
     NotALink,
     /// Beyond the limit of lines, links or names.
     OverLimit,
+    /// An option before the first module header, or under one that the profile does not know
+    /// (FAN-32).
+    NoModule,
+}
+
+/// What the phone asks its user for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prompt {
+    /// The id in the file's name (FAN-57).
+    FileId,
+    /// User name and password for the server (FAN-52).
+    Credentials,
+}
+
+/// What a document lacks or has too much, and is read all the same (FAN-36, FAN-38).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tolerance {
+    /// The header is missing.
+    NoHeader,
+    /// The header has another length than the form demands (FAN-28).
+    HeaderLength,
+    /// The footer is missing (FAN-31).
+    NoFooter,
+    /// XML that is not well-formed was read by its marks alone.
+    Damaged,
+}
+
+/// A remote procedure call that a phone answered (TR-069 Annex A).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rpc {
+    /// GetRPCMethods
+    GetRpcMethods,
+    /// GetParameterValues
+    GetParameterValues,
+    /// SetParameterValues
+    SetParameterValues,
+    /// GetParameterNames
+    GetParameterNames,
+    /// GetParameterAttributes
+    GetParameterAttributes,
+    /// SetParameterAttributes
+    SetParameterAttributes,
+    /// AddObject
+    AddObject,
+    /// DeleteObject
+    DeleteObject,
+    /// Download
+    Download,
+    /// Reboot
+    Reboot,
+    /// FactoryReset
+    FactoryReset,
+    /// One that the phone does not know.
+    Unknown,
+}
+
+/// The events that an Inform reports (TR-069 §3.7.1.5), as a set of bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct InformEvents(pub u16);
+
+impl InformEvents {
+    /// Every event code with its bit, in the order in which an Inform lists them.
+    pub const ALL: [(Self, &'static str); 10] = [
+        (Self::BOOTSTRAP, "0 BOOTSTRAP"),
+        (Self::BOOT, "1 BOOT"),
+        (Self::PERIODIC, "2 PERIODIC"),
+        (Self::VALUE_CHANGE, "4 VALUE CHANGE"),
+        (Self::CONNECTION_REQUEST, "6 CONNECTION REQUEST"),
+        (Self::TRANSFER_COMPLETE, "7 TRANSFER COMPLETE"),
+        (Self::M_REBOOT, "M Reboot"),
+        (Self::M_DOWNLOAD, "M Download"),
+        (Self::SCHEDULED, "3 SCHEDULED"),
+        (Self::DIAGNOSTICS, "8 DIAGNOSTICS COMPLETE"),
+    ];
+    /// First contact with this ACS URL, or after a factory reset.
+    pub const BOOTSTRAP: Self = Self(1);
+    /// Power-up or reboot.
+    pub const BOOT: Self = Self(1 << 1);
+    /// The inform period is over.
+    pub const PERIODIC: Self = Self(1 << 2);
+    /// A parameter whose change is to be told changed.
+    pub const VALUE_CHANGE: Self = Self(1 << 3);
+    /// The ACS asked for the session.
+    pub const CONNECTION_REQUEST: Self = Self(1 << 4);
+    /// A download is over.
+    pub const TRANSFER_COMPLETE: Self = Self(1 << 5);
+    /// The reboot that the ACS ordered.
+    pub const M_REBOOT: Self = Self(1 << 6);
+    /// The download that the ACS ordered.
+    pub const M_DOWNLOAD: Self = Self(1 << 7);
+    /// A session asked for by ScheduleInform.
+    pub const SCHEDULED: Self = Self(1 << 8);
+    /// Diagnostics are over.
+    pub const DIAGNOSTICS: Self = Self(1 << 9);
+
+    /// Both sets.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is in it.
+    #[must_use]
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
 }
 
 /// Why a settings section was not stored, or an operation not carried out.
@@ -222,6 +361,12 @@ pub enum Limit {
     Reboots,
     /// `STRAYS_MAX`
     Strays,
+    /// `ACS_MESSAGES_MAX` or `ACS_SESSION_SECONDS_MAX`
+    AcsSession,
+    /// `SOAP_BYTES_MAX`
+    SoapBytes,
+    /// `PARAMETERS_MAX`
+    Parameters,
     /// The profile's number of attempts at one exchange: a documented limit.
     Attempts,
 }
@@ -468,6 +613,81 @@ pub enum EventKind {
         account: u8,
         /// Why.
         fault: Fault,
+    },
+    /// The phone asks its user for something on its display.
+    Prompted(Prompt),
+    /// The user answered.
+    PromptAnswered(Prompt),
+    /// The user gave it up, or nobody answered in time.
+    PromptAbandoned(Prompt),
+    /// What the phone's web page shows as the version of a file (FAN-30): its version text, or the
+    /// digest of its bytes in hexadecimal.
+    VersionShown {
+        /// The file.
+        file: File,
+        /// What is shown.
+        version: Name,
+    },
+    /// A document was read although it is not as its form demands.
+    Tolerated {
+        /// The file.
+        file: File,
+        /// What was tolerated.
+        tolerance: Tolerance,
+    },
+    /// A task for a resource that the new configuration names begins (FAN-10, FAN-134).
+    TaskStarted {
+        /// The task's name in the profile.
+        task: Name,
+        /// The resource's URL, without credentials.
+        url: Name,
+    },
+    /// A resource was refused: its kind, its name, or the model does not have it.
+    ResourceRefused {
+        /// The file.
+        file: File,
+        /// Why.
+        fault: Fault,
+    },
+    /// A table was imported (FAN-135).
+    Imported {
+        /// The file.
+        file: File,
+        /// Rows that were taken over.
+        rows: u32,
+        /// Rows that were not.
+        rejected: u32,
+    },
+    /// A session with the auto-configuration server begins.
+    SessionStarted(InformEvents),
+    /// The phone answered an RPC; with a CWMP fault code where it refused it.
+    RpcAnswered {
+        /// Which.
+        rpc: Rpc,
+        /// 9000 … 9019, or none.
+        fault: Option<u16>,
+    },
+    /// The end of a download was told to the auto-configuration server; 0 is success.
+    TransferReported {
+        /// The CWMP fault code.
+        fault: u16,
+    },
+    /// A session with the auto-configuration server is over.
+    SessionEnded {
+        /// It came to its end (204), rather than being broken off.
+        complete: bool,
+        /// The RPCs that the server called in it.
+        rpcs: u16,
+    },
+    /// A connection request was answered with this HTTP status.
+    ConnectionRequested {
+        /// 200, 401, 403 or 503.
+        status: u16,
+    },
+    /// A field asks for what this build does not speak (FAN-115: TLS 1.0).
+    NotSpoken {
+        /// The field.
+        param: Param,
     },
     /// A check-sync from a host that may not send one (AUE-22).
     SenderRefused {

@@ -7,13 +7,15 @@ pub mod catalogue;
 mod checksum;
 mod keyvalue;
 mod lines;
+mod modules;
+pub mod sealed;
 pub mod sections;
 mod version;
 pub mod xml;
 
 pub(crate) use lines::Scratch;
 
-use crate::event::LineReason;
+use crate::event::{LineReason, Tolerance};
 use crate::names::{Name, Names};
 
 /// A syntax.
@@ -36,13 +38,20 @@ pub enum Format {
     /// XML: settings sections, references and operations, told apart by their root. Read by
     /// `sections`, since they hold markers of the phone.
     Sections,
+    /// Modules of options, as text with a 64-byte header (FAN-28 … FAN-34). Reading any of the three
+    /// module formats tells them apart by content (FAN-41).
+    ModuleText,
+    /// The same as XML with blanks as underscores (FAN-35 … FAN-37).
+    ModuleXml,
+    /// The same as XML of nested elements with `index` attributes (vendor-facts).
+    ModuleTree,
     /// Stored, not read.
     Opaque,
 }
 
 impl Format {
     /// Every format with the name that profiles use.
-    pub const ALL: [(Self, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str); 11] = [
         (Self::KeyValue, "key-value"),
         (Self::Boot, "boot"),
         (Self::Checksum, "checksum"),
@@ -50,6 +59,9 @@ impl Format {
         (Self::Answer, "answer"),
         (Self::Catalogue, "catalogue"),
         (Self::Sections, "sections"),
+        (Self::ModuleText, "module-text"),
+        (Self::ModuleXml, "module-xml"),
+        (Self::ModuleTree, "module-tree"),
         (Self::Opaque, "opaque"),
     ];
 }
@@ -67,6 +79,9 @@ pub struct FormatOptions {
     /// host, as the document's example prints it; otherwise beside the file that holds it, as
     /// its rule says (AUE-63).
     pub root_queries: bool,
+    /// How the files of this phone are encrypted; `None` = as they stand. Part of these options, so
+    /// that a document is shared by all phones that have these bytes *and* this key.
+    pub seal: Option<sealed::Seal>,
 }
 
 /// A parsed document, independent of phone and model; shared by all phones that got these bytes.
@@ -88,6 +103,8 @@ pub struct Document {
     pub catalogue: Option<Box<catalogue::Catalogue>>,
     /// Lines that were not taken over.
     pub faults: LineFaults,
+    /// What is not as the form demands, and was read all the same; ordered, each once.
+    pub tolerated: Box<[Tolerance]>,
 }
 
 /// Whether bytes were of the expected format.
@@ -98,6 +115,10 @@ pub enum Reading {
     Whole,
     /// Recognised as encrypted, no key.
     Encrypted,
+    /// What came out with the phone's key is of no format.
+    WrongKey,
+    /// Encrypted content that is cut.
+    Cut,
     /// Something else: an HTML error page, binary data, nothing that the format allows.
     Foreign,
 }
@@ -315,6 +336,9 @@ pub(crate) fn read_with(
         Format::Version => version::read(options, bytes, keys, scratch),
         Format::Answer => answer::read(options, bytes, keys, scratch),
         Format::Catalogue => catalogue::read(bytes, keys, scratch),
+        Format::ModuleText | Format::ModuleXml | Format::ModuleTree => {
+            modules::read(options, bytes, keys, scratch)
+        }
         Format::Sections | Format::Opaque => Document::default(),
     }
 }
@@ -328,6 +352,8 @@ pub struct Draft<'a> {
     pub settings: &'a [(&'a str, &'a str)],
     /// Links as they stand in the file.
     pub links: &'a [&'a str],
+    /// The version that the file says it has; empty = none.
+    pub version: &'a str,
     /// A checksum and the name it belongs to.
     pub checksum: Option<([u8; 16], &'a str)>,
     /// What a document of the catalogue family says besides its settings; for that family only,
@@ -345,6 +371,9 @@ pub fn write(format: Format, options: FormatOptions, draft: &Draft<'_>) -> Vec<u
         Format::Checksum => checksum::write(draft),
         Format::Version => version::write(draft),
         Format::Catalogue => catalogue::write(draft),
+        Format::ModuleText | Format::ModuleXml | Format::ModuleTree => {
+            modules::write(format, draft)
+        }
         Format::Sections | Format::Opaque => Vec::new(),
     }
 }

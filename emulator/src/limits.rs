@@ -72,3 +72,15 @@ pub const TREE_NODES_MAX: usize = 500_000;
 pub const TREE_BYTES_MAX: usize = 2 * FILE_BYTES_MAX;
 /// Elements that the operations of one document may look at.
 pub const TREE_VISITS_MAX: u32 = 10_000_000;
+/// Messages that one session with an auto-configuration server may have, in each direction.
+pub const ACS_MESSAGES_MAX: u16 = 256;
+/// Seconds that one such session may take; unspecified, but a server must not hold a phone for ever.
+pub const ACS_SESSION_SECONDS_MAX: u64 = 600;
+/// Bytes of one SOAP message that a phone takes in.
+pub const SOAP_BYTES_MAX: usize = 256 << 10;
+/// Parameters that one RPC may name or ask for, objects opened out.
+pub const PARAMETERS_MAX: usize = 4_096;
+/// Seconds that a phone waits for what it asked on its display; unspecified (FAN-52 has no end).
+pub const PROMPT_SECONDS_MAX: u64 = 3_600;
+/// Bytes of what a user types.
+pub const TYPED_BYTES_MAX: usize = 128;

@@ -38,7 +38,7 @@ pub use registration::AddressOfRecord;
 use holdings::{Carried, Holdings};
 use io::{Channel, Effect, Input, Outputs};
 use registration::Registrations;
-use run::{Run, RunEnd};
+use run::{Run, RunEnd, Scope};
 use schedule::Schedule;
 use stage::{Stage, StageName};
 use turn::Turn;
@@ -227,6 +227,7 @@ impl Life {
             }
             Input::Web(action) => self.web(turn, *action),
             Input::Call(active) => self.call(turn, *active),
+            Input::Request { .. } | Input::Operator(_) => {}
         }
     }
 
@@ -478,6 +479,11 @@ impl Life {
     }
 
     fn start_run(&mut self, turn: &mut Turn<'_>, trigger: Trigger) {
+        self.start_run_in(turn, trigger, Scope::All);
+    }
+
+    /// Starts a run over some of the sources, or with one URL.
+    fn start_run_in(&mut self, turn: &mut Turn<'_>, trigger: Trigger, scope: Scope) {
         if !self.has_time(turn, Some(trigger)) {
             return;
         }
@@ -490,7 +496,7 @@ impl Life {
             lease: self.dhcp.lease(),
             profile_index: self.profile,
         };
-        let (run, end) = Run::start(turn, &mut holdings, trigger, self.carried);
+        let (run, end) = Run::start(turn, &mut holdings, trigger, scope, self.carried);
         self.carried = run.carried();
         self.enter(Stage::Running(Box::new(run)));
         if let Some(end) = end {

@@ -66,8 +66,18 @@ impl StepId {
     pub const LINKED: Self = Self(14);
     /// A certificate.
     pub const CERTIFICATE: Self = Self(15);
+    /// A multicast DNS query to its answer.
+    pub const MDNS: Self = Self(16);
+    /// A question to the user, until it is answered.
+    pub const PROMPT: Self = Self(17);
+    /// An Inform to its response.
+    pub const INFORM: Self = Self(18);
+    /// Any later POST of a session with the auto-configuration server.
+    pub const ACS: Self = Self(19);
+    /// What the auto-configuration server ordered to be downloaded.
+    pub const DOWNLOAD: Self = Self(20);
     /// The first fetch of the walk; the n-th has number `FIRST_FETCH + n`.
-    pub const FIRST_FETCH: u8 = 16;
+    pub const FIRST_FETCH: u8 = 24;
 
     /// The step of fetch `index`.
     #[must_use]
@@ -238,6 +248,10 @@ pub enum SourceKind {
     Redirect(RedirectSpec),
     /// A URL out of a parameter.
     Fixed(Param),
+    /// A multicast DNS query (FAN-03).
+    Mdns,
+    /// What the auto-configuration server says in a session (FAN-03, FAN-113 … FAN-125).
+    Acs,
 }
 
 /// How patient a phone is with its vendor's redirect service, and how it proves who it is.

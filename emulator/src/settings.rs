@@ -226,6 +226,7 @@ impl Document {
             version,
             catalogue: None,
             faults: self.faults.clone(),
+            tolerated: self.tolerated.clone(),
         }
     }
 }

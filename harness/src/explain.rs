@@ -322,6 +322,8 @@ fn sources(text: &mut String, profile: &Profile) {
             }
             SourceKind::DhcpJoined => "DHCP options 43, 66 and 67 or file, joined".to_owned(),
             SourceKind::Redirect(_) => "the vendor's redirect service".to_owned(),
+            SourceKind::Mdns => "multicast DNS".to_owned(),
+            SourceKind::Acs => "the auto-configuration server (TR-069)".to_owned(),
             SourceKind::Fixed(_) => "a URL typed in on its web page".to_owned(),
         };
         let what = match &source.together {

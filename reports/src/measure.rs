@@ -14,23 +14,28 @@ pub const SETTLED: &str = "settled";
 
 /// The fixed steps that come before the fetches of a walk, and those that come after, in the order
 /// in which a boot meets them. `SETTLED` is the row after all.
-const BEFORE: [StepId; 8] = [
+const BEFORE: [StepId; 10] = [
     StepId::DISCOVER,
     StepId::REQUEST,
     StepId::RENEW,
     StepId::CLOCK,
+    StepId::MDNS,
     StepId::SUBSCRIBE,
     StepId::NOTIFY,
     StepId::REDIRECT,
+    StepId::PROMPT,
     StepId::GIVEN,
 ];
-const AFTER: [StepId; 7] = [
+const AFTER: [StepId; 10] = [
     StepId::UPDATES,
     StepId::LINKED,
     StepId::INCLUDE,
     StepId::RESOURCE,
     StepId::CERTIFICATE,
     StepId::FIRMWARE,
+    StepId::INFORM,
+    StepId::ACS,
+    StepId::DOWNLOAD,
     StepId::REGISTER,
 ];
 

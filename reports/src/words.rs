@@ -10,6 +10,8 @@ pub(crate) const NOT_THERE: &str = "not there";
 #[must_use]
 pub fn fault(fault: Fault) -> (&'static str, Option<u16>) {
     let text = match fault {
+        Fault::FtpReply(code) => return ("FTP reply", Some(code)),
+        Fault::SoapFault(code) => return ("SOAP fault", Some(code)),
         Fault::TftpError(code) => return ("TFTP error", Some(code)),
         Fault::HttpStatus(status) => return ("HTTP status", Some(status)),
         Fault::Malformed(malformed) => malformed.what,
@@ -42,6 +44,14 @@ pub fn fault(fault: Fault) -> (&'static str, Option<u16>) {
         Fault::BadCertificate => "certificate that cannot be read",
         Fault::NoTime => "time server without valid time",
         Fault::KindRefused => "document of a kind not allowed here",
+        Fault::FtpData => "no FTP data connection",
+        Fault::WrongKey => "no configuration with the phone's key",
+        Fault::BadCiphertext => "encrypted content that is cut",
+        Fault::NameRefused => "file of a kind or name that is refused",
+        Fault::Abandoned => "the user gave no answer",
+        Fault::BadSoap => "no SOAP message that fits here",
+        Fault::ForeignId => "RPC without a usable id",
+        Fault::EndlessSession => "session that the server does not end",
         Fault::Cycle => "link back to a document of the same run",
     };
     (text, None)
@@ -77,6 +87,9 @@ pub fn limit(limit: Limit) -> &'static str {
         Limit::TransferSeconds => "seconds of one transfer",
         Limit::Reboots => "reboots within one hour",
         Limit::Strays => "wrong datagrams in one transfer",
+        Limit::AcsSession => "length of an ACS session",
+        Limit::SoapBytes => "bytes of one SOAP message",
+        Limit::Parameters => "parameters of one RPC",
         Limit::Attempts => "attempts at one exchange",
     }
 }

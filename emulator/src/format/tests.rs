@@ -50,6 +50,7 @@ fn any_options() -> impl Strategy<Value = FormatOptions> {
         empty_clears,
         nested_boot,
         root_queries: false,
+        seal: None,
     })
 }
 

@@ -56,10 +56,42 @@ pub enum Input<'a> {
     Closed(Connection),
     /// The connection could not be made, or broke.
     Failed(Connection, ConnectionFault),
+    /// An HTTP request arrived at the phone's connection request port (TR-069 §3.2.2); answered
+    /// by `Effect::Reply` within the same step.
+    Request {
+        /// The driver's name for it.
+        request: Request,
+        /// Who asks.
+        from: SocketAddrV4,
+        /// The request line and header section, CRLFCRLF included; at most `HEADER_BYTES_MAX`.
+        bytes: &'a [u8],
+    },
+    /// The user answers what the phone asked (`EventKind::Prompted`) on its display.
+    Operator(Answer<'a>),
     /// The user presses a button on the phone's web page.
     Web(WebAction<'a>),
     /// A call begins (true) or the phone is idle again (false).
     Call(bool),
+}
+
+/// An HTTP request that a driver took in for a phone, numbered by the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Request(pub u32);
+
+/// What a user does when the phone's display asks for something (FAN-52, FAN-57).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer<'a> {
+    /// Types the file id.
+    FileId(&'a str),
+    /// Types user name and password.
+    Credentials {
+        /// The user name.
+        user: &'a str,
+        /// The password.
+        password: &'a str,
+    },
+    /// Presses "cancel".
+    Abandon,
 }
 
 /// Why a connection failed, as far as a phone can tell.
@@ -73,8 +105,22 @@ pub enum ConnectionFault {
     Reset,
     /// The TLS handshake failed (certificate not trusted, no common version).
     Tls,
+    /// An FTP server refused with this reply code (RFC 959 §4.2), 400 to 599.
+    Ftp(u16),
+    /// The FTP control connection is there, the data connection could not be made.
+    FtpData,
     /// Our own side had no descriptor or address left: never the server's fault.
     Local,
+}
+
+/// Who opens the data connection of an FTP retrieval (RFC 959 §3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FtpMode {
+    /// The phone, where the server says (PASV).
+    #[default]
+    Passive,
+    /// The server, to a port that the phone names (PORT).
+    Active,
 }
 
 /// What a user does on the phone's web page.
@@ -127,6 +173,30 @@ pub enum Effect {
     },
     /// Close a connection; nothing is reported for it any more.
     Close(Connection),
+    /// Retrieve a file by FTP: log in, TYPE I, RETR. The content comes as `Input::Bytes` in order,
+    /// its end as `Input::Closed`; a refusal or a broken connection as `Input::Failed`. Ended
+    /// early by `Effect::Close`.
+    Retrieve {
+        /// The phone's name for it.
+        connection: Connection,
+        /// The server as the phone means it.
+        to: SocketAddrV4,
+        /// Who opens the data connection.
+        mode: FtpMode,
+        /// User name, UTF-8 without CR, LF or NUL.
+        user: Range<usize>,
+        /// Password, likewise.
+        password: Range<usize>,
+        /// The path, likewise.
+        path: Range<usize>,
+    },
+    /// Answer an HTTP request, then close its connection.
+    Reply {
+        /// The driver's name for it.
+        request: Request,
+        /// The whole response.
+        bytes: Range<usize>,
+    },
     /// The phone configured (or gave up) its IPv4 address.
     Address(Option<Ipv4Addr>),
 }

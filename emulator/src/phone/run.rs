@@ -19,6 +19,24 @@ use crate::time::Moment;
 use crate::url::Url;
 use search::{Offer, Progress, Search};
 
+/// Which sources a run goes through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All, in their order.
+    All,
+    /// One.
+    #[expect(dead_code, reason = "for periods of one source")]
+    Only(u8),
+    /// None: a URL that was given outside any search, as this source would have.
+    #[expect(dead_code, reason = "for late NOTIFYs and ordered downloads")]
+    Given {
+        /// Which source it counts as.
+        source: u8,
+        /// The URL.
+        url: Url,
+    },
+}
+
 /// A run under way.
 #[derive(Debug)]
 pub struct Run {
@@ -26,6 +44,8 @@ pub struct Run {
     source: u8,
     /// The first source not tried yet.
     next: u8,
+    /// Sources from this one on are not tried.
+    until: u8,
     /// Further candidates of `source`.
     others: VecDeque<Url>,
     candidates: u32,
@@ -66,12 +86,14 @@ impl Run {
         turn: &mut Turn<'_>,
         holdings: &mut Holdings<'_>,
         trigger: Trigger,
+        scope: Scope,
         carried: Carried,
     ) -> (Self, Option<RunEnd>) {
         turn.event(EventKind::RunStarted(trigger));
         let mut run = Self {
             source: 0,
             next: 0,
+            until: u8::MAX,
             others: VecDeque::new(),
             candidates: 0,
             part: Part::Between,
@@ -80,7 +102,20 @@ impl Run {
             trigger,
             searched: None,
         };
-        let end = run.search(turn, holdings);
+        let end = match scope {
+            Scope::All => run.search(turn, holdings),
+            Scope::Only(source) => {
+                run.next = source;
+                run.until = source.saturating_add(1);
+                run.search(turn, holdings)
+            }
+            Scope::Given { source, url } => {
+                run.source = source;
+                run.until = 0;
+                let end = run.candidate(turn, holdings, url);
+                run.go_on(turn, holdings, end)
+            }
+        };
         (run, end)
     }
 
@@ -185,7 +220,8 @@ impl Run {
 
     /// Tries sources from `self.next` on, until one is under way or the run is over.
     fn search(&mut self, turn: &mut Turn<'_>, holdings: &mut Holdings<'_>) -> Option<RunEnd> {
-        while usize::from(self.next) < turn.profile.sources.len() {
+        let until = turn.profile.sources.len().min(usize::from(self.until));
+        while usize::from(self.next) < until {
             let connection = self.carried.connection;
             let (search, progress) = Search::begin(turn, holdings, self.next, connection);
             self.carried.connection = search.next_connection();

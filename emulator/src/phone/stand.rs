@@ -147,7 +147,7 @@ impl Stand {
                     self.written.push((*connection, text));
                 }
                 Effect::Close(connection) => self.closed.push(*connection),
-                Effect::Address(_) => {}
+                Effect::Address(_) | Effect::Retrieve { .. } | Effect::Reply { .. } => {}
             }
         }
     }

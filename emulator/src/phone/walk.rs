@@ -556,5 +556,7 @@ fn fault_of(reading: Reading) -> Option<Fault> {
         Reading::Whole => None,
         Reading::Encrypted => Some(Fault::Encrypted),
         Reading::Foreign => Some(Fault::WrongFormat),
+        Reading::WrongKey => Some(Fault::WrongKey),
+        Reading::Cut => Some(Fault::BadCiphertext),
     }
 }

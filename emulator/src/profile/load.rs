@@ -359,6 +359,7 @@ fn format_options(slot: &Slot<'_>) -> FormatOptions {
         empty_clears: switch("empty_clears"),
         nested_boot: switch("nested_boot"),
         root_queries: switch("root_queries"),
+        seal: None,
     };
     let _ = clauses(&table);
     options
@@ -427,6 +428,14 @@ fn steps(root: &Reader<'_>, profile: &Profile) -> Vec<Step> {
         ("updates", "updates", &[]),
         ("linked file", "linked", &[]),
         ("certificate", "certificate", &[]),
+        ("mDNS query", "mdns", &[]),
+        ("prompt", "prompt", &[]),
+        ("Inform", "inform", &[]),
+        ("ACS", "acs", &[]),
+        ("download", "download", &[]),
+        ("-", "spare-21", &[]),
+        ("-", "spare-22", &[]),
+        ("-", "spare-23", &[]),
     ];
     let table = root.may("step_clauses").table();
     let own = |key: &str| {

@@ -103,11 +103,70 @@ pub enum Param {
     TimeZoneMinutes,
     /// Hosts that may send check-sync, separated by blanks or commas; empty = any.
     CheckSyncSenders,
+    /// The DHCP option that holds the URL: `66`, `43`, 128 to 254, or `0` for none (FAN-64, FAN-65).
+    DhcpUrlOption,
+    /// The order of the sources, by their names in the profile, separated by commas; empty = as the
+    /// profile lists them (FAN-02, FAN-04).
+    SourceOrder,
+    /// Ask by multicast DNS (FAN-03).
+    MdnsEnable,
+    /// How PnP asks: `udp` or `tcp` (FAN-93).
+    PnpTransport,
+    /// The PnP server's address; the multicast group or a host (FAN-93).
+    PnpServer,
+    /// Its port (FAN-93).
+    PnpPort,
+    /// Wait between two SUBSCRIBEs in seconds; 0 = once at boot (FAN-94, FAN-106).
+    PnpPeriodS,
+    /// When the static server is asked: `disabled`, `after-reboot` or `interval` (FAN-112).
+    StaticMode,
+    /// The update interval of the static server, seconds (FAN-108).
+    StaticIntervalS,
+    /// The static server's address (FAN-108).
+    StaticServer,
+    /// The static server's protocol (FAN-108).
+    StaticScheme,
+    /// The static server's file name (FAN-108).
+    StaticFile,
+    /// The key of encrypted device files, 64 hexadecimal digits (FAN-42, FAN-45).
+    DeviceKey,
+    /// The key of encrypted general files (FAN-45).
+    CommonKey,
+    /// The two keys change places, as the text of the document has it (FAN-46).
+    KeysSwapped,
+    /// Fetch the general file too (FAN-07).
+    DownloadCommon,
+    /// Remember the file id that the user typed (FAN-140, FAN-141).
+    SaveInput,
+    /// The file id that is remembered.
+    SavedInput,
+    /// The version text of a file decides whether it is new, not its digest (FAN-138).
+    VersionDecides,
+    /// FTP in active mode.
+    FtpActive,
+    /// TR-069 (FAN-114).
+    AcsEnable,
+    /// The auto-configuration server's URL (FAN-115).
+    AcsUrl,
+    /// The user name there.
+    AcsUser,
+    /// The password there.
+    AcsPassword,
+    /// The inform period, seconds (FAN-115: 1 to 9999).
+    AcsPeriodS,
+    /// The user name for connection requests.
+    AcsConnectionUser,
+    /// The password for connection requests.
+    AcsConnectionPassword,
+    /// The TLS version of the field; `1.0` is not spoken (FAN-115).
+    AcsTlsVersion,
+    /// The kind of server: `common` or `ctc` (FAN-113).
+    AcsKind,
 }
 
 impl Param {
     /// Every parameter with the name that profiles and scenarios use, in the order of `Param`.
-    pub const ALL: [(Self, &'static str); 48] = [
+    pub const ALL: [(Self, &'static str); 77] = [
         (Self::ProvisionEnable, "provision_enable"),
         (Self::PnpEnable, "pnp_enable"),
         (Self::ResyncOnReset, "resync_on_reset"),
@@ -156,6 +215,35 @@ impl Param {
         (Self::TimetableRandomMaxS, "timetable_random_max_s"),
         (Self::TimeZoneMinutes, "time_zone_minutes"),
         (Self::CheckSyncSenders, "check_sync_senders"),
+        (Self::DhcpUrlOption, "dhcp_url_option"),
+        (Self::SourceOrder, "source_order"),
+        (Self::MdnsEnable, "mdns_enable"),
+        (Self::PnpTransport, "pnp_transport"),
+        (Self::PnpServer, "pnp_server"),
+        (Self::PnpPort, "pnp_port"),
+        (Self::PnpPeriodS, "pnp_period_s"),
+        (Self::StaticMode, "static_mode"),
+        (Self::StaticIntervalS, "static_interval_s"),
+        (Self::StaticServer, "static_server"),
+        (Self::StaticScheme, "static_scheme"),
+        (Self::StaticFile, "static_file"),
+        (Self::DeviceKey, "device_key"),
+        (Self::CommonKey, "common_key"),
+        (Self::KeysSwapped, "keys_swapped"),
+        (Self::DownloadCommon, "download_common"),
+        (Self::SaveInput, "save_input"),
+        (Self::SavedInput, "saved_input"),
+        (Self::VersionDecides, "version_decides"),
+        (Self::FtpActive, "ftp_active"),
+        (Self::AcsEnable, "acs_enable"),
+        (Self::AcsUrl, "acs_url"),
+        (Self::AcsUser, "acs_user"),
+        (Self::AcsPassword, "acs_password"),
+        (Self::AcsPeriodS, "acs_period_s"),
+        (Self::AcsConnectionUser, "acs_connection_user"),
+        (Self::AcsConnectionPassword, "acs_connection_password"),
+        (Self::AcsTlsVersion, "acs_tls_version"),
+        (Self::AcsKind, "acs_kind"),
     ];
 
     /// The parameter called `name`.

@@ -13,6 +13,7 @@ const OPTIONS: FormatOptions = FormatOptions {
     empty_clears: true,
     nested_boot: false,
     root_queries: false,
+    seal: None,
 };
 
 /// Keys, rules and the files that a test applies.

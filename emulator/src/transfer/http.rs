@@ -181,6 +181,8 @@ impl HttpClient {
                     ConnectionFault::Refused => self.lost(turn, Fault::ConnectionRefused),
                     ConnectionFault::Tls => self.lost(turn, Fault::Tls),
                     ConnectionFault::Local => self.lost(turn, Fault::Local),
+                    ConnectionFault::Ftp(code) => self.lost(turn, Fault::FtpReply(code)),
+                    ConnectionFault::FtpData => self.lost(turn, Fault::FtpData),
                 }
             }
             _ => None,

@@ -397,6 +397,7 @@ impl Shard {
                         },
                     );
                 }
+                Effect::Retrieve { .. } | Effect::Reply { .. } => {}
                 Effect::Address(given) => {
                     if self.by_address.get(&address) == Some(&slot) {
                         self.by_address.remove(&address);

@@ -396,6 +396,7 @@ impl World {
                 Effect::Close(connection) => {
                     self.streams.remove(connection);
                 }
+                Effect::Retrieve { .. } | Effect::Reply { .. } => {}
                 Effect::Address(address) => self.leased = *address,
             }
         }

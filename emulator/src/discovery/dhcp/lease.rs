@@ -96,7 +96,11 @@ fn codes(sources: &[Source]) -> impl Iterator<Item = u8> {
                 Some(code::TFTP_SERVER),
                 Some(code::BOOT_FILE),
             ],
-            SourceKind::Pnp | SourceKind::Redirect(_) | SourceKind::Fixed(_) => [None; 3],
+            SourceKind::Pnp
+            | SourceKind::Redirect(_)
+            | SourceKind::Fixed(_)
+            | SourceKind::Mdns
+            | SourceKind::Acs => [None; 3],
         };
         codes.into_iter().flatten()
     })
@@ -109,7 +113,11 @@ pub(super) fn source_options<'a>(turn: &Turn<'a>) -> impl Iterator<Item = u8> + 
         let codes = match source.kind {
             SourceKind::Dhcp { option, .. } => [Some(option), None],
             SourceKind::DhcpJoined => [Some(code::VENDOR_SPECIFIC), Some(code::TFTP_SERVER)],
-            SourceKind::Pnp | SourceKind::Redirect(_) | SourceKind::Fixed(_) => [None; 2],
+            SourceKind::Pnp
+            | SourceKind::Redirect(_)
+            | SourceKind::Fixed(_)
+            | SourceKind::Mdns
+            | SourceKind::Acs => [None; 2],
         };
         codes.into_iter().flatten()
     })

@@ -10,6 +10,7 @@ const PLAIN: FormatOptions = FormatOptions {
     empty_clears: false,
     nested_boot: false,
     root_queries: false,
+    seal: None,
 };
 
 fn read_text(text: impl AsRef<[u8]>) -> (Document, Names) {

@@ -9,6 +9,7 @@ const PLAIN: FormatOptions = FormatOptions {
     empty_clears: false,
     nested_boot: false,
     root_queries: false,
+    seal: None,
 };
 
 fn document(text: &str) -> Document {

@@ -10,6 +10,7 @@ const PLAIN: FormatOptions = FormatOptions {
     empty_clears: false,
     nested_boot: false,
     root_queries: false,
+    seal: None,
 };
 const QUOTED: FormatOptions = FormatOptions {
     quoted: true,

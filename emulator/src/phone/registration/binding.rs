@@ -551,6 +551,8 @@ fn fault_of(fault: Option<ConnectionFault>) -> Fault {
         Some(ConnectionFault::TimedOut) => Fault::Silence,
         Some(ConnectionFault::Tls) => Fault::Tls,
         Some(ConnectionFault::Local) => Fault::Local,
+        Some(ConnectionFault::Ftp(code)) => Fault::FtpReply(code),
+        Some(ConnectionFault::FtpData) => Fault::FtpData,
         Some(ConnectionFault::Reset) | None => Fault::ConnectionBroken,
     }
 }

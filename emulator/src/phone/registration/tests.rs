@@ -63,6 +63,7 @@ impl Desk {
             empty_clears: true,
             nested_boot: false,
             root_queries: false,
+            seal: None,
         };
         let keys = &mut self.rig.shelf.keys;
         let document = read(Format::KeyValue, options, settings.as_bytes(), keys);

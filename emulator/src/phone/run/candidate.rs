@@ -47,7 +47,9 @@ pub(super) fn text(turn: &mut Turn<'_>, holdings: &Holdings<'_>, kind: &SourceKi
         }
         SourceKind::DhcpJoined => joined(turn, holdings),
         SourceKind::Fixed(param) => params::text(turn, holdings.flash, *param).into_owned(),
-        SourceKind::Pnp | SourceKind::Redirect(_) => String::new(),
+        SourceKind::Pnp | SourceKind::Redirect(_) | SourceKind::Mdns | SourceKind::Acs => {
+            String::new()
+        }
     }
 }
 

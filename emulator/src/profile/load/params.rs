@@ -16,6 +16,10 @@ pub(super) const INDEX_MAX: u32 = 9_999;
 const PATTERNS_MAX: usize = 4_096;
 const AUTH_METHODS: [&str; 4] = ["digest", "basic", "none", "any"];
 /// `in-turn`: https, then http, then tftp (AUE-38).
+const TRANSPORTS: [&str; 2] = ["udp", "tcp"];
+const STATIC_MODES: [&str; 3] = ["disabled", "after-reboot", "interval"];
+const STATIC_SCHEMES: [&str; 4] = ["ftp", "tftp", "http", "https"];
+const ACS_KINDS: [&str; 2] = ["common", "ctc"];
 const SCHEMES: [&str; 5] = ["tftp", "http", "https", "ftp", "in-turn"];
 
 /// What a parameter's value is.
@@ -51,6 +55,13 @@ fn kind(param: Param) -> Kind {
         | Param::TimetableSaturday
         | Param::TimetableSunday
         | Param::TimetableRandom
+        | Param::MdnsEnable
+        | Param::KeysSwapped
+        | Param::DownloadCommon
+        | Param::SaveInput
+        | Param::VersionDecides
+        | Param::FtpActive
+        | Param::AcsEnable
         | Param::UpgradeEnable => Kind::Switch,
         Param::RandomDelayS
         | Param::PeriodicS
@@ -58,9 +69,16 @@ fn kind(param: Param) -> Kind {
         | Param::ForcedDelayS
         | Param::TimetableRandomMinS
         | Param::TimetableRandomMaxS
+        | Param::PnpPeriodS
+        | Param::StaticIntervalS
+        | Param::AcsPeriodS
         | Param::UpgradeErrorRetryS => Kind::Seconds,
         Param::AuthMethod | Param::SecondAuthMethod => Kind::Word(&AUTH_METHODS),
         Param::BareScheme => Kind::Word(&SCHEMES),
+        Param::PnpTransport => Kind::Word(&TRANSPORTS),
+        Param::StaticMode => Kind::Word(&STATIC_MODES),
+        Param::StaticScheme => Kind::Word(&STATIC_SCHEMES),
+        Param::AcsKind => Kind::Word(&ACS_KINDS),
         Param::ConfigFileName
         | Param::UserAgent
         | Param::Username
@@ -79,6 +97,21 @@ fn kind(param: Param) -> Kind {
         | Param::TimetableTime
         | Param::TimeZoneMinutes
         | Param::CheckSyncSenders
+        | Param::DhcpUrlOption
+        | Param::SourceOrder
+        | Param::PnpServer
+        | Param::PnpPort
+        | Param::StaticServer
+        | Param::StaticFile
+        | Param::DeviceKey
+        | Param::CommonKey
+        | Param::SavedInput
+        | Param::AcsUrl
+        | Param::AcsUser
+        | Param::AcsPassword
+        | Param::AcsConnectionUser
+        | Param::AcsConnectionPassword
+        | Param::AcsTlsVersion
         | Param::UpgradeRule => Kind::Text,
     }
 }

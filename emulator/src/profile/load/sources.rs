@@ -106,6 +106,8 @@ fn source(id: &str, table: &Reader<'_>) -> Option<Source> {
         DhcpJoined,
         Redirect,
         Fixed,
+        Mdns,
+        Acs,
     }
     let kinds = [
         (Kind::Pnp, "pnp"),
@@ -113,6 +115,8 @@ fn source(id: &str, table: &Reader<'_>) -> Option<Source> {
         (Kind::DhcpJoined, "dhcp-joined"),
         (Kind::Redirect, "redirect"),
         (Kind::Fixed, "fixed"),
+        (Kind::Mdns, "mdns"),
+        (Kind::Acs, "acs"),
     ];
     let accounts = [(Account::First, "first"), (Account::Second, "second")];
     let switches = table.may("enabled_by").list();
@@ -132,6 +136,8 @@ fn source(id: &str, table: &Reader<'_>) -> Option<Source> {
         },
         Kind::DhcpJoined => SourceKind::DhcpJoined,
         Kind::Redirect => SourceKind::Redirect(redirect(table)),
+        Kind::Mdns => SourceKind::Mdns,
+        Kind::Acs => SourceKind::Acs,
         Kind::Fixed => SourceKind::Fixed(table.need("url").word(&URLS).unwrap_or(Param::ServerUrl)),
     };
     Some(Source {
@@ -229,6 +235,6 @@ fn check_source(
                 slot.fault(format!("option {code} is not in 'dhcp.parameters'"));
             }
         }
-        SourceKind::Redirect(_) | SourceKind::Fixed(_) => {}
+        SourceKind::Redirect(_) | SourceKind::Fixed(_) | SourceKind::Mdns | SourceKind::Acs => {}
     }
 }
