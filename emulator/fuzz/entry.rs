@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use bootstorm_emulator::event::File;
 use bootstorm_emulator::format::catalogue::{self, Catalogue, ItemKind, Outline};
+use bootstorm_emulator::format::sealed::{self, Cipher, Seal};
 use bootstorm_emulator::format::sections::{self, Parsed, Tree};
 use bootstorm_emulator::format::{self, Document, Draft, Format, FormatOptions, Reading, Span};
 use bootstorm_emulator::identity::Mac;
@@ -13,6 +14,7 @@ use bootstorm_emulator::limits::{DOCUMENT_LINKS_MAX, VALUE_BYTES_MAX, XML_DEPTH_
 use bootstorm_emulator::names::Names;
 use bootstorm_emulator::profile::StepId;
 use bootstorm_emulator::profile::sections::Schema;
+use bootstorm_emulator::resource;
 use bootstorm_emulator::url::{Scheme, Url};
 use bootstorm_emulator::wire::http::{Part, ResponseReader};
 use bootstorm_emulator::wire::tftp::Packet;
@@ -22,17 +24,22 @@ use bootstorm_emulator::wire::{self, Malformed};
 type Entry = fn(&[u8]) -> bool;
 
 /// Every target, by name.
-pub(crate) const ENTRIES: [(&str, Entry); 14] = [
+pub(crate) const ENTRIES: [(&str, Entry); 19] = [
     ("answer", answer),
     ("bootfile", bootfile),
     ("catalogue", catalogue),
     ("checksum", checksum),
     ("dhcp", dhcp),
+    ("dns", dns),
     ("http", http),
     ("keyvalue", keyvalue),
+    ("modules", modules),
+    ("resource", resource),
+    ("sealed", sealed),
     ("sections", sections),
     ("sip", sip),
     ("sntp", sntp),
+    ("soap", soap),
     ("tftp", tftp),
     ("url", url),
     ("version", version),
@@ -88,6 +95,40 @@ fn dhcp(bytes: &[u8]) -> bool {
     true
 }
 
+/// A DNS message. Every name ends, and a host's name asked for again reads back the same.
+fn dns(bytes: &[u8]) -> bool {
+    use wire::dns::{self, Data, Encoder, Message, kind};
+
+    let message = match Message::parse(bytes) {
+        Ok(message) => message,
+        Err(malformed) => return refused(malformed, bytes),
+    };
+    let mut names: Vec<dns::Name<'_>> = message.questions().map(|asked| asked.name).collect();
+    for record in message.records() {
+        names.push(record.name);
+        match record.data {
+            Data::Pointer(name) => names.push(name),
+            Data::Service { target, .. } => names.push(target),
+            Data::Texts(data) => assert!(dns::texts(data).all(|text| !text.is_empty())),
+            Data::Address(_) | Data::Other(_) => {}
+        }
+    }
+    assert!(message.records().count() <= dns::RECORDS_MAX);
+    for name in names {
+        let bytes: usize = name.labels().map(|label| label.len() + 1).sum();
+        assert!(bytes < dns::NAME_BYTES_MAX);
+        if let Some(host) = name.host() {
+            assert!(name.is(&host));
+            let mut again = Vec::new();
+            let query = Encoder::query(&mut again, message.id());
+            query.question(&host, kind::PTR).finish();
+            let again = Message::parse(&again).expect("what was written can be read");
+            assert!(again.questions().all(|asked| asked.name == name));
+        }
+    }
+    true
+}
+
 /// A TFTP packet. Written again, it reads back the same.
 fn tftp(bytes: &[u8]) -> bool {
     use wire::tftp;
@@ -131,6 +172,35 @@ fn sntp(bytes: &[u8]) -> bool {
     assert_eq!(Packet::decode(&again), Ok(packet));
     for stamp in [packet.reference, packet.receive, packet.transmit] {
         let _ = stamp.unix_nanos();
+    }
+    true
+}
+
+/// A SOAP message. Written again, it reads back the same.
+fn soap(bytes: &[u8]) -> bool {
+    use bootstorm_emulator::limits::SOAP_BYTES_MAX;
+    use wire::soap::{self, Message, SoapFault};
+
+    let envelope = match soap::read(bytes) {
+        Ok(envelope) => envelope,
+        Err(fault) => {
+            let too_large = bytes.len() > SOAP_BYTES_MAX;
+            assert_eq!(fault == SoapFault::TooLarge, too_large);
+            assert!(!fault.to_string().is_empty());
+            return false;
+        }
+    };
+    assert!(!envelope.message.name().is_empty());
+    if matches!(envelope.message, Message::Invalid { .. }) {
+        return true;
+    }
+    let mut text = String::new();
+    soap::write(&mut text, &envelope);
+    if text.len() <= SOAP_BYTES_MAX {
+        let again = soap::read(text.as_bytes()).expect("what was written can be read");
+        assert_eq!(again.message, envelope.message);
+        assert_eq!(again.id, envelope.id);
+        assert_eq!(again.hold_requests, envelope.hold_requests);
     }
     true
 }
@@ -246,6 +316,18 @@ fn url(bytes: &[u8]) -> bool {
     joined.is_ok()
 }
 
+/// A phone book, a table, or a picture; none has more entries than bytes.
+fn resource(bytes: &[u8]) -> bool {
+    let book = resource::phone_book(bytes);
+    let table = resource::table(bytes);
+    let picture = resource::is_picture(bytes);
+    let _ = (resource::is_page(bytes), resource::is_private_key(bytes));
+    for count in [book.ok(), table].into_iter().flatten() {
+        assert!(u64::from(count.rows) + u64::from(count.rejected) <= bytes.len() as u64);
+    }
+    book.is_ok() || table.is_some() || picture
+}
+
 /// `key=value` lines.
 fn keyvalue(bytes: &[u8]) -> bool {
     document(Format::KeyValue, bytes)
@@ -269,6 +351,70 @@ fn version(bytes: &[u8]) -> bool {
 /// The answer of the HTTP sibling method.
 fn answer(bytes: &[u8]) -> bool {
     document(Format::Answer, bytes)
+}
+
+/// A file of modules in any dialect. Written again in each, it reads back the same where the dialect
+/// can hold its keys.
+fn modules(bytes: &[u8]) -> bool {
+    let whole = document(Format::ModuleText, bytes);
+    let mut keys = Names::default();
+    let options = FormatOptions::default();
+    let read = format::read(Format::ModuleText, options, bytes, &mut keys);
+    let settings: Vec<_> = read
+        .settings
+        .iter()
+        .map(|setting| (keys.text(setting.key), read.value(setting)))
+        .collect();
+    let draft = Draft {
+        settings: &settings,
+        version: read.version.map_or("", |span| read.text(span)),
+        ..Draft::default()
+    };
+    for format in [Format::ModuleText, Format::ModuleXml, Format::ModuleTree] {
+        let written = format::write(format, options, &draft);
+        let mut keys = Names::default();
+        let again = format::read(format, options, &written, &mut keys);
+        assert_eq!(again.reading, Reading::Whole, "{format:?}");
+        assert!(again.settings.len() <= settings.len(), "{format:?}");
+        let twice = format::write(format, options, &draft);
+        assert_eq!(twice, written);
+    }
+    whole
+}
+
+/// An encrypted file: a byte that says the mode, then the file, under a key that is always the same.
+/// What was opened and is sealed again opens the same.
+fn sealed(bytes: &[u8]) -> bool {
+    let Some((mode, file)) = bytes.split_first() else {
+        return false;
+    };
+    let cipher = if mode & 1 == 0 {
+        Cipher::Ecb
+    } else {
+        Cipher::CbcPrefixed
+    };
+    let seal = Seal {
+        cipher,
+        key: *b"a key that every seed is made of",
+    };
+    let options = FormatOptions {
+        seal: Some(seal),
+        ..FormatOptions::default()
+    };
+    let mut keys = Names::default();
+    let document = format::read(Format::ModuleText, options, file, &mut keys);
+    check(&document, &keys);
+    let mut plain = Vec::new();
+    if sealed::open(&seal, file, &mut plain).is_ok() {
+        assert!(plain.len() <= file.len());
+        let again = sealed::seal(&seal, &plain, sealed::vector_for(&seal, &plain));
+        let mut opened = Vec::new();
+        if !plain.is_empty() {
+            sealed::open(&seal, &again, &mut opened).expect("what was sealed");
+        }
+        assert_eq!(opened, plain);
+    }
+    document.reading == Reading::Whole
 }
 
 /// Settings sections, references or operations. Settings that were taken over are written, read

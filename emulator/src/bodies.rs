@@ -18,6 +18,7 @@ use std::rc::Rc;
 use md5::{Digest, Md5};
 
 use crate::event::File;
+use crate::format::sealed::Seal;
 use crate::format::sections::{self, Parsed as Sections};
 use crate::format::xml::XmlFault;
 use crate::format::{Document, Format, FormatOptions, Scratch, read_with};
@@ -33,6 +34,9 @@ pub const IN_FLIGHT_BYTES_MAX: usize = 1 << 30;
 /// Buffers up to this size are used again; as many as `SPARES_MAX`.
 const SPARE_BYTES_MAX: usize = 64 << 10;
 const SPARES_MAX: usize = 32;
+/// Readings of one encrypted body that are kept: phones with keys of their own may all be given the
+/// same bytes. The one kept longest goes first, and such a phone's body is decrypted again.
+const SEALED_READINGS_MAX: usize = 8;
 
 /// A complete body.
 pub struct Body {
@@ -57,6 +61,33 @@ pub struct BodyWriter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OverLimit(pub usize);
 
+/// What a store did so far: how much was fetched, and how little of it was kept and hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Bodies that came to their end.
+    pub fetched: Sum,
+    /// Of them, those that were not here already.
+    pub held: Sum,
+    /// Digests that were computed for them.
+    pub hashed: Sum,
+}
+
+/// So many, of so many bytes in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sum {
+    /// How many.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Sum {
+    fn add(&mut self, bytes: usize) {
+        self.count += 1;
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+    }
+}
+
 /// The store. The documents that it keeps belong to one table of names and one list of profiles.
 #[derive(Debug)]
 pub struct Bodies {
@@ -66,6 +97,7 @@ pub struct Bodies {
     scratch: Scratch,
     /// By profile index.
     verdicts: Vec<Verdicts>,
+    tally: Tally,
 }
 
 /// What a store needs to know of a profile.
@@ -94,7 +126,7 @@ enum Source {
 #[derive(Default)]
 struct Parsed {
     documents: Vec<(Format, FormatOptions, Rc<Document>)>,
-    vetted: Vec<(Format, u16, Rc<Vetted>)>,
+    vetted: Vec<(Format, u16, Option<Seal>, Rc<Vetted>)>,
     sections: Option<Rc<Sections>>,
 }
 
@@ -149,7 +181,14 @@ impl Bodies {
             spares: Vec::new(),
             scratch: Scratch::default(),
             verdicts: Vec::new(),
+            tally: Tally::default(),
         }
+    }
+
+    /// What the store did so far.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.tally
     }
 
     /// Begins a body of at most `limit` bytes.
@@ -185,6 +224,7 @@ impl Bodies {
 
     /// Completes a body; equal bytes give the same `Rc`, as long as the first is held by anyone.
     pub fn finish(&mut self, writer: BodyWriter) -> Rc<Body> {
+        self.tally.fetched.add(writer.length);
         match writer.source {
             Source::Head(bytes) => {
                 let body = self.stored(&bytes);
@@ -220,7 +260,9 @@ impl Bodies {
         let weight = size_of::<Document>() + document.heap_bytes();
         let document = Rc::new(document);
         let entry = (format, options, Rc::clone(&document));
-        body.parsed.borrow_mut().documents.push(entry);
+        let parsed = &mut *body.parsed.borrow_mut();
+        make_room(&mut parsed.documents, |known| known.1.seal.is_some());
+        parsed.documents.push(entry);
         self.kept.weigh(body, weight);
         document
     }
@@ -273,15 +315,33 @@ impl Bodies {
         profile_index: u16,
         keys: &mut Names,
     ) -> Rc<Vetted> {
+        self.vetted_sealed(body, format, (profile, profile_index), None, keys)
+    }
+
+    /// As `vetted`, for a phone whose files are encrypted with a key of its own (FAN-42, FAN-45);
+    /// with `None` as the profile says. Judged at most once per profile and key, of which the latest
+    /// `SEALED_READINGS_MAX` of a body are kept.
+    pub fn vetted_sealed(
+        &mut self,
+        body: &Rc<Body>,
+        format: Format,
+        (profile, profile_index): (&Profile, u16),
+        seal: Option<Seal>,
+        keys: &mut Names,
+    ) -> Rc<Vetted> {
         let model = Model {
-            options: profile.format,
+            options: FormatOptions {
+                seal: seal.or(profile.format.seal),
+                ..profile.format
+            },
             rules: &profile.keys,
             index: profile_index,
         };
         self.vetted_for(body, format, model, keys)
     }
 
-    /// As `vetted`, for the part of a profile that it needs.
+    /// As `vetted`, for the part of a profile that it needs; of the options only the seal may
+    /// differ between two models of one index.
     pub fn vetted_for(
         &mut self,
         body: &Rc<Body>,
@@ -289,7 +349,8 @@ impl Bodies {
         model: Model<'_>,
         keys: &mut Names,
     ) -> Rc<Vetted> {
-        if let Some(known) = body.parsed.borrow().vetted(format, model.index) {
+        let seal = model.options.seal;
+        if let Some(known) = body.parsed.borrow().vetted(format, model.index, seal) {
             return known;
         }
         let document = self.document(body, format, model.options, keys);
@@ -303,8 +364,10 @@ impl Bodies {
             size_of::<Document>() + vetted.document.heap_bytes()
         };
         let vetted = Rc::new(vetted);
-        let entry = (format, model.index, Rc::clone(&vetted));
-        body.parsed.borrow_mut().vetted.push(entry);
+        let entry = (format, model.index, seal, Rc::clone(&vetted));
+        let parsed = &mut *body.parsed.borrow_mut();
+        make_room(&mut parsed.vetted, |known| known.2.is_some());
+        parsed.vetted.push(entry);
         self.kept.weigh(body, size_of::<Vetted>() + own);
         vetted
     }
@@ -420,6 +483,7 @@ impl Bodies {
             State::Growing(growth) => growth,
         };
         let md5 = growth.digest();
+        self.tally.hashed.add(length);
         let body = match self.kept.find(&growth.bytes, md5) {
             Some(known) => {
                 self.kept.remove(stream.slot);
@@ -428,6 +492,7 @@ impl Bodies {
                 known
             }
             None => {
+                self.tally.held.add(length);
                 let bytes = growth.release();
                 let bytes = if bytes.capacity() <= SPARE_BYTES_MAX {
                     let exact = Box::from(bytes.as_slice());
@@ -455,10 +520,12 @@ impl Bodies {
     /// The body with these bytes: the stored one, or a new one.
     fn stored(&mut self, bytes: &[u8]) -> Rc<Body> {
         let md5 = Md5::digest(bytes).into();
+        self.tally.hashed.add(bytes.len());
         if let Some(known) = self.kept.find(bytes, md5) {
             self.kept.seen_again(&known);
             return known;
         }
+        self.tally.held.add(bytes.len());
         let head = head_of(bytes, &[]);
         self.kept.add_body(Box::from(bytes), md5, head)
     }
@@ -486,10 +553,20 @@ impl Parsed {
         known.map(|(_, _, document)| Rc::clone(document))
     }
 
-    fn vetted(&self, format: Format, profile_index: u16) -> Option<Rc<Vetted>> {
+    fn vetted(&self, format: Format, profile: u16, seal: Option<Seal>) -> Option<Rc<Vetted>> {
         let mut vetted = self.vetted.iter();
-        let known = vetted.find(|known| known.0 == format && known.1 == profile_index);
-        known.map(|(_, _, vetted)| Rc::clone(vetted))
+        let asked = (format, profile, seal);
+        let known = vetted.find(|known| (known.0, known.1, known.2) == asked);
+        known.map(|(_, _, _, vetted)| Rc::clone(vetted))
+    }
+}
+
+/// Drops the oldest sealed reading when there are as many as may be kept.
+fn make_room<T>(readings: &mut Vec<T>, sealed: impl Fn(&T) -> bool) {
+    let held = readings.iter().filter(|known| sealed(known)).count();
+    let oldest = readings.iter().position(sealed);
+    if let Some(oldest) = oldest.filter(|_| held >= SEALED_READINGS_MAX) {
+        readings.remove(oldest);
     }
 }
 

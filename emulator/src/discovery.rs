@@ -2,5 +2,6 @@
 
 pub mod dhcp;
 pub mod joined;
+pub mod mdns;
 pub mod pnp;
 pub mod redirect;

@@ -259,6 +259,8 @@ pub enum Rpc {
     Reboot,
     /// FactoryReset
     FactoryReset,
+    /// ScheduleInform
+    ScheduleInform,
     /// One that the phone does not know.
     Unknown,
 }
@@ -306,6 +308,13 @@ impl InformEvents {
     #[must_use]
     pub fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// What is left to be told after a session that failed: all but the request that led to it
+    /// (TR-069 §3.7.1.5).
+    #[must_use]
+    pub fn again(self) -> Self {
+        Self(self.0 & !Self::CONNECTION_REQUEST.0)
     }
 
     /// Whether all of `other` is in it.
@@ -359,9 +368,14 @@ pub enum Limit {
     TransferSeconds,
     /// `REBOOTS_PER_HOUR_MAX`
     Reboots,
-    /// `STRAYS_MAX`
+    /// `STRAYS_MAX` or `CONNECTION_REQUESTS_MAX`
     Strays,
-    /// `ACS_MESSAGES_MAX` or `ACS_SESSION_SECONDS_MAX`
+    /// `PROMPTS_MAX`
+    Prompts,
+    /// `TYPED_BYTES_MAX`
+    TypedBytes,
+    /// `ACS_MESSAGES_MAX`, `ACS_SESSION_SECONDS_MAX`, `ACS_SCHEDULED_MAX` or
+    /// `ACS_ORDERS_PER_HOUR_MAX`
     AcsSession,
     /// `SOAP_BYTES_MAX`
     SoapBytes,

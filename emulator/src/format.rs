@@ -10,6 +10,7 @@ mod lines;
 mod modules;
 pub mod sealed;
 pub mod sections;
+pub mod table;
 mod version;
 pub mod xml;
 
@@ -64,6 +65,12 @@ impl Format {
         (Self::ModuleTree, "module-tree"),
         (Self::Opaque, "opaque"),
     ];
+
+    /// One of the three dialects of module files.
+    #[must_use]
+    pub fn is_modules(self) -> bool {
+        matches!(self, Self::ModuleText | Self::ModuleXml | Self::ModuleTree)
+    }
 }
 
 /// How a vendor reads its documents; the readings that the documents leave open are named here.
@@ -296,6 +303,7 @@ impl Document {
                 .as_ref()
                 .map_or(0, |known| known.heap_bytes())
             + self.faults.heap_bytes()
+            + size_of_val(&*self.tolerated)
     }
 
     /// The setting with this key.
@@ -329,6 +337,9 @@ pub(crate) fn read_with(
     bytes: &[u8],
     keys: &mut Names,
 ) -> Document {
+    if let Some(seal) = &options.seal {
+        return sealed::read(seal, scratch, (format, options), bytes, keys);
+    }
     match format {
         Format::KeyValue => keyvalue::read(options, bytes, keys, scratch),
         Format::Boot => bootfile::read(options, bytes),
@@ -361,9 +372,18 @@ pub struct Draft<'a> {
     pub catalogue: Option<&'a catalogue::Outline<'a>>,
 }
 
-/// Writes a draft in a format; the inverse of `read` for drafts that the format can hold.
+/// Writes a draft in a format, encrypted where the options say so; the inverse of `read` for drafts
+/// that the format can hold.
 #[must_use]
 pub fn write(format: Format, options: FormatOptions, draft: &Draft<'_>) -> Vec<u8> {
+    let plain = write_plain(format, options, draft);
+    match &options.seal {
+        Some(seal) => sealed::seal(seal, &plain, sealed::vector_for(seal, &plain)),
+        None => plain,
+    }
+}
+
+fn write_plain(format: Format, options: FormatOptions, draft: &Draft<'_>) -> Vec<u8> {
     match format {
         Format::KeyValue => keyvalue::write(options, draft),
         Format::Answer => answer::write(options, draft),

@@ -17,12 +17,13 @@
 //! | `identity`, `flash` | who a phone is; what survives a reboot |
 //! | `discovery` | sources → candidates: DHCP, SIP PnP, redirect service |
 //! | `clock` | the time of day, by SNTP |
+//! | `cwmp` | sessions with an auto-configuration server (TR-069), its calls, the data model |
 //! | `transfer` | one file: TFTP and HTTP state machines |
-//! | `wire` | pure codecs: DHCP, TFTP, SIP, SNTP, HTTP |
+//! | `wire` | pure codecs: DHCP, TFTP, SIP, SNTP, HTTP, SOAP |
 //! | `format` | bytes ⇄ documents with line numbers |
 //! | `bodies`, `merges`, `names`, `shelf` | what all phones of a shard share |
 //! | `settings`, `firmware`, `version` | layered settings with provenance; versions and images |
-//! | `certificate` | certificates that a server gives a phone to trust |
+//! | `certificate`, `resource` | what a server gives a phone besides settings and firmware |
 //! | `event`, `limits` | what can happen; what is bounded |
 #![cfg_attr(
     not(test),
@@ -39,6 +40,7 @@
 pub mod bodies;
 pub mod certificate;
 pub mod clock;
+pub mod cwmp;
 pub mod discovery;
 pub mod event;
 pub mod firmware;
@@ -49,8 +51,10 @@ pub mod limits;
 pub mod located;
 pub mod merges;
 pub mod names;
+pub mod operator;
 pub mod phone;
 pub mod profile;
+pub mod resource;
 pub mod rng;
 pub mod settings;
 pub mod shelf;

@@ -82,5 +82,15 @@ pub const SOAP_BYTES_MAX: usize = 256 << 10;
 pub const PARAMETERS_MAX: usize = 4_096;
 /// Seconds that a phone waits for what it asked on its display; unspecified (FAN-52 has no end).
 pub const PROMPT_SECONDS_MAX: u64 = 3_600;
+/// Questions that one run may put to its user.
+pub const PROMPTS_MAX: u32 = 8;
 /// Bytes of what a user types.
 pub const TYPED_BYTES_MAX: usize = 128;
+/// Downloads that an auto-configuration server can order before it was told their end.
+pub const ACS_TRANSFERS_MAX: usize = 8;
+/// Sessions that a phone keeps in mind because ScheduleInform asked for them.
+pub const ACS_SCHEDULED_MAX: usize = 16;
+/// Connection requests that a phone looks at within one minute; more are answered 503.
+pub const CONNECTION_REQUESTS_MAX: u32 = 20;
+/// Downloads that an auto-configuration server can order within one hour.
+pub const ACS_ORDERS_PER_HOUR_MAX: u16 = 64;

@@ -1,11 +1,15 @@
 //! A phone: one value, stepped. This file decides what comes next; the parts do not call each
 //! other.
 
+mod acs;
 mod apply;
 mod fetching;
 mod holdings;
 pub mod io;
-mod params;
+mod lease;
+mod notified;
+pub(crate) mod params;
+mod reboots;
 mod registration;
 pub mod resync;
 mod run;
@@ -21,29 +25,29 @@ mod walk;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::clock::WallClock;
-use crate::discovery::dhcp::{DhcpClient, LeaseNews};
-use crate::event::{BootCause, EventKind, Limit, RunResult, Trigger};
+use crate::discovery::dhcp::DhcpClient;
+use crate::event::{BootCause, EventKind, RunResult, Trigger};
 use crate::flash::Flash;
 use crate::identity::Identity;
-use crate::limits::{CHECK_SYNCS_KEPT, REBOOTS_PER_HOUR_MAX};
+use crate::limits::CHECK_SYNCS_KEPT;
+use crate::operator::Operator;
 use crate::profile::Param;
 use crate::rng::Rng;
 use crate::shelf::Shelf;
 use crate::time::Moment;
 pub use registration::AddressOfRecord;
 
+use acs::AcsClient;
 use holdings::{Carried, Holdings};
 use io::{Channel, Effect, Input, Outputs};
+use reboots::Reboots;
 use registration::Registrations;
 use run::{Run, RunEnd, Scope};
 use schedule::Schedule;
 use stage::{Stage, StageName};
 use turn::Turn;
-
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// A virtual desk phone.
 #[derive(Debug)]
@@ -70,18 +74,17 @@ struct Life {
     clock: Option<WallClock>,
     /// Transactions of the last check-syncs, the latest first.
     last_check_syncs: [u64; CHECK_SYNCS_KEPT],
+    /// The URL of a NOTIFY that came outside any search and waits for its run (FAN-104).
+    notified: Option<Box<str>>,
     /// Check-syncs refused for their sender since the last run.
     refused: u32,
     /// Fields typed on the web page and not saved yet.
     typed: Vec<(Param, Box<str>)>,
     reboots: Reboots,
-}
-
-/// Reboots and soft reboots within the present hour; the bound on endless loops (PND-23, FLY-114).
-#[derive(Debug, Clone, Copy, Default)]
-struct Reboots {
-    since: Moment,
-    count: u32,
+    /// Who answers what the phone asks on its display; without one the driver does.
+    operator: Option<Arc<Operator>>,
+    /// TR-069, while it is on (FAN-114).
+    acs: Option<Box<AcsClient>>,
 }
 
 impl Phone {
@@ -100,15 +103,26 @@ impl Phone {
             in_call: false,
             clock: None,
             last_check_syncs: [0; CHECK_SYNCS_KEPT],
+            notified: None,
             refused: 0,
             typed: Vec::new(),
             reboots: Reboots::default(),
+            operator: None,
+            acs: None,
         };
         Self {
             identity,
             rng: identity.rng(),
             life,
         }
+    }
+
+    /// The same phone with somebody at its display who answers by a script (FAN-52, FAN-57).
+    /// Without one a question waits for `Input::Operator`, at most `PROMPT_SECONDS_MAX`.
+    #[must_use]
+    pub fn with_operator(mut self, operator: Arc<Operator>) -> Self {
+        self.life.operator = Some(operator);
+        self
     }
 
     /// Who it is.
@@ -142,10 +156,11 @@ impl Phone {
     }
 
     /// True when nothing is pending but timers that start another run or refresh a registration:
-    /// every account is registered, or known not to be.
+    /// every account is registered, or known not to be; no session with an auto-configuration
+    /// server is under way, and nothing that it ordered is to be done.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.stage() == StageName::Idle && !self.life.settling
+        self.stage() == StageName::Idle && !self.life.settling && !self.life.acs_is_busy()
     }
 
     /// When it wants `Input::Tick`; `None` when only an input can move it. It may change with
@@ -163,6 +178,7 @@ impl Phone {
             self.life.dhcp.deadline(),
             self.life.stage.deadline(),
             self.life.registrations.deadline(),
+            self.life.acs_deadline(),
             schedule,
         ]
         .into_iter()
@@ -222,12 +238,20 @@ impl Life {
             {
                 self.registrar_line(turn, input, *id);
             }
+            Input::Opened(id) | Input::Bytes(id, _) | Input::Closed(id) | Input::Failed(id, _)
+                if acs::owns(*id) =>
+            {
+                self.acs_input(turn, input);
+            }
             Input::Opened(_) | Input::Bytes(..) | Input::Closed(_) | Input::Failed(..) => {
                 self.step_run(turn, input);
             }
             Input::Web(action) => self.web(turn, *action),
             Input::Call(active) => self.call(turn, *active),
-            Input::Request { .. } | Input::Operator(_) => {}
+            Input::Operator(_) => self.step_run(turn, input),
+            Input::Request { request, bytes, .. } => {
+                self.connection_request(turn, *request, bytes);
+            }
         }
     }
 
@@ -264,6 +288,7 @@ impl Life {
     /// Loses everything but flash.
     fn down(&mut self, turn: &mut Turn<'_>) {
         self.abort_run(turn);
+        self.acs_down(turn);
         self.registrations.forget(turn);
         self.settling = false;
         if self.dhcp.lease().is_some() {
@@ -275,6 +300,7 @@ impl Life {
         self.in_call = false;
         self.clock = None;
         self.typed = Vec::new();
+        self.notified = None;
         turn.address = Ipv4Addr::UNSPECIFIED;
     }
 
@@ -299,6 +325,7 @@ impl Life {
         if cause == BootCause::Firmware {
             let version = turn.shelf.url(turn.firmware);
             turn.event(EventKind::FirmwareInstalled { version });
+            self.acs_installed();
         }
         let switch = match cause {
             BootCause::Firmware => Param::ResyncAfterUpgrade,
@@ -308,13 +335,12 @@ impl Life {
         let due = self.may_run(turn, trigger)
             && (params::is_on(turn, &self.flash, switch) || self.ignore(turn, trigger));
         self.enter(Stage::Addressing(due.then_some(trigger)));
-        let with_67 = params::is_on(turn, &self.flash, Param::Option67Enable);
-        self.dhcp.start(turn, with_67);
+        self.ask_for_address(turn);
     }
 
     fn tick(&mut self, turn: &mut Turn<'_>) {
         if self.dhcp.deadline().is_some_and(|at| at <= turn.now) {
-            let news = self.dhcp.tick(turn);
+            let news = self.lease_tick(turn);
             self.lease_news(turn, news);
         }
         if self.stage.deadline().is_some_and(|at| at <= turn.now) {
@@ -332,6 +358,9 @@ impl Life {
         {
             self.registrations.tick(turn, &self.flash);
             self.rest(turn);
+        }
+        if self.acs_deadline().is_some_and(|at| at <= turn.now) {
+            self.acs_tick(turn);
         }
     }
 
@@ -395,9 +424,12 @@ impl Life {
             Channel::Sip | Channel::Pnp => {
                 let discovery =
                     matches!(&self.stage, Stage::Running(run) if run.claims(turn, channel, bytes));
+                let late = turn.profile.pnp.as_ref();
+                let late = late.is_some_and(|spec| spec.accepts_late);
                 if discovery {
+                    self.note_notify(turn, bytes);
                     self.step_run(turn, input);
-                } else if channel == Channel::Sip && !turn.address.is_unspecified() {
+                } else if (late || channel == Channel::Sip) && !turn.address.is_unspecified() {
                     self.sip(turn, channel.into(), from, bytes);
                 }
             }
@@ -415,71 +447,9 @@ impl Life {
         }
     }
 
-    fn lease_news(&mut self, turn: &mut Turn<'_>, news: Option<LeaseNews>) {
-        match news {
-            None => {}
-            Some(LeaseNews::Bound) => {
-                turn.address = self
-                    .dhcp
-                    .lease()
-                    .map_or(turn.address, |lease| lease.address);
-                if let Stage::Addressing(trigger) = &self.stage {
-                    let trigger = *trigger;
-                    self.addressed(turn, trigger);
-                } else if self.registrations.moved(turn.address) {
-                    self.registrations.renew(turn, &self.flash);
-                }
-            }
-            Some(LeaseNews::Lost) => {
-                turn.address = Ipv4Addr::UNSPECIFIED;
-                self.registrations.unplug(turn);
-                self.settling = false;
-                let trigger = match &self.stage {
-                    Stage::Running(_) => self.abort_run(turn),
-                    Stage::Delaying { trigger, .. } => Some(*trigger),
-                    Stage::Timing { trigger, .. } => *trigger,
-                    Stage::SoftRebooting { .. } => Some(Trigger::SoftReboot),
-                    Stage::Idle => None,
-                    Stage::Off
-                    | Stage::Booting { .. }
-                    | Stage::Addressing(_)
-                    | Stage::Installing { .. } => return,
-                };
-                self.enter(Stage::Addressing(trigger));
-            }
-        }
-    }
-
-    /// The phone has an address: it waits its random delay, runs, or is idle.
-    fn addressed(&mut self, turn: &mut Turn<'_>, trigger: Option<Trigger>) {
-        let Some(trigger) = trigger else {
-            // Where nothing is provisioned nothing needs the time: checked once activated, AUE-06.
-            let enabled = params::is_on(turn, &self.flash, Param::ProvisionEnable);
-            if !enabled || self.has_time(turn, None) {
-                self.idle(turn);
-            }
-            return;
-        };
-        let random = matches!(
-            trigger,
-            Trigger::Boot(BootCause::Power | BootCause::User | BootCause::FactoryReset)
-        );
-        let most = params::number(turn, &self.flash, Param::RandomDelayS);
-        if !random || most == 0 {
-            self.start_run(turn, trigger);
-            return;
-        }
-        let nanos = turn.rng.up_to(most.saturating_mul(1_000_000_000));
-        let until = turn.after_policy(Duration::from_nanos(nanos));
-        turn.event(EventKind::Delayed { until });
-        self.enter(Stage::Delaying { until, trigger });
-        if until <= turn.now {
-            self.start_run(turn, trigger);
-        }
-    }
-
     fn start_run(&mut self, turn: &mut Turn<'_>, trigger: Trigger) {
-        self.start_run_in(turn, trigger, Scope::All);
+        let scope = self.scope_of(turn, trigger);
+        self.start_run_in(turn, trigger, scope);
     }
 
     /// Starts a run over some of the sources, or with one URL.
@@ -488,19 +458,24 @@ impl Life {
             return;
         }
         self.refused = 0;
-        self.schedule.retry = None;
-        self.schedule.period = None;
-        self.schedule.postponed = None;
+        // What one source says does not stand for all.
+        if !matches!(scope, Scope::Only(_)) {
+            self.schedule.retry = None;
+            self.schedule.period = None;
+            self.schedule.postponed = None;
+        }
         let mut holdings = Holdings {
             flash: &mut self.flash,
             lease: self.dhcp.lease(),
             profile_index: self.profile,
+            operator: self.operator.as_deref(),
         };
         let (run, end) = Run::start(turn, &mut holdings, trigger, scope, self.carried);
         self.carried = run.carried();
         self.enter(Stage::Running(Box::new(run)));
-        if let Some(end) = end {
-            self.run_over(turn, end);
+        match end {
+            Some(end) => self.run_over(turn, end),
+            None => self.serve_source(turn),
         }
     }
 
@@ -512,20 +487,25 @@ impl Life {
             flash: &mut self.flash,
             lease: self.dhcp.lease(),
             profile_index: self.profile,
+            operator: self.operator.as_deref(),
         };
         let end = run.input(turn, &mut holdings, input);
         self.carried = run.carried();
-        if let Some(end) = end {
-            self.run_over(turn, end);
+        match end {
+            Some(end) => self.run_over(turn, end),
+            None => self.serve_source(turn),
         }
     }
 
     fn run_over(&mut self, turn: &mut Turn<'_>, end: RunEnd) {
+        self.order_over(turn, &end);
         match end {
             RunEnd::Over(result) => self.finished(turn, result),
             RunEnd::UpgradeFailed(result) => {
-                let wait = params::number(turn, &self.flash, Param::UpgradeErrorRetryS);
-                self.retry_in(turn, wait, Trigger::UpgradeRetry);
+                if !self.is_ordered_run() {
+                    let wait = params::number(turn, &self.flash, Param::UpgradeErrorRetryS);
+                    self.retry_in(turn, wait, Trigger::UpgradeRetry);
+                }
                 self.finished(turn, result);
             }
             RunEnd::Reboot(result) => {
@@ -560,32 +540,5 @@ impl Life {
             self.finished(turn, RunResult::Partial);
         }
         allowed
-    }
-}
-
-impl Reboots {
-    /// Counts one; false when the hour's bound is reached.
-    fn allow(&mut self, turn: &mut Turn<'_>) -> bool {
-        // An hour of phone time; a run without policy times has only the clock's own.
-        let hour = match turn.shelf.policy(HOUR) {
-            Duration::ZERO => HOUR,
-            hour => hour,
-        };
-        if turn.now.since(self.since) >= hour || self.count == 0 {
-            *self = Self {
-                since: turn.now,
-                count: 0,
-            };
-        }
-        if self.count >= REBOOTS_PER_HOUR_MAX {
-            let limit = Limit::Reboots;
-            turn.event(EventKind::LimitReached {
-                limit,
-                value: u64::from(REBOOTS_PER_HOUR_MAX),
-            });
-            return false;
-        }
-        self.count += 1;
-        true
     }
 }

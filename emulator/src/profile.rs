@@ -6,27 +6,38 @@
 
 pub mod accounts;
 mod content;
+pub mod cwmp;
+mod discovery;
 pub mod keys;
 pub mod load;
 mod param;
 pub mod sections;
 pub mod set;
 pub mod template;
+mod walk;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::format::sealed::Cipher;
 use crate::format::{Format, FormatOptions};
+use crate::phone::io::FtpMode;
 use crate::transfer::http::AuthMethod;
 use accounts::AccountsSpec;
 pub use content::{
     CatalogueContent, CatalogueEntry, CertificateForm, ContentFile, ContentKind, ContentLink,
     ContentVersion, LinkForm, Scope,
 };
+use cwmp::CwmpSpec;
+pub use discovery::{MdnsSpec, URL_OPTION, url_option};
 use keys::KeyRules;
 pub use param::{Param, ParamSpec};
 use template::Template;
+pub use walk::{
+    Apply, Change, Classify, Fetch, FirmwareChoice, FirmwareRule, FirmwareVersion, Next, Task,
+    TaskKind, Tasks,
+};
 
 /// A ladder step of a profile: the first ones are the same for all (`StepId::DISCOVER` …), then
 /// one for each fetch of the walk, in the profile's order.
@@ -140,18 +151,28 @@ pub struct Profile {
     pub sources: Vec<Source>,
     /// When the search through the sources ends.
     pub sources_end: SourcesEnd,
+    /// That order is for ever: `Param::SourceOrder` does not count (FAN-03).
+    pub sources_fixed: bool,
     /// How the phone comes by the time, where its vendor demands a valid one.
     pub clock: Option<ClockSpec>,
     /// The DHCP client.
     pub dhcp: DhcpSpec,
     /// The SIP PnP client, where the vendor has one.
     pub pnp: Option<PnpSpec>,
+    /// The multicast DNS client, where the vendor has one.
+    pub mdns: Option<MdnsSpec>,
+    /// What the phone asks its user, where it has a display for that.
+    pub prompt: Option<PromptSpec>,
     /// What the SIP user agent does with NOTIFY.
     pub sip: SipSpec,
     /// The SIP accounts, where it is known which settings make them.
     pub accounts: Option<AccountsSpec>,
+    /// How the phone speaks to an auto-configuration server, where the model can.
+    pub cwmp: Option<CwmpSpec>,
     /// The TFTP client.
     pub tftp: TftpSpec,
+    /// The FTP client, where the vendor has one.
+    pub ftp: Option<FtpSpec>,
     /// The HTTP client.
     pub http: HttpSpec,
     /// What a candidate URL may be.
@@ -161,6 +182,10 @@ pub struct Profile {
     pub given: Vec<(String, Format)>,
     /// The document walk.
     pub fetches: Vec<Fetch>,
+    /// How its files are encrypted, where they can be (FAN-47).
+    pub cipher: Option<Cipher>,
+    /// The tasks that a changed configuration starts (FAN-10).
+    pub tasks: Tasks,
     /// How a phone tells that a file is the one it applied last.
     pub change: Change,
     /// When settings are taken over.
@@ -208,6 +233,8 @@ pub struct Source {
     pub id: String,
     /// What it is.
     pub kind: SourceKind,
+    /// Where its walk fetches nothing the whole run is over (FAN-111).
+    pub ends_run: bool,
     /// The switches that must all be on.
     pub enabled_by: Vec<Param>,
     /// The name of the group of neighbours that are tried at the same time (AUE-09): the first
@@ -242,12 +269,18 @@ pub enum SourceKind {
         /// on (vendor-facts §3: 114 overrides 66).
         unless: Option<u8>,
     },
+    /// The option of the DHCP lease that `Param::DhcpUrlOption` names; its text is the URL, in
+    /// option 43 too (FAN-64, FAN-71, FAN-73).
+    DhcpChosen,
     /// One URL out of options 43, 66, 67 and the BOOTP `file` field (AUE-25 … AUE-39).
     DhcpJoined,
     /// The vendor's redirect service at `Param::RedirectUrl` (GIG-03, AUE-40, AUE-41).
     Redirect(RedirectSpec),
     /// A URL out of a parameter.
     Fixed(Param),
+    /// `Param::StaticScheme`, `StaticServer` and `StaticFile`, unless `StaticMode` says never
+    /// (FAN-108, FAN-110, FAN-112).
+    Static,
     /// A multicast DNS query (FAN-03).
     Mdns,
     /// What the auto-configuration server says in a session (FAN-03, FAN-113 … FAN-125).
@@ -293,7 +326,8 @@ pub struct DhcpSpec {
     pub message_bytes: usize,
     /// The order in which options are written; one that a message does not need is left out.
     pub options: Vec<DhcpOption>,
-    /// Option 55, in the vendor's order.
+    /// Option 55, in the vendor's order; `URL_OPTION` stands for the code of the option that
+    /// `Param::DhcpUrlOption` names, and for nothing where it names none (FAN-70).
     pub parameters: Vec<u8>,
     /// Added to option 55 when `Option67Enable` is on (FLY-79).
     pub parameters_with_67: Vec<u8>,
@@ -313,6 +347,10 @@ pub struct DhcpSpec {
     pub pause: Duration,
     /// One transaction id from DISCOVER to ACK and for later renewals (FLY-63).
     pub constant_xid: bool,
+    /// … and the same one in every boot, out of the MAC (FAN-80).
+    pub xid_from_mac: bool,
+    /// A renewal that brings an option with a provisioning server starts a run (FAN-66, FAN-85).
+    pub run_at_renewal: bool,
     /// The broadcast flag.
     pub broadcast: bool,
     /// Clause ids.
@@ -363,6 +401,10 @@ pub struct PnpSpec {
     pub window: Duration,
     /// Which NOTIFY counts when several came.
     pub choose: PnpChoice,
+    /// A NOTIFY counts outside any search too, whoever sends it (FAN-104).
+    pub accepts_late: bool,
+    /// The URL of a body ends at its first blank (FAN-101).
+    pub url_ends_at_blank: bool,
     /// Clause ids.
     pub clauses: Vec<String>,
 }
@@ -374,6 +416,16 @@ pub enum PnpChoice {
     First,
     /// The last usable one within the window.
     Last,
+}
+
+/// What a phone asks its user on its display, besides the id in a file name: for that it asks where
+/// a URL has a marker for what is typed (FAN-57).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromptSpec {
+    /// Credentials that a server did not take are asked for (FAN-52).
+    pub credentials: bool,
+    /// Clause ids.
+    pub clauses: Vec<String>,
 }
 
 /// What the SIP user agent does with requests from outside a dialog.
@@ -420,6 +472,21 @@ pub enum TftpOption {
     TimeoutS(u8),
 }
 
+/// The FTP client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FtpSpec {
+    /// Who opens data connections, unless the parameter `ftp_active` says otherwise.
+    pub mode: FtpMode,
+    /// Wait for the first bytes of the file, and for each further KiB of it; a protocol time.
+    pub timeout: Duration,
+    /// Tries of one file after silence, a broken connection or a refusal for the moment (4yz).
+    pub attempts: u8,
+    /// Wait between two tries; a protocol time.
+    pub retry: Duration,
+    /// Clause ids.
+    pub clauses: Vec<String>,
+}
+
 /// The HTTP client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpSpec {
@@ -453,116 +520,4 @@ pub enum SendCredentials {
     AfterChallenge,
     /// Basic with the first request when the method is `basic`.
     Preemptive,
-}
-
-/// What a candidate URL is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Classify {
-    /// Ends in `/`, or no suffix in its last segment: a directory for the walk; otherwise exactly
-    /// that file (FLY-78).
-    BySuffix,
-    /// Always the root of the walk (PND-29).
-    Root,
-    /// Always exactly that file; there is no walk (AUE-11).
-    File,
-}
-
-/// One file of the document walk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetch {
-    /// Name in the profile; targets of `Next`.
-    pub id: String,
-    /// The candidate's own URL as it stands (GIG-06), and no name below it; left out where the
-    /// URL has no path. It is a try: only what is fetched counts.
-    pub as_given: bool,
-    /// The file, relative to the candidate's directory.
-    pub name: Template,
-    /// How the ladder prints it: `<mac>.boot`.
-    pub label: String,
-    /// What it is.
-    pub format: Format,
-    /// Requests in all while the answer is "not there".
-    pub attempts: u8,
-    /// Wait between those; a policy time.
-    pub pause: Duration,
-    /// Where the walk goes when the file was had and differs from the last one.
-    pub found: Next,
-    /// … when it is the one applied last (checksum: equals the loaded file's).
-    pub unchanged: Next,
-    /// … when it is not there or cannot be had.
-    pub missing: Next,
-    /// … when it is missing and the phone holds no configuration (PND-24).
-    pub missing_empty: Next,
-    /// … when it does not match the checksum fetched before (PND-23).
-    pub mismatch: Next,
-    /// Its MD5 must be the one of the checksum fetched before.
-    pub verify: bool,
-    /// Clause ids.
-    pub clauses: Vec<String>,
-}
-
-/// Where a walk goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// To the fetch of that index.
-    Fetch(u8),
-    /// The list ends here.
-    End,
-}
-
-/// How a phone tells that a file is the one it applied last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// MD5 of the bytes, kept for each file (FLY-114).
-    Digest,
-    /// A checksum file compared with the MD5 of the configuration last loaded (PND-22).
-    ChecksumFile,
-    /// The version that a list announces for it, compared with the one stored with the settings
-    /// (GIG-40).
-    Version,
-    /// No detection: everything is applied again.
-    None,
-}
-
-/// When settings are taken over, and what follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Apply {
-    /// After all downloads of the run; reboot if a key that needs it changed (FLY-110 … FLY-112).
-    AfterRun,
-    /// At once, then a soft reboot and the walk from its beginning (PND-10).
-    SoftReboot,
-}
-
-/// How firmware is found and judged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FirmwareRule {
-    /// Where the offered version comes from.
-    pub version: FirmwareVersion,
-    /// Which listed version is installed.
-    pub choose: FirmwareChoice,
-    /// File name of an image as the vendor writes it; used by generated content.
-    pub image_name: Template,
-    /// Clause ids.
-    pub clauses: Vec<String>,
-}
-
-/// Where the offered version comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FirmwareVersion {
-    /// A part of the image's file name: from the first `V` + digit to the next `_` (FLY-116).
-    FileName,
-    /// The version file's text (PND-26).
-    VersionFile,
-    /// The entry of a list of versions (GIG-27, GIG-28).
-    Listed,
-}
-
-/// Which listed firmware version is installed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FirmwareChoice {
-    /// Any that is not the present one, newer or older (GIG-26, GIG-30).
-    Different,
-    /// None while `UpgradeEnable` is off, then only a newer one (vendor facts: firmware with an
-    /// automatic check for updates).
-    NewerWhenEnabled,
 }

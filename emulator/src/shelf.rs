@@ -30,19 +30,21 @@ pub struct Shelf {
     pub merges: Merges,
     /// Host names of the run: nothing else resolves.
     pub hosts: BTreeMap<String, Ipv4Addr>,
-    /// Which UDP ports the attachment gives to SIP channels.
+    /// Which ports the attachment gives to phones.
     pub ports: Ports,
     /// Multiplies vendor policy times; 1 is faithful.
     pub time_scale: f64,
 }
 
-/// UDP port numbers as they appear in a phone's own messages.
+/// Port numbers as they appear in a phone's own messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ports {
     /// `Channel::Sip`
     pub sip: u16,
     /// `Channel::Pnp`
     pub pnp: u16,
+    /// TCP: where connection requests are taken (TR-069 §3.2.2); 0 = at the profile's own port.
+    pub cwmp: u16,
 }
 
 impl Shelf {
@@ -59,6 +61,7 @@ impl Shelf {
             ports: Ports {
                 sip: 5060,
                 pnp: 49_152,
+                cwmp: 0,
             },
             time_scale: 1.0,
         }

@@ -2,9 +2,11 @@
 //! append to a buffer.
 
 pub mod dhcp;
+pub mod dns;
 pub mod http;
 pub mod sip;
 pub mod sntp;
+pub mod soap;
 pub mod tftp;
 
 /// Bytes that do not follow their protocol.

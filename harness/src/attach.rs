@@ -5,8 +5,10 @@
 //! | `memory` | simulated | simulated, with loss, delay, duplication, reordering; virtual time |
 //! | `loopback` | 127.x.y.z, one each | the kernel's loopback; no privilege needed |
 //!
-//! `sip` owns the SIP port that all shards of a real attachment share.
+//! `sip` owns the SIP port that all shards of a real attachment share, `cwmp` the port of
+//! connection requests.
 
+pub mod cwmp;
 pub mod loopback;
 pub mod memory;
 pub mod sip;

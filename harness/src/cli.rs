@@ -102,7 +102,7 @@ struct Shared {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Boot a fleet; without a scenario every vendor, 1,000 phones, against the built-in server
+    /// Boot a fleet; without a scenario every vendor, 2,000 phones, against the built-in server
     Run(RunArguments),
     /// Serve the files that a scenario's phones need: the reference server
     Serve(ServeArguments),
@@ -233,6 +233,9 @@ struct ServeArguments {
     /// TFTP port
     #[arg(long, default_value_t = 6969)]
     tftp_port: u16,
+    /// FTP port
+    #[arg(long, default_value_t = 2121)]
+    ftp_port: u16,
     /// HTTP port
     #[arg(long, default_value_t = 8080)]
     http_port: u16,
@@ -245,6 +248,9 @@ struct ServeArguments {
     /// SNTP port
     #[arg(long, default_value_t = 12345)]
     ntp_port: u16,
+    /// Multicast DNS port; opened for scenarios whose phones ask by multicast DNS
+    #[arg(long, default_value_t = 5353)]
+    mdns_port: u16,
     /// Which TFTP server to use
     #[arg(long, value_enum, default_value = "own")]
     tftp_server: TftpServer,

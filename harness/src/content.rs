@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 
 use bootstorm_emulator::format::{self, Draft, Format};
 use bootstorm_emulator::profile::template::{Template, Vars};
-use bootstorm_emulator::profile::{ContentFile, ContentKind, Profile, Scope};
+use bootstorm_emulator::profile::{ContentFile, ContentKind, Profile, Scope, TaskKind};
 use bootstorm_emulator::rng::Rng;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 use md5::{Digest, Md5};
 
 mod certificate;
 mod linked;
+mod resource;
+mod sealing;
 
 /// Files by their path below the server's root, without a leading `/`.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -89,9 +91,25 @@ impl Writer<'_> {
             .filter(|file| file.layout == fleet.layout);
         for file in in_layout {
             let own = file.path.source().contains("{mac") || file.path.source().contains("{index");
+            let own = own || file.path.is_typed();
             if own || first_of_model {
                 self.file(profile, file)?;
             }
+        }
+        if first_of_model {
+            self.resources()?;
+        }
+        Ok(())
+    }
+
+    /// The files that settings of the phone's model name.
+    fn resources(&mut self) -> Result<(), ContentFault> {
+        for linked in self.plan.linked_files(self.phone) {
+            let bytes = match linked.kind {
+                TaskKind::Firmware => self.image(&linked.path),
+                kind => resource::bytes(kind, &linked.path),
+            };
+            self.insert(self.below_root(&linked.path), bytes)?;
         }
         Ok(())
     }
@@ -122,7 +140,7 @@ impl Writer<'_> {
                 };
                 self.image(&image)
             }
-            ContentKind::Phonebook => phonebook(),
+            ContentKind::Phonebook => resource::bytes(TaskKind::Phonebook, &path),
             ContentKind::Catalogue(catalogue) => self.catalogue(profile, catalogue),
             ContentKind::Sections {
                 scope,
@@ -133,13 +151,19 @@ impl Writer<'_> {
             ContentKind::Operations { delete, add } => self.operations(delete, *add),
             ContentKind::Certificate(form) => certificate::authority(&path, *form),
         };
+        let bytes = match file.key.and_then(|field| self.seal(profile, field)) {
+            Some(seal) => sealing::sealed(&seal, &bytes, self.plan.scenario.seed, &path),
+            None => bytes,
+        };
         self.insert(path, bytes)
     }
 
     fn settings(&self, profile: &Profile, scope: Scope, format: Format) -> Vec<u8> {
         let settings = self.values(scope);
+        let fleet = self.plan.fleet(self.phone);
         let draft = Draft {
             settings: &borrowed(&settings),
+            version: fleet.map_or("", |fleet| &fleet.file_version),
             ..Draft::default()
         };
         format::write(format, profile.format, &draft)
@@ -206,11 +230,21 @@ impl Writer<'_> {
     }
 
     fn path(&self, template: &Template) -> String {
-        let root = self
-            .plan
-            .fleet(self.phone)
-            .map_or("", |fleet| fleet.root.as_str());
-        let path = template.text(&self.vars());
+        let vars = self.vars();
+        let operator = self.plan.fleet(self.phone);
+        let operator = operator.and_then(|fleet| fleet.operator.as_ref());
+        let typed = operator.map_or_else(String::new, |it| it.file_id.text(&vars));
+        let vars = Vars {
+            typed: &typed,
+            ..vars
+        };
+        self.below_root(&template.text(&vars))
+    }
+
+    /// A path below the fleet's root as the server has it.
+    fn below_root(&self, path: &str) -> String {
+        let fleet = self.plan.fleet(self.phone);
+        let root = fleet.map_or("", |fleet| fleet.root.as_str());
         let path = path.trim_start_matches('/');
         if root.is_empty() {
             path.to_owned()
@@ -242,16 +276,4 @@ fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()))
         .collect()
-}
-
-fn phonebook() -> Vec<u8> {
-    let entries = (1..=20).map(|number| {
-        format!(
-            "  <entry><name>Desk {number}</name><number>{}</number></entry>\n",
-            200 + number
-        )
-    });
-    let entries: String = entries.collect();
-    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<phonebook>\n{entries}</phonebook>\n")
-        .into_bytes()
 }

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bootstorm_emulator::event::EventKind;
+use bootstorm_emulator::operator::Operator;
 use bootstorm_emulator::profile::set::ProfileSet;
+use bootstorm_emulator::profile::template::Template;
 use bootstorm_emulator::profile::{Classify, Fetch, Next, Profile, SourceKind, StepId};
 use bootstorm_emulator::time::Moment;
 use bootstorm_scenarios::load_shape::LoadShape;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 use bootstorm_scenarios::scenario::{
-    self, ClientCertificate, Discovery, Fleet, Link, RedirectAnswer, Scenario, TimeService,
-    Transport,
+    self, Acs, CUSTOM_OPTION, ClientCertificate, Discovery, Fleet, Link, Places, PnpAnswers,
+    RedirectAnswer, Scenario, Seal, TimeService, Transport,
 };
 
 use crate::fleet::ledger::Logged;
@@ -26,8 +28,11 @@ use crate::provision::{self, SIMULATED_POOL, SIMULATED_SERVER};
 use crate::reference::Reference;
 use crate::run::{Orders, simulate_shard};
 
+mod further;
 mod ladder;
 
+/// How long the user of a ladder thinks (FAN-86).
+const THINK: Duration = Duration::from_secs(15);
 /// The scenario whose settings are shown where it has any: they make accounts that register.
 const SAMPLED: &str = "first-run";
 /// Longest boot shown: periodic runs come later.
@@ -61,6 +66,7 @@ pub fn explain(
     head(&mut text, profile);
     sources(&mut text, profile);
     walk(&mut text, profile);
+    further::further(&mut text, profile);
     for boot in &boots {
         let (plan, result) = boot_once(profiles, profile, boot, seed)?;
         let _ = write!(text, "\nA first boot, {}\n\n", boot.title());
@@ -159,6 +165,7 @@ fn transport(profile: &Profile) -> Transport {
         .params
         .get(bootstorm_emulator::profile::Param::BareScheme as usize);
     match scheme.map(|spec| spec.default.source()) {
+        Some("ftp") => Transport::Ftp,
         Some("http") => Transport::Http,
         Some("https") => Transport::Https,
         _ => Transport::Tftp,
@@ -177,13 +184,18 @@ fn boot_once(
         phones: 1,
         profiles: vec![(profile.name.clone(), 1)],
         source: boot.source,
-        source_at: None,
+        option: CUSTOM_OPTION,
+        acs: (boot.source == Discovery::Acs).then(Acs::default),
+        at: Places::default(),
         auth: None,
         transport: boot.transport,
         root: root(profile).to_owned(),
         layout: boot.layout.clone(),
         firmware: None,
         web: Vec::new(),
+        file: None,
+        seal: Seal::default(),
+        operator: Some(user()),
         ..sample
     };
     let scenario = Scenario {
@@ -200,6 +212,7 @@ fn boot_once(
         client_certificate: ClientCertificate::None,
         time: boot.time,
         redirect: RedirectAnswer::Body,
+        pnp: PnpAnswers::default(),
         fleets: vec![fleet],
         steps: Vec::new(),
     };
@@ -220,6 +233,15 @@ fn boot_once(
     };
     let (result, _) = simulate_shard(&plan, reference, &orders);
     Ok((plan, result))
+}
+
+/// Whoever is at the display of a phone that asks for something.
+fn user() -> Arc<Operator> {
+    Arc::new(Operator {
+        file_id: Template::parse("desk1").unwrap_or_default(),
+        think: THINK,
+        ..Operator::default()
+    })
 }
 
 /// A fleet with settings that this profile (or its vendor) takes, out of the scenarios that come
@@ -247,25 +269,7 @@ fn sample(profile: &Profile) -> Result<(Fleet, Hosts), String> {
         .iter()
         .find(of_model)
         .or_else(|| fleets.iter().find(of_vendor));
-    let bare = || Fleet {
-        name: String::new(),
-        phones: 1,
-        profiles: Vec::new(),
-        source: Discovery::Dhcp,
-        source_at: None,
-        auth: None,
-        transport: Transport::Tftp,
-        root: String::new(),
-        layout: String::new(),
-        firmware: None,
-        firmware_bytes: 1_024,
-        common: Vec::new(),
-        common_for: BTreeMap::new(),
-        own: Vec::new(),
-        web: Vec::new(),
-        settings_version: String::new(),
-        client_certificate: None,
-    };
+    let bare = || Fleet::bare("", "", 1);
     Ok(found.cloned().unwrap_or_else(|| (bare(), Hosts::new())))
 }
 
@@ -320,6 +324,8 @@ fn sources(text: &mut String, profile: &Profile) {
             } => {
                 format!("DHCP option {option}, file name in {file} where that is on")
             }
+            SourceKind::DhcpChosen => "the DHCP option chosen on its web page".to_owned(),
+            SourceKind::Static => "the static server of its web page".to_owned(),
             SourceKind::DhcpJoined => "DHCP options 43, 66 and 67 or file, joined".to_owned(),
             SourceKind::Redirect(_) => "the vendor's redirect service".to_owned(),
             SourceKind::Mdns => "multicast DNS".to_owned(),
@@ -360,7 +366,13 @@ fn walk(text: &mut String, profile: &Profile) {
     }
     for (place, fetch) in profile.fetches.iter().enumerate() {
         let clauses = fetch.clauses.join(" ");
-        let _ = writeln!(text, "  {:>2}  {:<22}{}", place + 1, fetch.label, clauses);
+        // A label may be the same for all models; the name is this one's.
+        let own = fetch.name.is_constant() && fetch.name.source() != fetch.label;
+        let name = match own && !fetch.as_given {
+            true => format!("{}, {} ", fetch.label, fetch.name.source()),
+            false => format!("{} ", fetch.label),
+        };
+        let _ = writeln!(text, "  {:>2}  {name:<22}{clauses}", place + 1);
         let _ = writeln!(text, "        {}", moves(profile, fetch));
     }
 }
@@ -378,6 +390,9 @@ fn moves(profile: &Profile, fetch: &Fetch) -> String {
         name(fetch.found),
         name(fetch.missing)
     );
+    if fetch.beside_next {
+        text.push_str("; asked for at the same time as the next");
+    }
     if fetch.attempts > 1 {
         let (times, apart) = (fetch.attempts, fetch.pause.as_secs_f64());
         let _ = write!(text, " (asked for {times} times, {apart} s apart)");
@@ -452,8 +467,16 @@ fn answer(step: StepId) -> Option<&'static str> {
     })
 }
 
+/// What a request is called: a file that has the same name for all phones by that, anything else
+/// by its step's label.
 fn label(plan: &Plan, planned: &PhonePlan, step: StepId) -> String {
     let profile = plan.profile(planned);
+    let fetch = step.fetch_index();
+    let fetch = fetch.and_then(|at| profile.and_then(|profile| profile.fetches.get(at)));
+    if let Some(fetch) = fetch.filter(|it| it.name.is_constant() && !it.name.is_empty()) {
+        let name = fetch.name.source();
+        return name.rsplit('/').next().unwrap_or_default().to_owned();
+    }
     let step = profile.and_then(|profile| profile.steps.get(usize::from(step.0)));
     step.map_or_else(|| "?".to_owned(), |step| step.label.clone())
 }

@@ -1,6 +1,7 @@
 //! The reference server set up for a plan: which phones hear of which URL, and by which way.
 
 mod accounts;
+mod acs;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
@@ -9,15 +10,18 @@ use std::time::Duration;
 
 use bootstorm_emulator::profile::SourceKind;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
-use bootstorm_scenarios::scenario::{AuthScheme, Discovery, Fleet};
+use bootstorm_scenarios::scenario::{AuthScheme, Discovery, Fleet, Transport};
+use rustc_hash::FxHashMap;
 
 use crate::content::{self, ContentFault, Files};
 use crate::reference::ReferenceConfig;
 use crate::reference::certificate::{Authority, CertificateFault, ServerTls};
 use crate::reference::content::{Source, Tree};
 use crate::reference::dhcp::{DhcpConfig, Match, OptionValue, Rule};
+use crate::reference::ftp::{Area, FtpConfig};
 use crate::reference::http::{Realm, RedirectService, Scheme};
-use crate::reference::pnp::{Phones, PnpConfig, PnpRule, PnpUrl, SIP_PORT};
+use crate::reference::mdns::MdnsConfig;
+use crate::reference::pnp::{Manner, Phones, PnpConfig, PnpRule, PnpUrl, SIP_PORT};
 use crate::reference::registrar::RegistrarConfig;
 
 /// How long the HTTP server takes a nonce.
@@ -100,29 +104,61 @@ pub fn reference(plan: &Arc<Plan>, source: Source, pool: Pool) -> ReferenceConfi
     dhcp.rules = dhcp_rules(plan);
     let mut pnp = PnpConfig::new(SocketAddrV4::new(plan.server, 0));
     pnp.seed = plan.scenario.seed;
+    pnp.manner = Manner::of(&plan.scenario.pnp);
     let urls = Arc::clone(plan);
     pnp.rules.push(PnpRule {
         when: Phones::Any,
         url: PnpUrl::Made(Arc::new(move |mac| {
             let phone = urls.phone_with(mac)?;
-            let wanted = urls.fleet(&phone)?.source == Discovery::Pnp;
+            let source = urls.fleet(&phone)?.source;
+            let wanted = matches!(source, Discovery::Pnp | Discovery::PnpTcp);
             if wanted { urls.pnp_url(&phone) } else { None }
         })),
     });
+    let acs = acs::of(plan, &source);
     let mut config = ReferenceConfig::files(source);
+    config.acs = acs;
     config.dhcp = Some(dhcp);
     config.pnp = Some(pnp);
     config.sntp.silent = plan.scenario.time.silent;
     config.sntp.unsynchronised = plan.scenario.time.unsynchronised;
     config.sip = SocketAddrV4::new(plan.server, SIP_PORT);
     config.seed = plan.scenario.seed;
+    config.ftp = ftp(plan);
     config.http.seed = plan.scenario.seed;
     config.http.realms = realms(plan);
     config.http.service = redirect_service(plan);
+    config.mdns = mdns(plan);
     let mut registrar = RegistrarConfig::new(accounts::of(plan));
     registrar.seed = plan.scenario.seed;
     config.registrar = Some(registrar);
     config
+}
+
+/// Multicast DNS, where a fleet asks that way: for the services of its phones' profiles. A phone
+/// whose address this server did not lease is told what the first such phone is.
+fn mdns(plan: &Arc<Plan>) -> Option<MdnsConfig> {
+    let fleets = plan.scenario.fleets.iter().enumerate();
+    let mut asking = fleets.filter(|(_, fleet)| fleet.source == Discovery::Mdns);
+    let (first, _) = asking.next()?;
+    let first = plan.fleet_range(first).start;
+    let specs = plan.profiles.iter().filter_map(|it| it.mdns.as_ref());
+    let mut services: Vec<_> = specs.map(|spec| spec.service.clone()).collect();
+    services.sort_unstable();
+    services.dedup();
+    let known = Arc::clone(plan);
+    Some(MdnsConfig {
+        services,
+        address: plan.server,
+        url: Arc::new(move |mac| {
+            let phone = match mac {
+                Some(mac) => known.phone_with(mac)?,
+                None => known.phone(first)?,
+            };
+            let asks = known.fleet(&phone)?.source == Discovery::Mdns;
+            asks.then(|| known.found_text(&phone))
+        }),
+    })
 }
 
 /// What the DHCP server tells each phone that is to learn its URL by DHCP.
@@ -174,7 +210,16 @@ fn dhcp_options(plan: &Plan, fleet: &Fleet, phone: &PhonePlan) -> Vec<OptionValu
             options.extend(named.then(|| OptionValue::boot_file(&file)));
             options
         }
-        Discovery::Redirect | Discovery::Pnp | Discovery::Fixed => Vec::new(),
+        // FAN-71, FAN-73: as plain text, without sub-options.
+        Discovery::Dhcp43Plain => vec![OptionValue::text(43, &text())],
+        Discovery::DhcpCustom => vec![OptionValue::text(fleet.option, &text())],
+        Discovery::Redirect
+        | Discovery::Pnp
+        | Discovery::PnpTcp
+        | Discovery::Mdns
+        | Discovery::Acs
+        | Discovery::Static
+        | Discovery::Fixed => Vec::new(),
     }
 }
 
@@ -202,30 +247,61 @@ fn sub_option(code: u8, text: &str) -> Vec<u8> {
 fn realms(plan: &Plan) -> Vec<Realm> {
     let mut realms = Vec::new();
     for (place, fleet) in plan.scenario.fleets.iter().enumerate() {
-        let Some(auth) = &fleet.auth else { continue };
-        let logins = plan
-            .fleet_range(place)
-            .filter_map(|index| plan.phone(index))
-            .filter_map(|phone| plan.login(&phone));
+        let scheme = match fleet.auth.as_ref().map(|auth| auth.scheme) {
+            Some(AuthScheme::Basic) => Scheme::Basic,
+            Some(AuthScheme::Digest) => Scheme::DigestMd5,
+            Some(AuthScheme::DigestSha256) => Scheme::DigestSha256,
+            Some(AuthScheme::Login) | None => continue,
+        };
         realms.push(Realm {
-            path: match fleet.root.as_str() {
-                "" => "/".to_owned(),
-                root => format!("/{root}/"),
-            },
+            path: closed_path(fleet),
             name: fleet
                 .name
                 .replace(['"', '\\'], "")
                 .replace(char::is_control, ""),
-            schemes: vec![match auth.scheme {
-                AuthScheme::Basic => Scheme::Basic,
-                AuthScheme::Digest => Scheme::DigestMd5,
-                AuthScheme::DigestSha256 => Scheme::DigestSha256,
-            }],
+            schemes: vec![scheme],
             nonce_lifetime: NONCE_LIFETIME,
-            users: logins.map(|login| (login.user, login.password)).collect(),
+            users: users(plan, place),
         });
     }
     realms
+}
+
+/// The FTP server of a plan: anybody may log in where at least one fleet needs no login.
+fn ftp(plan: &Plan) -> FtpConfig {
+    let fleets = plan.scenario.fleets.iter().enumerate();
+    let of_login = |fleet: &Fleet| {
+        let auth = fleet.auth.as_ref();
+        auth.is_some_and(|auth| auth.scheme == AuthScheme::Login)
+    };
+    let areas: Vec<_> = fleets
+        .filter(|(_, fleet)| of_login(fleet))
+        .map(|(place, fleet)| Area {
+            path: closed_path(fleet),
+            users: users(plan, place),
+        })
+        .collect();
+    let open = |fleet: &Fleet| fleet.transport == Transport::Ftp && !of_login(fleet);
+    FtpConfig {
+        closed: !areas.is_empty() && !plan.scenario.fleets.iter().any(open),
+        areas,
+        ..FtpConfig::default()
+    }
+}
+
+/// Where a fleet's files are, with slashes at both ends.
+fn closed_path(fleet: &Fleet) -> String {
+    match fleet.root.as_str() {
+        "" => "/".to_owned(),
+        root => format!("/{root}/"),
+    }
+}
+
+/// The passwords of a fleet's phones by user name.
+fn users(plan: &Plan, fleet: usize) -> FxHashMap<String, String> {
+    let phones = plan.fleet_range(fleet);
+    let logins = phones.filter_map(|index| plan.login(&plan.phone(index)?));
+    logins.map(|login| (login.user, login.password)).collect()
 }
 
 /// The redirect services of the vendors whose phones use them.

@@ -9,10 +9,13 @@
 //! | `content` | what is served: a tree in memory, or a directory of the user's |
 //! | `dhcp` | DHCP with pools, sticky leases and option rules |
 //! | `tftp` | TFTP transfers with option negotiation and retransmission |
+//! | `ftp` | FTP logins and files, passive and active |
 //! | `http` | GET and HEAD with validators, redirects, Basic and Digest |
 //! | `http/connection` | the same for raw bytes, without hyper |
+//! | `acs` | TR-069: sessions that go through a script |
 //! | `pnp` | SIP PnP: SUBSCRIBE → 200 OK and NOTIFY with a URL |
 //! | `notify` | check-sync: NOTIFYs sent until they are answered |
+//! | `mdns` | multicast DNS: the instance of the service for a phone |
 //! | `sntp` | the time |
 //! | `registrar` | SIP REGISTER with Digest, over UDP and streams |
 //! | `server` | all of them as one `Reference` |
@@ -21,13 +24,16 @@
 //! | `adapter` | sockets around a `Reference`, in one thread |
 //! | `independent` | async-tftp over the same content: a server that is not ours |
 
+pub mod acs;
 pub mod adapter;
 pub mod certificate;
 pub mod content;
 pub mod counters;
 pub mod dhcp;
+pub mod ftp;
 pub mod http;
 pub mod independent;
+pub mod mdns;
 pub mod notify;
 pub mod pnp;
 pub mod registrar;

@@ -7,15 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use bootstorm_emulator::bodies::Tally;
 use bootstorm_emulator::shelf::{Ports, Shelf};
 use bootstorm_emulator::time::Moment;
 use bootstorm_reports::measure::Ladder;
 use bootstorm_reports::redact::Redactor;
 use bootstorm_reports::report::{Report, ReportFault};
-use bootstorm_reports::run::{Endpoint, PhoneResult, RunFacts, StepResult};
+use bootstorm_reports::run::{Bodies, BodySum, Endpoint, PhoneResult, RunFacts, StepResult};
 use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::scenario::{Action, Step};
 
+use crate::attach::cwmp::CwmpPort;
 use crate::attach::loopback::{
     self, CONNECTIONS_MAX, LINES_MAX, Losses, Setup, Sockets, TRANSFER_SOCKETS,
 };
@@ -26,8 +28,8 @@ use crate::fleet::progress::Progress;
 use crate::fleet::shard::{Shard, ShardResult};
 use crate::fleet::steps::{Meeting, StepCount};
 use crate::fleet::transcript;
-use crate::reference::Reference;
 use crate::reference::adapter::Courier;
+use crate::reference::{Counter, Counters, Reference};
 use crate::subject::Subject;
 
 /// Lag beyond which a verdict about load would judge the generator instead of the subject.
@@ -56,6 +58,8 @@ pub struct Orders {
     pub repeat: String,
     /// When the run began, seconds since 1970.
     pub started_at: u64,
+    /// What the built-in server counts, for what the report says of downloads.
+    pub counters: Option<Arc<Counters>>,
 }
 
 /// What a run leaves behind.
@@ -99,6 +103,7 @@ pub fn simulate_shard(
     let ports = Ports {
         sip: 5_060,
         pnp: 49_152,
+        cwmp: 0,
     };
     let shard = shard(plan, 0, 1, ports, orders);
     let outcome = Simulation::new(shard, reference);
@@ -117,8 +122,10 @@ pub fn simulate(
     reference: Reference,
     orders: &Orders,
 ) -> Result<Ended, RunFault> {
+    let counters = Arc::clone(reference.counters());
     let (result, elapsed) = simulate_shard(plan, reference, orders);
     let mut facts = facts(plan, orders, "memory", elapsed);
+    tell_downloads(&mut facts, plan, &counters);
     facts.shards = 1;
     let address = plan.server.to_string();
     facts.subject.insert(Endpoint {
@@ -165,7 +172,7 @@ fn boot_on_loopback(
     courier: Option<&Courier>,
 ) -> Result<Ended, RunFault> {
     let count = orders.shards.clamp(1, SHARDS_MAX);
-    let (sip, mut setups) = setups(plan, subject, trust, orders, count)?;
+    let (sip, cwmp, mut setups) = setups(plan, subject, trust, orders, count)?;
     for setup in &mut setups {
         setup.courier = courier.cloned();
     }
@@ -186,9 +193,12 @@ fn boot_on_loopback(
         losses.unreachable += lost.unreachable;
         results.push(result);
     }
-    losses.dropped += sip.close();
+    losses.dropped += sip.close() + cwmp.close();
     let mut facts = facts(plan, orders, "loopback", began.elapsed());
     tell_loopback(&mut facts, subject, losses, count);
+    if let Some(counters) = &orders.counters {
+        tell_downloads(&mut facts, plan, counters);
+    }
     facts.notes.extend(trust.notes());
     close(plan, orders, facts, results)
 }
@@ -200,14 +210,17 @@ fn setups(
     trust: &Arc<Trust>,
     orders: &Orders,
     count: u32,
-) -> Result<(SipPort, Vec<Setup>), RunFault> {
+) -> Result<(SipPort, CwmpPort, Vec<Setup>), RunFault> {
     let opened: io::Result<Vec<_>> = (0..count).map(|_| Sockets::open()).collect();
     let opened = opened.map_err(system("open the sockets of a shard"))?;
     let (sip, heard) = SipPort::open(0, opened.len()).map_err(system("open the SIP port"))?;
+    let (cwmp, doors) =
+        CwmpPort::open(0, opened.len()).map_err(system("open the port for connection requests"))?;
     let began = Instant::now();
     let meeting = Meeting::new(count, &plan.scenario.steps);
-    let shards = opened.into_iter().zip(heard).zip(0_u32..);
-    let setups = shards.map(|((sockets, sip_end), number)| Setup {
+    let ends = heard.into_iter().zip(doors);
+    let shards = opened.into_iter().zip(ends).zip(0_u32..);
+    let setups = shards.map(|((sockets, (sip_end, door)), number)| Setup {
         sockets,
         subject: *subject,
         relay: Ipv4Addr::from(u32::from(RELAYS) + number),
@@ -216,10 +229,11 @@ fn setups(
         stop: Arc::clone(&orders.stop),
         trust: Arc::clone(trust),
         sip: sip_end,
+        door,
         courier: None,
         meeting: Arc::clone(&meeting),
     });
-    Ok((sip, setups.collect()))
+    Ok((sip, cwmp, setups.collect()))
 }
 
 /// Starts the thread of one shard.
@@ -235,6 +249,7 @@ fn drive(
         let ports = Ports {
             sip: setup.sip.port()?,
             pnp: setup.sockets.pnp_port()?,
+            cwmp: setup.door.port,
         };
         let shard = shard(&plan, number, count, ports, &orders);
         let (shard, losses) = loopback::run(shard, setup)?;
@@ -244,6 +259,23 @@ fn drive(
     let name = format!("shard-{number}");
     let thread = std::thread::Builder::new().name(name).spawn(work);
     thread.map_err(system("start a shard's thread"))
+}
+
+/// Adds to the facts what became of the downloads that the auto-configuration server ordered.
+fn tell_downloads(facts: &mut RunFacts, plan: &Plan, counters: &Counters) {
+    if !plan.has_acs() {
+        return;
+    }
+    let [ordered, complete, fault] = [
+        Counter::AcsDownload,
+        Counter::AcsDownloadComplete,
+        Counter::AcsDownloadFault,
+    ]
+    .map(|counter| counters.value(counter));
+    facts.notes.insert(format!(
+        "auto-configuration server: {complete} of {ordered} ordered downloads were reported \
+         complete, {fault} with a fault"
+    ));
 }
 
 /// Adds to the facts what only the loopback attachment knows.
@@ -371,15 +403,31 @@ fn told_steps(plan: &Plan, counts: &[StepCount]) -> Vec<StepResult> {
 }
 
 fn step_name(step: &Step) -> String {
-    let Action::CheckSync { reboot } = step.action;
-    let mut what = String::from("check-sync");
-    if let Some(reboot) = reboot {
-        what.push_str(&format!(";reboot={reboot}"));
-    }
+    let mut what = match step.action {
+        Action::CheckSync { reboot: None } => "check-sync".to_owned(),
+        Action::CheckSync {
+            reboot: Some(reboot),
+        } => format!("check-sync;reboot={reboot}"),
+        Action::ConnectionRequest => "connection request".to_owned(),
+        Action::PnpNotify => "PnP NOTIFY".to_owned(),
+    };
     if let Some(fleet) = &step.fleet {
         what.push_str(&format!(" to {fleet}"));
     }
     what
+}
+
+/// What a shard fetched, for the report.
+fn bodies(tally: Tally) -> Bodies {
+    let [fetched, held, hashed] = [tally.fetched, tally.held, tally.hashed].map(|sum| BodySum {
+        count: sum.count,
+        bytes: sum.bytes,
+    });
+    Bodies {
+        fetched,
+        held,
+        hashed,
+    }
 }
 
 fn close(
@@ -400,6 +448,7 @@ fn close(
         bytes_per_phone = bytes_per_phone.max(result.bytes_per_phone);
         own_faults += result.own_faults;
         facts.registered += result.registered;
+        facts.bodies.add(&bodies(result.bodies));
         facts.generator.late_starts += result.lag.late_starts;
         facts.generator.lag_max = facts.generator.lag_max.max(result.lag.max);
         phones.append(&mut result.phones);

@@ -5,12 +5,16 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 /// Well-known ports as phones use them.
 const DHCP: u16 = 67;
 const TFTP: u16 = 69;
+const FTP: u16 = 21;
 const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 const SIP: u16 = 5_060;
 const NTP: u16 = 123;
+const MDNS: u16 = 5_353;
 /// SIP PnP's multicast group.
 pub const PNP_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 75);
+/// The multicast group of multicast DNS (RFC 6762 §3).
+pub const MDNS_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 
 /// Where the subject listens. A phone uses the protocol's own port at `address`; this says where
 /// that really is.
@@ -22,6 +26,9 @@ pub struct Subject {
     pub dhcp: Option<SocketAddrV4>,
     /// TFTP, well-known port 69.
     pub tftp: Option<SocketAddrV4>,
+    /// FTP, control connections, well-known port 21. Data connections lead where it says, at the
+    /// same address.
+    pub ftp: Option<SocketAddrV4>,
     /// HTTP, well-known port 80.
     pub http: Option<SocketAddrV4>,
     /// HTTPS, well-known port 443.
@@ -29,9 +36,13 @@ pub struct Subject {
     /// SIP over TCP, well-known port 5060.
     pub sip_tcp: Option<SocketAddrV4>,
     /// The port at which SIP over UDP and PnP multicast are heard, well-known 5060.
-    pub pnp_port: Option<u16>,
+    pub sip_port: Option<u16>,
     /// SNTP, well-known port 123.
     pub ntp: Option<SocketAddrV4>,
+    /// The port at which multicast DNS is heard, well-known 5353.
+    pub mdns_port: Option<u16>,
+    /// The auto-configuration server, where it is not a path of `http` or `https`.
+    pub acs: Option<SocketAddrV4>,
     /// Which of them are the user's; the others are the built-in server's.
     pub given: Given,
 }
@@ -41,6 +52,8 @@ pub struct Subject {
 pub struct Given {
     /// TFTP
     pub tftp: bool,
+    /// FTP
+    pub ftp: bool,
     /// HTTP
     pub http: bool,
     /// HTTPS
@@ -49,6 +62,8 @@ pub struct Given {
     pub ntp: bool,
     /// SIP and PnP over UDP
     pub sip: bool,
+    /// The auto-configuration server
+    pub acs: bool,
 }
 
 impl Subject {
@@ -59,11 +74,14 @@ impl Subject {
             address,
             dhcp: None,
             tftp: None,
+            ftp: None,
             http: None,
             https: None,
             sip_tcp: None,
-            pnp_port: None,
+            sip_port: None,
             ntp: None,
+            mdns_port: None,
+            acs: None,
             given: Given::default(),
         }
     }
@@ -73,7 +91,12 @@ impl Subject {
     #[must_use]
     pub fn udp(&self, to: SocketAddrV4) -> Option<SocketAddrV4> {
         if *to.ip() == PNP_GROUP {
-            return self.pnp_port.map(|port| SocketAddrV4::new(PNP_GROUP, port));
+            return self.sip_port.map(|port| SocketAddrV4::new(PNP_GROUP, port));
+        }
+        if *to.ip() == MDNS_GROUP {
+            return self
+                .mdns_port
+                .map(|port| SocketAddrV4::new(MDNS_GROUP, port));
         }
         if to.ip().is_broadcast() {
             return self.dhcp.filter(|_| to.port() == DHCP);
@@ -82,7 +105,7 @@ impl Subject {
             DHCP if *to.ip() == self.address => self.dhcp,
             TFTP if *to.ip() == self.address => self.tftp,
             SIP if *to.ip() == self.address => self
-                .pnp_port
+                .sip_port
                 .map(|port| SocketAddrV4::new(self.address, port)),
             NTP if *to.ip() == self.address => self.ntp,
             // A transfer's own port is at the TFTP server's real address.
@@ -99,6 +122,7 @@ impl Subject {
     #[must_use]
     pub fn tcp(&self, to: SocketAddrV4) -> Option<SocketAddrV4> {
         match to.port() {
+            FTP if *to.ip() == self.address => self.ftp,
             HTTP if *to.ip() == self.address => self.http,
             HTTPS if *to.ip() == self.address => self.https,
             SIP if *to.ip() == self.address => self.sip_tcp,
@@ -116,27 +140,37 @@ impl Subject {
             real if real == self.tftp => at(TFTP),
             real if real == self.ntp => at(NTP),
             Some(real) if self.is_sip(real) => at(SIP),
+            Some(real) if self.is_mdns(real) => at(MDNS),
             _ if self.tftp.is_some_and(|tftp| tftp.ip() == from.ip()) => at(from.port()),
             _ => from,
         }
     }
 
     fn is_sip(&self, real: SocketAddrV4) -> bool {
-        *real.ip() == self.address && self.pnp_port == Some(real.port())
+        *real.ip() == self.address && self.sip_port == Some(real.port())
+    }
+
+    fn is_mdns(&self, real: SocketAddrV4) -> bool {
+        *real.ip() == self.address && self.mdns_port == Some(real.port())
     }
 
     /// Every endpoint: the name of its service, where it is, and whether the user named it.
     #[must_use]
     pub fn endpoints(&self) -> Vec<(&'static str, SocketAddrV4, bool)> {
-        let pnp = self.pnp_port.map(|port| SocketAddrV4::new(PNP_GROUP, port));
+        let pnp = self.sip_port.map(|port| SocketAddrV4::new(PNP_GROUP, port));
+        let mdns = self.mdns_port;
+        let mdns = mdns.map(|port| SocketAddrV4::new(MDNS_GROUP, port));
         let all = [
             ("dhcp", self.dhcp, false),
             ("tftp", self.tftp, self.given.tftp),
+            ("ftp", self.ftp, self.given.ftp),
             ("http", self.http, self.given.http),
             ("https", self.https, self.given.https),
             ("sip over tcp", self.sip_tcp, false),
             ("pnp", pnp, self.given.sip),
             ("ntp", self.ntp, self.given.ntp),
+            ("mdns", mdns, false),
+            ("acs", self.acs, self.given.acs),
         ];
         all.into_iter()
             .filter_map(|(name, at, given)| Some((name, at?, given)))
@@ -153,10 +187,12 @@ mod tests {
         Subject {
             dhcp: at(6_700),
             tftp: at(6_900),
+            ftp: at(2_100),
             http: at(8_000),
             sip_tcp: at(5_999),
-            pnp_port: Some(5_999),
+            sip_port: Some(5_999),
             ntp: at(1_230),
+            mdns_port: Some(5_998),
             ..Subject::at(Ipv4Addr::LOCALHOST)
         }
     }
@@ -170,9 +206,16 @@ mod tests {
         assert_eq!(to("127.0.0.1:69").as_deref(), Some("127.0.0.1:6900"));
         assert_eq!(to("127.0.0.1:41000").as_deref(), Some("127.0.0.1:41000"));
         assert_eq!(to("224.0.1.75:5060").as_deref(), Some("224.0.1.75:5999"));
+        assert_eq!(to("224.0.0.251:5353").as_deref(), Some("224.0.0.251:5998"));
+        assert_eq!(
+            subject.seen("127.0.0.1:5998".parse().unwrap()).port(),
+            5_353
+        );
         assert_eq!(to("127.0.0.1:123").as_deref(), Some("127.0.0.1:1230"));
         let tcp = |text: &str| subject.tcp(text.parse().unwrap()).map(|to| to.to_string());
         assert_eq!(tcp("127.0.0.1:80").as_deref(), Some("127.0.0.1:8000"));
+        assert_eq!(tcp("127.0.0.1:21").as_deref(), Some("127.0.0.1:2100"));
+        assert_eq!(tcp("127.0.0.1:8000").as_deref(), Some("127.0.0.1:8000"));
         assert_eq!(tcp("127.0.0.1:443"), None);
         assert_eq!(tcp("127.0.0.1:5060").as_deref(), Some("127.0.0.1:5999"));
         assert_eq!(to("127.0.0.1:5060").as_deref(), Some("127.0.0.1:5999"));

@@ -1,6 +1,9 @@
 //! Every layout of documents that name others is written, found, followed and applied: in the end
 //! each phone holds what the scenario meant, and nothing else.
 
+#[path = "layouts/modules.rs"]
+mod modules;
+
 use std::sync::Arc;
 
 use bootstorm::provision::{self, SIMULATED_POOL, SIMULATED_SERVER};
@@ -40,9 +43,16 @@ fn boot(fleet: &str) -> (String, u32) {
 /// All are provisioned, and the log of the first phone has these in this order.
 #[track_caller]
 fn boots(fleet: &str, parts: &[&str]) {
+    boots_as("7c2f80000000", fleet, parts);
+}
+
+/// The same for a fleet whose first phone has this MAC.
+#[track_caller]
+fn boots_as(mac: &str, fleet: &str, parts: &[&str]) {
     let (log, provisioned) = boot(fleet);
     assert_eq!(provisioned, 3, "{log}");
-    let of_first = log.lines().filter(|line| line.contains(" 7c2f80000000 "));
+    let mac = format!(" {mac} ");
+    let of_first = log.lines().filter(|line| line.contains(&mac));
     let of_first: Vec<_> = of_first.collect();
     let of_first = of_first.join("\n");
     let mut rest = of_first.as_str();

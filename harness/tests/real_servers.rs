@@ -1,6 +1,8 @@
 //! The same fleets against real servers that nobody here wrote: tftpd-hpa, dnsmasq, nginx,
-//! async-tftp, chrony, SIPp. What a test does not name comes from the built-in server.
+//! async-tftp, chrony, SIPp, pure-ftpd. What a test does not name comes from the built-in server.
 
+#[path = "real_servers/ftp.rs"]
+mod ftp;
 #[path = "support/program.rs"]
 mod program;
 #[path = "support/servers.rs"]

@@ -88,7 +88,7 @@ fn serve(plan: &Arc<Plan>) -> (Running, Subject) {
         dhcp: endpoints.dhcp,
         tftp: endpoints.tftp,
         sip_tcp: endpoints.sip_tcp,
-        pnp_port: endpoints.sip.map(|sip| sip.port()),
+        sip_port: endpoints.sip.map(|sip| sip.port()),
         ..Subject::at(plan.server)
     };
     (running, subject)

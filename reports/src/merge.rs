@@ -88,6 +88,11 @@ fn facts(left: RunFacts, right: RunFacts) -> RunFacts {
         repeat: left.repeat.min(right.repeat),
         stopped: left.stopped | right.stopped,
         registered: left.registered.saturating_add(right.registered),
+        bodies: {
+            let mut bodies = left.bodies;
+            bodies.add(&right.bodies);
+            bodies
+        },
         steps: steps(left.steps, right.steps),
         generator: health(left.generator, &right.generator),
         ..right

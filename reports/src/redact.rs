@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 /// Keys whose values are secrets, whatever the vendor. `*` stands for any text; letters of either
 /// case and `_`, `-`, blank and nothing between words are the same.
-const SECRET_KEYS: [&str; 13] = [
+const SECRET_KEYS: [&str; 18] = [
     "*password*",
     "*passwd*",
     "*passphrase*",
@@ -24,8 +24,17 @@ const SECRET_KEYS: [&str; 13] = [
     "*privatekey*",
     "*encryptionkey*",
     "*cfgfilekey*",
+    "*configfilekey*",
+    "*devicekey*",
+    "*commonkey*",
+    "*pswd*",
+    "*passwort*",
     "*pin",
 ];
+/// Digits of a key of 256 bits as settings and web pages show it (FAN-42).
+const KEY_DIGITS: usize = 64;
+/// The command by which FTP tells a password (RFC 959 §4.1.1).
+const PASS: &str = "PASS ";
 
 /// Replaces secrets; one for a whole run.
 #[derive(Debug, Clone)]
@@ -109,25 +118,68 @@ impl Redactor {
         self.text(value)
     }
 
-    /// Any text, safe to write: the user and password of URLs in it, the values of `key=value`
-    /// and `"key": "value"` with a secret key, and what follows `Authorization:` and `Cookie:` are
-    /// replaced. Borrows when there is nothing to replace.
+    /// Any text, safe to write: the user and password of URLs in it, the values of `key=value`,
+    /// `"key": "value"` and `<key>value</key>` with a secret key, what follows `Authorization:`,
+    /// `Cookie:` and FTP's `PASS`, and words of 64 hexadecimal digits are replaced. Borrows when
+    /// there is nothing to replace.
     #[must_use]
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.keep {
             return Cow::Borrowed(text);
         }
-        let mut out = String::new();
-        let mut done = 0;
-        let mut at = 0;
-        while let Some(found) = text[at..].find(['=', ':']) {
-            let place = at + found;
-            at = place + 1;
+        let safe = self.without(text, |at| {
+            let place = at + text[at..].find(['=', ':', '>'])?;
             let secret = if text[place..].starts_with("://") {
                 credentials(text, place + 3)
+            } else if text[place..].starts_with('>') {
+                self.element(text, place)
             } else {
                 self.assigned(text, place)
             };
+            Some((place + 1, secret))
+        });
+        let safe = self.again(safe, |text, at| {
+            let place = at + text[at..].find(PASS)?;
+            let begins = !text[..place].ends_with(|letter: char| letter.is_alphanumeric());
+            let start = place + PASS.len();
+            let rest = &text[start..];
+            let end = start + rest.find(['\r', '\n']).unwrap_or(rest.len());
+            Some((start, begins.then_some((start, end))))
+        });
+        self.again(safe, |text, at| {
+            let start = at + text[at..].find(|letter: char| letter.is_ascii_hexdigit())?;
+            let rest = &text[start..];
+            let end = rest.find(|letter: char| !letter.is_ascii_hexdigit());
+            let length = end.unwrap_or(rest.len());
+            let key = (length == KEY_DIGITS).then_some((start, start + length));
+            Some((start + length, key))
+        })
+    }
+
+    /// `without`, in text that may have been changed already.
+    fn again<'a>(
+        &self,
+        text: Cow<'a, str>,
+        next: impl Fn(&str, usize) -> Option<(usize, Option<(usize, usize)>)>,
+    ) -> Cow<'a, str> {
+        match text {
+            Cow::Borrowed(text) => self.without(text, |at| next(text, at)),
+            Cow::Owned(text) => Cow::Owned(self.without(&text, |at| next(&text, at)).into_owned()),
+        }
+    }
+
+    /// The text with stand-ins for secrets. `next` looks on from a place: where to look on after
+    /// that, and where the secret lies that it found there.
+    fn without<'a>(
+        &self,
+        text: &'a str,
+        next: impl Fn(usize) -> Option<(usize, Option<(usize, usize)>)>,
+    ) -> Cow<'a, str> {
+        let mut out = String::new();
+        let mut done = 0;
+        let mut at = 0;
+        while let Some((on, secret)) = next(at) {
+            at = on;
             if let Some((start, end)) = secret.filter(|(start, end)| start < end) {
                 out.push_str(&text[done..start]);
                 out.push_str(&self.stand_in(&text[start..end]));
@@ -140,6 +192,17 @@ impl Redactor {
         }
         out.push_str(&text[done..]);
         Cow::Owned(out)
+    }
+
+    /// Where the secret lies that is the text of the element whose tag ends at `place`.
+    fn element(&self, text: &str, place: usize) -> Option<(usize, usize)> {
+        let tag = &text[text[..place].rfind('<')? + 1..place];
+        let name = tag.split([' ', '\t']).next()?;
+        let name = name.rsplit(':').next()?;
+        let opens = !name.starts_with('/') && !tag.ends_with('/');
+        let rest = &text[place + 1..];
+        let end = place + 1 + rest.find('<').unwrap_or(rest.len());
+        (opens && self.is_secret_key(name)).then_some((place + 1, end))
     }
 
     /// Where the secret lies that the `=` or `:` at `place` assigns, if its key names one.
@@ -243,6 +306,11 @@ mod tests {
             "Authorization: Digest username=\"x\", response=\"hunter2\"",
             "Set-Cookie: a=b; hunter2",
             "account.1.auth_name='hunter2",
+            "<Password>hunter2</Password>",
+            "<cwmp:Password xsi:type=\"xsd:string\">hunter2</cwmp:Password>",
+            "<SIP1_Register_Pswd>hunter2</SIP1_Register_Pswd>",
+            "sent USER fan, then PASS hunter2",
+            "PASS hunter2\r\n230 logged in",
         ] {
             let safe = redactor.text(text);
             assert!(!safe.contains("hunter2"), "{text} → {safe}");
@@ -262,6 +330,9 @@ mod tests {
             "features.pound_key.mode=1",
             "wrong password: no answer",
             "mac=001122334455&index=3",
+            "<Name>Device.ManagementServer.Password</Name>",
+            "COMPASS north",
+            "md5 0123456789abcdef0123456789abcdef",
             "://@:=",
             "",
         ] {
@@ -269,6 +340,40 @@ mod tests {
         }
         assert_eq!(redactor.value("account.1.label", "x"), "x");
         assert_eq!(redactor.value("account.1.password", ""), "");
+    }
+
+    // FAN-42, FAN-45, FAN-51, FAN-115: what each place of a phone calls its secrets.
+    #[test]
+    fn plants_no_key_or_password_of_any_protocol_in_a_report() {
+        let redactor = Redactor::new(7);
+        let digits = "0123456789abcdefABCDEF0123456789".repeat(2);
+        for key in [
+            "autoupdate.config encryption key",
+            "autoupdate.common config encryption key",
+            "autoupdate.device cfg file key",
+            "autoupdate.config file key",
+            "ap.commoncfgfilekey",
+            "device_key",
+            "common_key",
+            "autoupdate.default password",
+            "tr069.acs password",
+            "tr069.cpe password",
+            "acs_connection_password",
+            "Device.ManagementServer.ConnectionRequestPassword",
+            "sip.sip1 register pswd",
+        ] {
+            let safe = redactor.value(key, "hunter2");
+            assert!(safe.starts_with("***"), "{key} → {safe}");
+        }
+        // A key shows itself by its length, whatever stands beside it.
+        let text = format!("Config Encryption Key :{digits}, and {digits}0");
+        let safe = redactor.text(&text);
+        let stand_in = redactor.stand_in(&digits);
+        let expected = format!("Config Encryption Key :{stand_in}, and {digits}0");
+        assert_eq!(safe, expected);
+        let text = format!("ftp://1:hunter2@192.168.2.45/{digits}");
+        assert!(!redactor.text(&text).contains("hunter2"));
+        assert!(!redactor.text(&text).contains(&digits));
     }
 
     #[test]

@@ -52,11 +52,53 @@ pub struct RunFacts {
     /// Phones that were registered with a SIP account when the run ended.
     #[serde(default, skip_serializing_if = "is_none")]
     pub registered: u32,
+    /// The files that phones fetched, and how many of them the generator held and hashed.
+    #[serde(default, skip_serializing_if = "Bodies::is_none")]
+    pub bodies: Bodies,
     /// What the scenario's steps came to, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepResult>,
     /// How the generator fared.
     pub generator: GeneratorHealth,
+}
+
+/// Files that were fetched: equal ones are held once and hashed once in each shard, however many
+/// phones fetch them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Bodies {
+    /// Fetched to their end.
+    pub fetched: BodySum,
+    /// Held: those that were not there already.
+    pub held: BodySum,
+    /// Digests computed.
+    pub hashed: BodySum,
+}
+
+/// So many, of so many bytes in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct BodySum {
+    /// How many.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Bodies {
+    /// Adds what another shard, or another machine's part of the run, fetched.
+    pub fn add(&mut self, other: &Self) {
+        for (held, more) in [
+            (&mut self.fetched, other.fetched),
+            (&mut self.held, other.held),
+            (&mut self.hashed, other.hashed),
+        ] {
+            held.count = held.count.saturating_add(more.count);
+            held.bytes = held.bytes.saturating_add(more.bytes);
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What came of something that was, or was to be, done to phones while the run went on.

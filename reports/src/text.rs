@@ -8,7 +8,7 @@ mod table;
 use std::io::{self, Write};
 
 use crate::report::{Group, Milestones, Report};
-use crate::run::{Outcome, StepResult};
+use crate::run::{Bodies, BodySum, Outcome, StepResult};
 use crate::verdict::Class;
 use page::{Page, Paint};
 
@@ -118,6 +118,10 @@ fn sums(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
         let text = format!("Registered   {}", number::phones(facts.registered));
         page.paragraph(Paint::Plain, HANG, &text)?;
     }
+    if facts.bodies.fetched.count > 0 {
+        let text = format!("Files        {}", bodies_text(&facts.bodies));
+        page.paragraph(Paint::Plain, HANG, &text)?;
+    }
     for step in &facts.steps {
         let text = format!("Step         {}", step_text(step));
         page.paragraph(Paint::Plain, HANG, &text)?;
@@ -148,6 +152,20 @@ fn sums(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
         page.paragraph(Paint::Dim, HANG, &format!("Note         {note}"))?;
     }
     Ok(())
+}
+
+/// `3,000 fetched (264.1 MB) · 1,001 held (1.3 MB) · 1,001 hashed (1.3 MB)`.
+fn bodies_text(bodies: &Bodies) -> String {
+    let part = |(sum, word): (BodySum, &str)| {
+        let (count, bytes) = (number::count(sum.count), number::bytes(sum.bytes));
+        format!("{count} {word} ({bytes})")
+    };
+    let parts = [
+        (bodies.fetched, "fetched"),
+        (bodies.held, "held"),
+        (bodies.hashed, "hashed"),
+    ];
+    parts.map(part).join(" · ")
 }
 
 /// `check-sync: 5,000 phones · 5,000 registered · 5,000 answered 2xx · 5,000 resynced`.

@@ -11,9 +11,10 @@
 //!    of candidates is gone through, so only the end of the list says something.
 //!
 //! A problem is forgotten when its step succeeds after all, when a new run or boot begins, and,
-//! for the search for a server (SUBSCRIBE, NOTIFY, redirect service), when some other source
-//! gave a URL. Steps that stand for many files (includes, resources, firmware) are not cleared by
-//! another file's success.
+//! for the search for a server (SUBSCRIBE, NOTIFY, mDNS, redirect service, auto-configuration
+//! server), when some other source gave a URL. Steps that stand for many files (includes,
+//! resources, firmware) are not cleared by another file's success; what broke a session with the
+//! auto-configuration server is forgotten when a later session comes to its end.
 
 use bootstorm_emulator::event::{EventKind, Fault, Limit, RunResult};
 use bootstorm_emulator::profile::{Step, StepId};
@@ -25,6 +26,9 @@ use crate::words;
 pub const NO_SOURCE: &str = "discovery";
 
 const NONE: u8 = u8::MAX;
+const BROKEN_OFF: &str = "session broken off";
+const RPC_REFUSED: &str = "RPC refused with CWMP fault";
+const TRANSFER_FAILED: &str = "download reported with CWMP fault";
 
 /// The tracker of one phone.
 #[derive(Debug, Clone, Copy)]
@@ -104,6 +108,16 @@ impl Trail {
             EventKind::FirmwareRefused { fault } if self.held == Held::Nothing => {
                 self.hold(Held::Firm, StepId::FIRMWARE, fault);
             }
+            EventKind::ResourceRefused { fault, .. } if self.held == Held::Nothing => {
+                self.hold(Held::Firm, StepId::RESOURCE, fault);
+            }
+            EventKind::PromptAbandoned(_) if self.held == Held::Nothing => {
+                self.hold(Held::Firm, StepId::PROMPT, Fault::Abandoned);
+            }
+            EventKind::PromptAnswered(_) => self.succeeded(StepId::PROMPT),
+            EventKind::RpcAnswered { .. }
+            | EventKind::TransferReported { .. }
+            | EventKind::SessionEnded { .. } => self.session(event),
             EventKind::RunEnded(RunResult::NoCandidate)
                 if self.held == Held::Nothing || self.is_search() =>
             {
@@ -163,6 +177,37 @@ impl Trail {
         }
     }
 
+    /// What an auto-configuration server asked for in vain, or broke off.
+    fn session(&mut self, event: &EventKind) {
+        let (step, cause) = match *event {
+            EventKind::RpcAnswered {
+                fault: Some(fault), ..
+            } => (StepId::ACS, (RPC_REFUSED, Some(fault))),
+            EventKind::TransferReported { fault: 0 } => {
+                if self.held == Held::Firm && self.step == StepId::DOWNLOAD.0 {
+                    self.held = Held::Nothing;
+                }
+                return;
+            }
+            EventKind::TransferReported { fault } => {
+                (StepId::DOWNLOAD, (TRANSFER_FAILED, Some(fault)))
+            }
+            EventKind::SessionEnded { complete: true, .. } => {
+                let within = [StepId::INFORM.0, StepId::ACS.0].contains(&self.step);
+                // An RPC that was refused stays so, however well the session ended.
+                if within && self.text != RPC_REFUSED && self.held != Held::NoSource {
+                    self.held = Held::Nothing;
+                }
+                return;
+            }
+            EventKind::SessionEnded { .. } => (StepId::ACS, (BROKEN_OFF, None)),
+            _ => return,
+        };
+        if self.held == Held::Nothing {
+            self.hold_text(Held::Firm, step, cause);
+        }
+    }
+
     fn sent(&mut self, step: StepId) {
         if self.held == Held::Tentative && self.step == step.0 {
             self.held = Held::Firm;
@@ -210,7 +255,15 @@ impl Trail {
 
 /// True for a step of the search for a server.
 fn is_search(step: StepId) -> bool {
-    [StepId::SUBSCRIBE, StepId::NOTIFY, StepId::REDIRECT].contains(&step)
+    [
+        StepId::SUBSCRIBE,
+        StepId::NOTIFY,
+        StepId::REDIRECT,
+        StepId::MDNS,
+        StepId::INFORM,
+        StepId::ACS,
+    ]
+    .contains(&step)
 }
 
 /// True for a step of which one run may have several: one that succeeds says nothing of the others.
@@ -223,6 +276,8 @@ fn stands_for_many(step: StepId) -> bool {
         StepId::RESOURCE,
         StepId::FIRMWARE,
         StepId::REGISTER,
+        StepId::ACS,
+        StepId::DOWNLOAD,
     ]
     .contains(&step)
 }
@@ -231,7 +286,7 @@ fn stands_for_many(step: StepId) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use bootstorm_emulator::event::{BootCause, File, Trigger};
+    use bootstorm_emulator::event::{BootCause, File, Prompt, Rpc, Trigger};
     use bootstorm_emulator::names::Name;
     use bootstorm_emulator::profile::SourceId;
 
@@ -258,6 +313,14 @@ mod tests {
             "updates",
             "linked file",
             "certificate",
+            "mDNS query",
+            "prompt",
+            "Inform",
+            "ACS",
+            "download",
+            "-",
+            "-",
+            "-",
             "<mac>.boot",
             "<mac>.cfg",
         ];
@@ -510,6 +573,55 @@ mod tests {
         assert_eq!(follow(&[sent(clock), again, answered(clock)]), None);
         let lost = [gave_up(StepId::DISCOVER, Fault::Silence), sent(clock)];
         assert_eq!(follow(&lost), at("DISCOVER", "no answer"));
+    }
+
+    // FAN-10, FAN-52, FAN-134
+    #[test]
+    fn a_refused_resource_or_an_unanswered_question_is_a_wrong_step() {
+        let file = File::Named(Name(0));
+        let fault = Fault::NameRefused;
+        let refused = EventKind::ResourceRefused { file, fault };
+        let had = answered(StepId::RESOURCE);
+        let expected = at("resource", "file of a kind or name that is refused");
+        assert_eq!(follow(&[RUN, refused, had]), expected);
+        let asked = EventKind::Prompted(Prompt::Credentials);
+        let given_up = EventKind::PromptAbandoned(Prompt::Credentials);
+        let nobody = [RUN, asked, given_up];
+        assert_eq!(follow(&nobody), at("prompt", "the user gave no answer"));
+        let later = EventKind::PromptAnswered(Prompt::Credentials);
+        assert_eq!(follow(&[RUN, asked, given_up, asked, later]), None);
+    }
+
+    // FAN-119, FAN-122
+    #[test]
+    fn a_session_is_forgiven_when_a_later_one_ends_well_but_not_a_download_that_failed() {
+        let ended = |complete| EventKind::SessionEnded { complete, rpcs: 1 };
+        let silent = gave_up(StepId::INFORM, Fault::Silence);
+        assert_eq!(follow(&[silent]), at("Inform", "no answer"));
+        assert_eq!(follow(&[silent, ended(true)]), None);
+        assert_eq!(follow(&[ended(false)]), at("ACS", BROKEN_OFF));
+        assert_eq!(follow(&[ended(false), ended(true)]), None);
+        let reported = |fault| EventKind::TransferReported { fault };
+        let failed = [RUN, reported(9010), ended(true)];
+        let expected = at("download", "download reported with CWMP fault 9010");
+        assert_eq!(follow(&failed), expected);
+        assert_eq!(follow(&[RUN, reported(9010), reported(0)]), None);
+        let rpc = EventKind::RpcAnswered {
+            rpc: Rpc::SetParameterValues,
+            fault: Some(9007),
+        };
+        let expected = at("ACS", "RPC refused with CWMP fault 9007");
+        assert_eq!(follow(&[rpc, ended(true)]), expected);
+    }
+
+    // FAN-03: a search that goes on with the next source.
+    #[test]
+    fn a_query_or_session_without_a_url_is_no_fault_once_another_source_gave_one() {
+        for step in [StepId::MDNS, StepId::INFORM, StepId::ACS] {
+            let silent = gave_up(step, Fault::Silence);
+            assert!(follow(&[RUN, silent]).is_some());
+            assert_eq!(follow(&[RUN, silent, FOUND]), None, "{step:?}");
+        }
     }
 
     #[test]

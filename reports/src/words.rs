@@ -1,6 +1,14 @@
-//! Faults and limits in words: the one place that decides how a report names what went wrong.
+//! Faults and limits in words: the one place that decides how a report names what went wrong. What
+//! phones do by themselves is in `told`.
+
+mod told;
 
 use bootstorm_emulator::event::{Fault, Limit};
+
+pub use told::{
+    boot_cause, inform_events, line_reason, prompt, rpc, run_result, section_fault, tolerance,
+    trigger,
+};
 
 /// A server's answer that a file is not there.
 pub(crate) const NOT_THERE: &str = "not there";
@@ -87,6 +95,8 @@ pub fn limit(limit: Limit) -> &'static str {
         Limit::TransferSeconds => "seconds of one transfer",
         Limit::Reboots => "reboots within one hour",
         Limit::Strays => "wrong datagrams in one transfer",
+        Limit::Prompts => "questions to the user in one run",
+        Limit::TypedBytes => "bytes of what a user types",
         Limit::AcsSession => "length of an ACS session",
         Limit::SoapBytes => "bytes of one SOAP message",
         Limit::Parameters => "parameters of one RPC",

@@ -1,21 +1,26 @@
 //! A scenario made definite: every phone with its MAC, profile, start, and what the server must
 //! know about it. Nothing is stored per phone: a million phones cost no more than their fleets.
 
+mod acs;
 mod found;
+mod linked;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bootstorm_emulator::identity::{Identity, Mac};
+use bootstorm_emulator::located::{Place, nearest};
 use bootstorm_emulator::profile::keys::Meaning;
 use bootstorm_emulator::profile::set::{ProfileSet, UnknownProfile};
 use bootstorm_emulator::profile::template::{Template, Vars};
-use bootstorm_emulator::profile::{ContentKind, Param, Profile};
+use bootstorm_emulator::profile::{ContentKind, Param, Profile, Scope};
 
-use crate::scenario::{Discovery, Fleet, Scenario};
+use crate::scenario::{Credentials, Discovery, Fleet, Scenario, Transport};
 
+pub use acs::{ACS_PATH, Ordered};
 pub use found::{Login, Redirected};
+pub use linked::LinkedFile;
 
 /// Phones in one plan at most: MAC addresses have 24 free bits.
 pub const PHONES_MAX: u32 = 1 << 24;
@@ -29,6 +34,8 @@ pub struct Plan {
     pub profiles: Vec<Arc<Profile>>,
     /// The provisioning server's address as phones see it.
     pub server: Ipv4Addr,
+    /// The URL of the auto-configuration server where it is not at `ACS_PATH` of `server`.
+    pub acs_elsewhere: Option<String>,
     fleets: Vec<FleetPlan>,
     phones: u32,
 }
@@ -57,22 +64,31 @@ pub struct PhonePlan {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanFault {
     /// A profile that nobody knows.
-    #[error("fleet {fleet}: {fault}")]
+    #[error("{place}fleet {fleet}: {fault}")]
     Profile {
+        /// Where the scenario names it, with `: ` at its end.
+        place: String,
         /// The fleet's name.
         fleet: String,
         /// Which profile, and the nearest known one.
         fault: UnknownProfile,
     },
     /// A layout that the profile's content does not have.
-    #[error("fleet {fleet}: profile {profile} has no content layout \"{layout}\" (it has {known})")]
+    #[error(
+        "{place}fleet {fleet}: profile {profile} has no content layout \"{layout}\"{hint} \
+         (it has {known})"
+    )]
     Layout {
+        /// Where the scenario says so, with `: ` at its end.
+        place: String,
         /// The fleet's name.
         fleet: String,
         /// The profile.
         profile: String,
         /// The layout asked for.
         layout: String,
+        /// The nearest one there is, as a question.
+        hint: String,
         /// The layouts there are.
         known: String,
     },
@@ -95,10 +111,12 @@ pub enum PlanFault {
     },
     /// A fleet that asks for credentials where another fleet's files are.
     #[error(
-        "fleet {fleet}: 'auth' would also hold for the files of fleet {other} (give each a root of \
-         its own)"
+        "{place}fleet {fleet}: 'auth' would also hold for the files of fleet {other} (give each a \
+         root of its own)"
     )]
     AuthShared {
+        /// Where the scenario says so, with `: ` at its end.
+        place: String,
         /// The fleet's name.
         fleet: String,
         /// The other fleet's name.
@@ -106,14 +124,57 @@ pub enum PlanFault {
     },
     /// A fleet with authentication whose phones have nothing to show.
     #[error(
-        "fleet {fleet}: phones of {profile} have no user name of their own (give 'user' and \
-         'password')"
+        "{place}fleet {fleet}: phones of {profile} have no user name of their own (give 'user' \
+         and 'password')"
     )]
     NoLogin {
+        /// Where the scenario says so, with `: ` at its end.
+        place: String,
         /// The fleet's name.
         fleet: String,
         /// The profile.
         profile: String,
+    },
+    /// Encrypted files for phones that read none.
+    #[error("{place}fleet {fleet}: phones of {profile} read no encrypted files")]
+    NoSeal {
+        /// Where the scenario says so, with `: ` at its end.
+        place: String,
+        /// The fleet's name.
+        fleet: String,
+        /// The profile.
+        profile: String,
+    },
+    /// A resource that no model of the fleet has.
+    #[error("{place}fleet {fleet}: none of its models takes a resource of kind \"{kind}\"{known}")]
+    NoResource {
+        /// Where the scenario says so, with `: ` at its end.
+        place: String,
+        /// The fleet's name.
+        fleet: String,
+        /// The kind.
+        kind: &'static str,
+        /// The kinds that they take.
+        known: String,
+    },
+    /// A resource with a suffix that phones refuse.
+    #[error(
+        "{place}fleet {fleet}: phones of {profile} refuse a {kind} with suffix \"{suffix}\" \
+         (expected one of {known})"
+    )]
+    Suffix {
+        /// Where the scenario says so, with `: ` at its end.
+        place: String,
+        /// The fleet's name.
+        fleet: String,
+        /// The profile.
+        profile: String,
+        /// The kind.
+        kind: &'static str,
+        /// The suffix asked for.
+        suffix: String,
+        /// Those that they take.
+        known: String,
     },
     /// More phones than MAC addresses.
     #[error("{phones} phones are more than the {PHONES_MAX} that fit one run")]
@@ -142,23 +203,27 @@ impl Plan {
         let mut first = 0_u64;
         for fleet in &scenario.fleets {
             let mut mix = Vec::new();
-            for (name, weight) in &fleet.profiles {
+            for (at, (name, weight)) in fleet.profiles.iter().enumerate() {
                 match set.get(name) {
                     Ok(profile) => {
                         faults.extend(layout_fault(fleet, &profile));
                         faults.extend(source_fault(fleet, &profile));
                         faults.extend(login_fault(fleet, &profile));
+                        faults.extend(linked::faults_of_model(fleet, &profile));
+                        let profile = linked::with_cipher(profile, fleet);
                         let place = place_of(&mut profiles, profile);
                         mix.extend(std::iter::repeat_n(place, *weight as usize));
                     }
                     Err(fault) => {
                         faults.push(PlanFault::Profile {
+                            place: said(fleet.at.profiles.get(at)),
                             fleet: fleet.name.clone(),
                             fault,
                         });
                     }
                 }
             }
+            faults.extend(linked::faults_of_fleet(fleet, set));
             fleets.push(FleetPlan {
                 first: u32::try_from(first).unwrap_or(u32::MAX),
                 mix,
@@ -179,6 +244,7 @@ impl Plan {
             scenario,
             profiles,
             server,
+            acs_elsewhere: None,
             fleets,
             phones,
         })
@@ -259,7 +325,12 @@ impl Plan {
     /// The URL of a fleet's directory, with a `/` at its end.
     #[must_use]
     pub fn directory_url(&self, fleet: &Fleet) -> String {
-        let scheme = fleet.transport.scheme();
+        self.directory_url_by(fleet, fleet.transport)
+    }
+
+    /// The same by another protocol.
+    fn directory_url_by(&self, fleet: &Fleet, transport: Transport) -> String {
+        let scheme = transport.scheme();
         match fleet.root.as_str() {
             "" => format!("{scheme}://{}/", self.server),
             root => format!("{scheme}://{}/{root}/", self.server),
@@ -287,7 +358,8 @@ impl Plan {
     }
 
     /// A template with its holes filled for a phone.
-    fn filled(&self, phone: &PhonePlan, template: &Template) -> String {
+    #[must_use]
+    pub fn filled(&self, phone: &PhonePlan, template: &Template) -> String {
         template.text(&self.vars(phone))
     }
 
@@ -304,7 +376,11 @@ impl Plan {
     pub fn image_path(&self, phone: &PhonePlan) -> Option<String> {
         let fleet = self.fleet(phone)?;
         fleet.firmware.as_ref()?;
-        let mut files = self.profile(phone)?.content.iter();
+        let profile = self.profile(phone)?;
+        if linked::takes_firmware(profile) {
+            return self.image_name(phone);
+        }
+        let mut files = profile.content.iter();
         let image = files
             .find(|file| file.layout == fleet.layout && file.holds == ContentKind::Firmware)?;
         Some(image.path.text(&self.vars(phone)))
@@ -338,9 +414,9 @@ impl Plan {
         let special = fleet.common_for.iter();
         let taken = special.filter(|(name, _)| !only_taken || **name == profile.name);
         let all = fleet.common.iter();
-        all.chain(taken.flat_map(|(_, settings)| settings))
-            .cloned()
-            .collect()
+        let all = all.chain(taken.flat_map(|(_, settings)| settings)).cloned();
+        let links = self.links_in(phone, Scope::Common);
+        all.chain(links).collect()
     }
 
     /// The phone's own settings, firmware URL included.
@@ -351,8 +427,10 @@ impl Plan {
         let own = self.fleet(phone).map_or(&[][..], |fleet| &fleet.own);
         let own = own.iter().map(|(key, value)| text((key, value)));
         let firmware = self.firmware_template(phone);
-        let firmware = firmware.iter().map(|(key, value)| text((key, value)));
-        own.chain(firmware).collect()
+        let links = self.links_in(phone, Scope::Own);
+        let linked = firmware.iter().chain(&links);
+        let linked = linked.map(|(key, value)| text((key, value)));
+        own.chain(linked).collect()
     }
 
     /// The phone's own settings with their holes still open.
@@ -362,6 +440,7 @@ impl Plan {
             .fleet(phone)
             .map_or_else(Vec::new, |fleet| fleet.own.clone());
         settings.extend(self.firmware_template(phone));
+        settings.extend(self.links_in(phone, Scope::Own));
         settings.extend(self.version_template(phone));
         settings
     }
@@ -380,6 +459,10 @@ impl Plan {
     /// The setting that names the firmware's URL, where the fleet has new firmware.
     fn firmware_template(&self, phone: &PhonePlan) -> Option<(String, Template)> {
         let path = self.image_path(phone)?;
+        if linked::takes_firmware(self.profile(phone)?) {
+            // One of its tasks: `linked_files`.
+            return None;
+        }
         let (fleet, profile) = (self.fleet(phone)?, self.profile(phone)?);
         let mut rules = profile.keys.rules.iter();
         let rule = rules.find(|rule| rule.meaning == Meaning::Firmware)?;
@@ -389,8 +472,14 @@ impl Plan {
     }
 }
 
+/// A place as messages begin with it.
+fn said(place: Option<&Place>) -> String {
+    place.map_or_else(String::new, |place| format!("{place}: "))
+}
+
 fn place_of(profiles: &mut Vec<Arc<Profile>>, profile: Arc<Profile>) -> u16 {
-    let known = profiles.iter().position(|held| held.name == profile.name);
+    let same = |held: &Arc<Profile>| held.name == profile.name && held.cipher == profile.cipher;
+    let known = profiles.iter().position(same);
     let place = known.unwrap_or_else(|| {
         profiles.push(profile);
         profiles.len() - 1
@@ -412,7 +501,10 @@ fn layout_fault(fleet: &Fleet, profile: &Profile) -> Option<PlanFault> {
         .map(|file| file.layout.as_str())
         .collect();
     known.dedup();
+    let hint = nearest(&fleet.layout, known.iter().copied());
     Some(PlanFault::Layout {
+        place: said(fleet.at.layout.as_ref()),
+        hint: hint.map_or_else(String::new, |word| format!(", did you mean \"{word}\"?")),
         fleet: fleet.name.clone(),
         profile: profile.name.clone(),
         layout: fleet.layout.clone(),
@@ -425,9 +517,8 @@ fn source_fault(fleet: &Fleet, profile: &Profile) -> Option<PlanFault> {
         return None;
     }
     let known: Vec<_> = Discovery::of(profile).map(Discovery::word).collect();
-    let place = fleet.source_at.as_ref();
     Some(PlanFault::Source {
-        place: place.map_or_else(String::new, |place| format!("{place}: ")),
+        place: said(fleet.at.source.as_ref()),
         fleet: fleet.name.clone(),
         profile: profile.name.clone(),
         word: fleet.source.word(),
@@ -437,10 +528,14 @@ fn source_fault(fleet: &Fleet, profile: &Profile) -> Option<PlanFault> {
 
 fn login_fault(fleet: &Fleet, profile: &Profile) -> Option<PlanFault> {
     let auth = fleet.auth.as_ref()?;
+    if auth.held == Credentials::Prompt {
+        return None;
+    }
     let spec = profile.params.get(Param::Username as usize);
     let own = spec.is_some_and(|spec| !spec.default.source().is_empty());
     let typed = fleet.web.iter().any(|(param, _)| *param == Param::Username);
     (auth.user.is_none() && !own && !typed).then(|| PlanFault::NoLogin {
+        place: said(fleet.at.auth.as_ref()),
         fleet: fleet.name.clone(),
         profile: profile.name.clone(),
     })
@@ -453,6 +548,7 @@ fn auth_faults(fleets: &[Fleet]) -> Vec<PlanFault> {
         let others = fleets.iter().filter(|other| other.name != fleet.name);
         for other in others.filter(|other| !fleet.is_apart_from(other)) {
             faults.push(PlanFault::AuthShared {
+                place: said(fleet.at.auth.as_ref()),
                 fleet: fleet.name.clone(),
                 other: other.name.clone(),
             });

@@ -1,21 +1,33 @@
 //! The schema of a scenario.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bootstorm_emulator::format::sealed::Cipher;
 use bootstorm_emulator::located::Place;
-use bootstorm_emulator::profile::Param;
+use bootstorm_emulator::operator::Operator;
 use bootstorm_emulator::profile::template::Template;
+use bootstorm_emulator::profile::{Param, TaskKind};
 
 use crate::load_shape::LoadShape;
 
+mod acs;
 mod load;
+mod pnp;
+mod share;
 mod source;
 mod step;
 
+pub use acs::{Acs, AcsAuth, AcsFault, AcsStep, Download, Fetched, Handed};
 pub use load::{built_in, read};
-pub use source::{Discovery, RedirectAnswer};
+pub use pnp::{PnpAnswers, PnpHabit, PnpNotify};
+pub(crate) use source::names;
+pub use source::{CUSTOM_OPTION, Discovery, RedirectAnswer};
 pub use step::{Action, Step, When};
+
+/// The version that files say they have, unless the scenario says another one (FAN-29).
+const FILE_VERSION: &str = "2.0002";
 
 /// A run as somebody wants it.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +52,8 @@ pub struct Scenario {
     pub time: TimeService,
     /// How the redirect service answers.
     pub redirect: RedirectAnswer,
+    /// How PnP is answered.
+    pub pnp: PnpAnswers,
     /// The phones.
     pub fleets: Vec<Fleet>,
     /// What is done to them while the run goes on, in this order.
@@ -105,9 +119,13 @@ pub struct Fleet {
     pub profiles: Vec<(String, u32)>,
     /// How phones learn the server's URL.
     pub source: Discovery,
-    /// Where the scenario says so; none for one that no file was read for.
-    pub source_at: Option<Place>,
-    /// What the HTTP server asks of them; `None` = nothing.
+    /// Where the scenario says what; nothing for one that no file was read for.
+    pub at: Places,
+    /// The DHCP option of `Discovery::DhcpCustom`, 128 to 254 (FAN-65).
+    pub option: u8,
+    /// The auto-configuration server's dealings with the phones; `None` = it knows them not.
+    pub acs: Option<Acs>,
+    /// What the HTTP or FTP server asks of them; `None` = nothing.
     pub auth: Option<Auth>,
     /// Which protocol the URL names.
     pub transport: Transport,
@@ -132,6 +150,96 @@ pub struct Fleet {
     pub settings_version: String,
     /// The common name of the factory certificates, in place of the profile's.
     pub client_certificate: Option<Template>,
+    /// What phones are told behind the directory, the vendor's markers included: `$mac.cfg`; `None`
+    /// = what the layout makes of it.
+    pub file: Option<String>,
+    /// The version that files say they have, where their form has room for one (FAN-30).
+    pub file_version: String,
+    /// How the server's files are encrypted.
+    pub seal: Seal,
+    /// What the settings name besides, in this order; models that do not have such a thing go
+    /// without (FAN-10, FAN-12, FAN-132, FAN-133).
+    pub resources: Vec<Resource>,
+    /// By which protocol the firmware comes; `None` = as everything else.
+    pub firmware_transport: Option<Transport>,
+    /// The user at each phone's display; `None` = nobody is there.
+    pub operator: Option<Arc<Operator>>,
+}
+
+/// How a fleet's files are encrypted, and what its phones know of it (FAN-42 … FAN-48).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seal {
+    /// The key of the phones' own files, 64 hexadecimal digits; empty = they are not encrypted.
+    pub device_key: String,
+    /// The key of general files.
+    pub common_key: String,
+    /// The mode, in place of the profile's.
+    pub cipher: Option<Cipher>,
+}
+
+/// A file that settings name: a phone book, a picture, a certificate …
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// What it is.
+    pub kind: TaskKind,
+    /// Its suffix, without the dot; `None` = the first that phones take.
+    pub suffix: Option<String>,
+    /// By which protocol it comes; `None` = as everything else.
+    pub transport: Option<Transport>,
+    /// Where the scenario says so.
+    pub at: Option<Place>,
+}
+
+/// Where a scenario says what of a fleet, for faults that only show against the profiles.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Places {
+    /// The fleet itself.
+    pub fleet: Option<Place>,
+    /// `source`
+    pub source: Option<Place>,
+    /// `layout`
+    pub layout: Option<Place>,
+    /// `auth`
+    pub auth: Option<Place>,
+    /// The key or mode of encrypted files.
+    pub seal: Option<Place>,
+    /// Each of `profiles`, in its order.
+    pub profiles: Vec<Place>,
+}
+
+impl Fleet {
+    /// A fleet of that many phones of one profile, which look for their server by DHCP and fetch
+    /// by TFTP, with no setting at all.
+    #[must_use]
+    pub fn bare(name: &str, profile: &str, phones: u32) -> Self {
+        Self {
+            name: name.to_owned(),
+            phones,
+            profiles: vec![(profile.to_owned(), 1)],
+            source: Discovery::Dhcp,
+            option: CUSTOM_OPTION,
+            acs: None,
+            at: Places::default(),
+            auth: None,
+            transport: Transport::Tftp,
+            root: String::new(),
+            layout: String::new(),
+            firmware: None,
+            firmware_bytes: 1_024,
+            common: Vec::new(),
+            common_for: BTreeMap::new(),
+            own: Vec::new(),
+            web: Vec::new(),
+            settings_version: String::new(),
+            client_certificate: None,
+            file: None,
+            file_version: FILE_VERSION.to_owned(),
+            seal: Seal::default(),
+            resources: Vec::new(),
+            firmware_transport: None,
+            operator: None,
+        }
+    }
 }
 
 /// What an HTTPS server wants of its clients. A certificate that it gets must be one of the
@@ -147,7 +255,7 @@ pub enum ClientCertificate {
     Require,
 }
 
-/// What the HTTP server asks of a fleet, and what its phones have to show.
+/// What the HTTP or FTP server asks of a fleet, and what its phones have to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Auth {
     /// The scheme that the server demands.
@@ -160,7 +268,7 @@ pub struct Auth {
     pub password: Option<Template>,
 }
 
-/// A scheme of HTTP authentication.
+/// A scheme of authentication: HTTP's, or the login of FTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthScheme {
     /// Basic (RFC 7617).
@@ -169,15 +277,19 @@ pub enum AuthScheme {
     Digest,
     /// Digest with SHA-256 (RFC 7616).
     DigestSha256,
+    /// The login of FTP (RFC 959 §4.1.1).
+    Login,
 }
 
-/// Where a phone has its HTTP credentials from.
+/// Where a phone has its credentials from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credentials {
     /// Fields of the web page.
     Web,
     /// The URL that it was given: `http://user:password@…`.
     Url,
+    /// Its user, who is asked for them (FAN-52).
+    Prompt,
 }
 
 /// Which protocol a URL names.
@@ -185,6 +297,8 @@ pub enum Credentials {
 pub enum Transport {
     /// TFTP
     Tftp,
+    /// FTP
+    Ftp,
     /// HTTP
     Http,
     /// HTTPS
@@ -197,6 +311,7 @@ impl Transport {
     pub fn scheme(self) -> &'static str {
         match self {
             Self::Tftp => "tftp",
+            Self::Ftp => "ftp",
             Self::Http => "http",
             Self::Https => "https",
         }

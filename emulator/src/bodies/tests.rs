@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::format::sealed::Cipher;
 use crate::profile::keys::{KeyRule, Meaning, ValueKind};
 
 const NO_LIMIT: usize = usize::MAX;
@@ -291,6 +292,42 @@ fn parses_and_judges_once() {
         assert!(Rc::ptr_eq(vetted, &again));
     }
     assert!(bodies.kept_bytes() > body.bytes().len() + document.heap_bytes());
+}
+
+#[test]
+fn reads_a_body_once_for_each_key() {
+    // FAN-44: the key is part of how a file is read.
+    let mut bodies = store();
+    let mut keys = Names::default();
+    let body = bodies.insert(b"0123456789abcdef");
+    let rules = KeyRules::new(Vec::new(), true).unwrap();
+    let mut read = |byte: Option<u8>| {
+        let seal = byte.map(|byte| Seal {
+            cipher: Cipher::Ecb,
+            key: [byte; 32],
+        });
+        let options = FormatOptions {
+            seal,
+            ..FormatOptions::default()
+        };
+        let model = Model {
+            options,
+            rules: &rules,
+            index: 0,
+        };
+        bodies.vetted_for(&body, Format::ModuleText, model, &mut keys)
+    };
+    let [plain, first] = [None, Some(0)].map(&mut read);
+    assert!(!Rc::ptr_eq(&plain, &first));
+    for number in 1..100 {
+        read(Some(number));
+    }
+    let latest = read(Some(99));
+    assert!(Rc::ptr_eq(&latest, &read(Some(99))) && Rc::ptr_eq(&plain, &read(None)));
+    assert!(!Rc::ptr_eq(&first, &read(Some(0))), "the oldest went");
+    let parsed = body.parsed.borrow();
+    assert_eq!(parsed.vetted.len(), 1 + SEALED_READINGS_MAX);
+    assert_eq!(parsed.documents.len(), 1 + SEALED_READINGS_MAX);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod lease;
 mod outgoing;
 
 pub use lease::Lease;
+pub use outgoing::Asked;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
@@ -64,7 +65,7 @@ pub struct DhcpClient {
     attempt: u8,
     /// Unusable messages reported since the transaction began.
     strays: u32,
-    with_67: bool,
+    asked: Asked,
     /// A REQUEST was sent since `start`: an ACK out of turn is late then.
     requested: bool,
 }
@@ -77,6 +78,8 @@ pub enum LeaseNews {
     Bound,
     /// The address is gone: the phone starts over by itself.
     Lost,
+    /// The lease goes on, and what its options say came again (FAN-66).
+    Renewed,
 }
 
 /// Where the client stands.
@@ -109,15 +112,32 @@ struct Offer {
 }
 
 impl DhcpClient {
-    /// Begins with DISCOVER. `with_67` adds the profile's `parameters_with_67`. A lease still
-    /// held is forgotten without a RELEASE, as at a power cycle.
-    pub fn start(&mut self, turn: &mut Turn<'_>, with_67: bool) {
+    /// Begins with DISCOVER. A lease still held is forgotten without a RELEASE, as at a power cycle.
+    pub fn start(&mut self, turn: &mut Turn<'_>, asked: Asked) {
         if self.lease.take().is_some() {
             turn.out.effects.push(Effect::Address(None));
         }
-        self.with_67 = with_67;
+        self.asked = asked;
         self.requested = false;
         self.discover(turn);
+    }
+
+    /// From now on asks for this option as the one that holds the URL (FAN-66: also at a renewal).
+    pub fn ask_for(&mut self, url_option: Option<u8>) {
+        self.asked.url_option = url_option;
+    }
+
+    /// Takes an address that somebody typed: no DHCP at all, and no options (FAN-63, FAN-96).
+    pub fn configure(&mut self, turn: &mut Turn<'_>, address: Ipv4Addr) -> LeaseNews {
+        *self = Self::default();
+        turn.out.effects.push(Effect::Address(Some(address)));
+        self.lease = Some(Lease {
+            address,
+            server: Ipv4Addr::UNSPECIFIED,
+            options: Box::default(),
+            file: Box::default(),
+        });
+        LeaseNews::Bound
     }
 
     /// Takes a datagram that arrived at port 68. Anything unusable is an event, at most
@@ -176,7 +196,13 @@ impl DhcpClient {
 
     /// Gives the lease back (RFC 2131 §4.4.6) and stops; without a lease it only stops.
     pub fn release(&mut self, turn: &mut Turn<'_>) {
-        if let Some(lease) = self.lease.take() {
+        let held = self.lease.take();
+        if held
+            .as_ref()
+            .is_some_and(|lease| lease.server.is_unspecified())
+        {
+            turn.out.effects.push(Effect::Address(None));
+        } else if let Some(lease) = held {
             self.new_xid(turn);
             let release = Outgoing {
                 kind: MessageType::Release,
@@ -185,7 +211,7 @@ impl DhcpClient {
                 requested: None,
                 server: Some(lease.server),
             };
-            release.transmit(turn, self.xid.unwrap_or_default(), self.with_67);
+            release.transmit(turn, self.xid.unwrap_or_default(), self.asked);
             turn.event(EventKind::LeaseReleased);
             turn.out.effects.push(Effect::Address(None));
         }
@@ -293,7 +319,8 @@ impl DhcpClient {
             return self.wrong(turn, Fault::Incomplete);
         };
         let offer = Offer { address, server };
-        let useful = source_options(turn).any(|code| message.option(code).is_some());
+        let useful =
+            source_options(turn, self.asked.url_option).any(|code| message.option(code).is_some());
         match self.state {
             State::Choosing { useful: had, .. } => {
                 if useful && !had {
@@ -379,7 +406,7 @@ impl DhcpClient {
         if !renewed {
             turn.out.effects.push(Effect::Address(Some(address)));
         }
-        let options = kept_options(turn, message);
+        let options = kept_options(turn, message, self.asked.url_option);
         self.lease = Some(Lease {
             address,
             server,
@@ -388,7 +415,14 @@ impl DhcpClient {
         });
         self.state = State::Bound(step);
         self.set_lease_timers(message, seconds);
-        (!renewed).then_some(LeaseNews::Bound)
+        if !renewed {
+            return Some(LeaseNews::Bound);
+        }
+        let lease = self.lease.as_ref();
+        let serves = |code| lease.is_some_and(|lease| lease.option(code).is_some());
+        let again = turn.profile.dhcp.run_at_renewal
+            && source_options(turn, self.asked.url_option).any(serves);
+        again.then_some(LeaseNews::Renewed)
     }
 
     /// T1, T2 and expiry count from the moment the REQUEST was sent (RFC 2131 §4.4.5), in real
@@ -491,8 +525,15 @@ impl DhcpClient {
         Some(LeaseNews::Lost)
     }
 
-    /// Takes a fresh transaction id, unless the profile has one for all (FLY-63).
+    /// Takes a fresh transaction id, unless the profile has one for all (FLY-63), or one that
+    /// every boot has (FAN-80: "derived from a constant such as the MAC"; how is unspecified, and
+    /// its low 32 bits differ between phones of one vendor).
     fn new_xid(&mut self, turn: &mut Turn<'_>) {
+        if turn.profile.dhcp.xid_from_mac {
+            let [_, _, rest @ ..] = turn.identity.mac.0;
+            self.xid = Some(u32::from_be_bytes(rest));
+            return;
+        }
         if self.xid.is_none() || !turn.profile.dhcp.constant_xid {
             self.prior_xid = self.xid;
             self.xid = Some(turn.rng.next_u32());
@@ -501,7 +542,7 @@ impl DhcpClient {
 
     /// Sends a request of a step and records it.
     fn send(&mut self, turn: &mut Turn<'_>, step: StepId, message: Outgoing) {
-        let length = message.transmit(turn, self.xid.unwrap_or_default(), self.with_67);
+        let length = message.transmit(turn, self.xid.unwrap_or_default(), self.asked);
         self.attempt = self.attempt.saturating_add(1);
         self.last_sent = turn.now;
         if self.attempt == 1 {

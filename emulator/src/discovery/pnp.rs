@@ -6,22 +6,29 @@
 //! their own (vendor facts, PnP answers). After the first usable NOTIFY the client goes on
 //! listening for the profile's window (FLY-51). A phone has no means to check who answers.
 
+mod late;
+mod line;
+
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use late::{Late, is_notify, late_notify};
+
 use std::net::SocketAddrV4;
 
 use crate::event::{EventKind, Fault, Limit};
 use crate::limits::{STRAYS_MAX, URL_BYTES_MAX};
-use crate::phone::io::{Channel, Effect};
+use crate::phone::io::{Channel, Connection, Effect};
+use crate::phone::resync::Way;
 use crate::phone::turn::Turn;
 use crate::profile::template::{Template, Vars};
 use crate::profile::{PnpChoice, PnpSpec, StepId};
 use crate::time::Moment;
 use crate::url::{Scheme, Url};
 use crate::wire::sip::{self, Answer, Message, Value, Writer};
+use line::Line;
 
 /// The CSeq of the one SUBSCRIBE; a constant like the vendors', so that lengths do not vary.
 const CSEQ: u32 = 1;
@@ -34,6 +41,10 @@ const URL_TYPES: [&str; 2] = [URL_TYPE, "application/x-gs-ucm-url"];
 #[derive(Debug)]
 pub struct PnpClient {
     channel: Channel,
+    /// Whom it asks.
+    server: SocketAddrV4,
+    /// The connection that it asks over, where it does (FAN-93).
+    line: Option<Box<Line>>,
     branch: u64,
     call_id: u64,
     tag: u32,
@@ -44,6 +55,15 @@ pub struct PnpClient {
     url: Option<String>,
     cause: Fault,
     strays: u32,
+}
+
+/// Whom a search asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PnpServer {
+    /// The group, or a host.
+    pub address: SocketAddrV4,
+    /// Over a connection rather than by datagrams (FAN-93).
+    pub stream: bool,
 }
 
 /// How a search ended.
@@ -70,7 +90,9 @@ enum Phase {
 
 impl PnpClient {
     /// Sends the first SUBSCRIBE, as `turn.profile.pnp` says; `None` when the profile has none.
-    pub fn start(turn: &mut Turn<'_>) -> Option<Self> {
+    /// Over a connection it leaves once that is open; there it is not repeated (RFC 3261
+    /// §17.1.2.2), and the search takes as long as with all repeats.
+    pub fn start(turn: &mut Turn<'_>, server: PnpServer, connection: Connection) -> Option<Self> {
         let spec = turn.profile.pnp.as_ref()?;
         let mut client = Self {
             channel: if spec.own_port {
@@ -78,6 +100,8 @@ impl PnpClient {
             } else {
                 Channel::Sip
             },
+            server: server.address,
+            line: None,
             branch: turn.rng.next_u64(),
             call_id: turn.rng.next_u64(),
             tag: turn.rng.next_u32(),
@@ -89,13 +113,23 @@ impl PnpClient {
             cause: Fault::Silence,
             strays: 0,
         };
-        let bytes = client.subscribe(turn, spec);
+        if server.stream {
+            client.open(turn, spec, connection);
+            return Some(client);
+        }
+        client.ask(turn, spec);
+        client.phase = client.after_sending(turn, spec);
+        Some(client)
+    }
+
+    /// Sends the SUBSCRIBE for the first time.
+    fn ask(&mut self, turn: &mut Turn<'_>, spec: &PnpSpec) {
+        self.sent = turn.now;
+        let bytes = self.subscribe(turn, spec);
         turn.event(EventKind::Sent {
             step: StepId::SUBSCRIBE,
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
         });
-        client.phase = client.after_sending(turn, spec);
-        Some(client)
     }
 
     /// Takes a datagram that arrived at the client's channel.
@@ -118,6 +152,18 @@ impl PnpClient {
         from: SocketAddrV4,
         bytes: &[u8],
     ) -> Option<PnpResult> {
+        self.message(
+            turn,
+            Place {
+                way: channel.into(),
+                from,
+            },
+            bytes,
+        )
+    }
+
+    /// Takes a SIP message, whichever way it came.
+    fn message(&mut self, turn: &mut Turn<'_>, place: Place, bytes: &[u8]) -> Option<PnpResult> {
         let spec = turn.profile.pnp.as_ref()?;
         if sip::is_keep_alive(bytes) {
             return None;
@@ -138,7 +184,6 @@ impl PnpClient {
                 return None;
             }
         };
-        let place = Place { channel, from };
         match message.status() {
             Some(status) => self.response(turn, spec, &message, status),
             None if message.method() == Some("NOTIFY") => {
@@ -197,9 +242,10 @@ impl PnpClient {
                         value: u64::from(spec.attempts),
                     });
                 }
+                self.hang_up(turn);
                 Some(PnpResult::Nothing)
             }
-            Phase::Collecting { .. } => Some(self.result()),
+            Phase::Collecting { .. } => Some(self.result(turn)),
             Phase::Over => None,
         }
     }
@@ -216,8 +262,15 @@ impl PnpClient {
     }
 
     /// Ends the search without a result: what comes now is late.
-    pub fn stop(&mut self) {
+    pub fn stop(&mut self, turn: &mut Turn<'_>) {
         self.phase = Phase::Over;
+        self.hang_up(turn);
+    }
+
+    /// Whether it asks over a connection.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        self.line.is_some()
     }
 
     /// The channel it listens on.
@@ -292,7 +345,7 @@ impl PnpClient {
             self.late(turn, StepId::NOTIFY);
             return None;
         }
-        match url_of(message) {
+        match url_of(spec, message) {
             Ok(url) => {
                 self.answer(turn, message, place, 200);
                 self.take(turn, spec, url)
@@ -325,11 +378,12 @@ impl PnpClient {
                 until: turn.after_policy(spec.window),
             };
         }
-        (self.deadline() <= turn.now).then(|| self.result())
+        (self.deadline() <= turn.now).then(|| self.result(turn))
     }
 
-    fn result(&mut self) -> PnpResult {
+    fn result(&mut self, turn: &mut Turn<'_>) -> PnpResult {
         self.phase = Phase::Over;
+        self.hang_up(turn);
         self.url.take().map_or(PnpResult::Nothing, PnpResult::Url)
     }
 
@@ -337,6 +391,10 @@ impl PnpClient {
     /// MAC in the user part of the request URI (FLY-48). Tags, CSeq, Via and Contact are not
     /// looked at: servers in the field get each of them wrong.
     fn is_own_notify(&self, turn: &mut Turn<'_>, spec: &PnpSpec, message: &Message<'_>) -> bool {
+        // Where a NOTIFY counts without any search its sender knows no Call-ID (FAN-104).
+        if spec.accepts_late {
+            return true;
+        }
         self.is_own_call(turn, spec, message).unwrap_or_else(|| {
             let digits = turn.identity.mac.digits();
             let user = message.uri().and_then(|uri| sip::uri_user(uri.as_bytes()));
@@ -385,16 +443,7 @@ impl PnpClient {
             source: Some(place.from),
         };
         let package = turn.profile.pnp.as_ref().map_or("", package_of);
-        turn.out.send(place.channel, place.from, |out| {
-            let reply = Writer::reply(out, message, &answer, b"");
-            match status {
-                405 => reply.header("Allow", "NOTIFY"),
-                415 => reply.header("Accept", URL_TYPE),
-                489 => reply.header("Allow-Events", package),
-                _ => reply,
-            }
-            .finish();
-        });
+        place.answer(turn, message, &answer, package);
     }
 
     /// Reports something unusable, unless there was too much of it; says whether it did.
@@ -442,7 +491,11 @@ impl PnpClient {
         let mut arena = std::mem::take(&mut turn.out.bytes);
         let start = arena.len();
         let user_agent = turn.profile.http.user_agent.text(&turn.vars());
-        let vars = self.vars(turn, &user_agent);
+        let host = self.server.ip().to_string();
+        let vars = Vars {
+            host: &host,
+            ..self.vars(turn, &user_agent)
+        };
         let mut writer = Writer::request_with(&mut arena, "SUBSCRIBE", b"", |out| {
             spec.request_uri.render(&vars, out);
         });
@@ -453,10 +506,16 @@ impl PnpClient {
         let bytes = start..arena.len();
         let length = bytes.len();
         turn.out.bytes = arena;
-        turn.out.effects.push(Effect::Send {
-            channel: self.channel,
-            to: SocketAddrV4::new(spec.group, spec.port),
-            bytes,
+        turn.out.effects.push(match &self.line {
+            Some(line) => Effect::Write {
+                connection: line.connection,
+                bytes,
+            },
+            None => Effect::Send {
+                channel: self.channel,
+                to: self.server,
+                bytes,
+            },
         });
         length
     }
@@ -472,17 +531,41 @@ impl PnpClient {
             tag: self.tag,
             call_id: self.call_id,
             cseq: CSEQ,
+            transport: match self.line {
+                Some(_) => "TCP",
+                None => "UDP",
+            },
             user_agent,
             ..turn.vars()
         }
     }
 }
 
-/// Where a datagram arrived and came from.
+/// How a message arrived, and from where.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    channel: Channel,
+    way: Way,
     from: SocketAddrV4,
+}
+
+impl Place {
+    /// Answers a request the way it came.
+    fn answer(&self, turn: &mut Turn<'_>, message: &Message<'_>, answer: &Answer, package: &str) {
+        let write = |out: &mut Vec<u8>| {
+            let reply = Writer::reply(out, message, answer, b"");
+            match answer.status {
+                405 => reply.header("Allow", "NOTIFY"),
+                415 => reply.header("Accept", URL_TYPE),
+                489 => reply.header("Allow-Events", package),
+                _ => reply,
+            }
+            .finish();
+        };
+        match self.way {
+            Way::Datagram(channel) => turn.out.send(channel, self.from, write),
+            Way::Stream(connection) => turn.out.write(connection, write),
+        };
+    }
 }
 
 /// Why a NOTIFY of this search is of no use, and what it is answered.
@@ -495,7 +578,7 @@ struct Refusal {
 
 /// The URL in a NOTIFY's body: the first line with anything in it, without what servers put
 /// around it (quotes, angle brackets, line ends, C string terminators).
-fn url_of<'a>(message: &Message<'a>) -> Result<&'a str, Refusal> {
+fn url_of<'a>(spec: &PnpSpec, message: &Message<'a>) -> Result<&'a str, Refusal> {
     let unusable = |status, fault| Refusal {
         status,
         fault,
@@ -512,6 +595,11 @@ fn url_of<'a>(message: &Message<'a>) -> Result<&'a str, Refusal> {
         .map(bare)
         .find(|line| !line.is_empty())
         .unwrap_or_default();
+    // FAN-101: what follows a blank is a remark.
+    let line = match line.iter().position(u8::is_ascii_whitespace) {
+        Some(end) if spec.url_ends_at_blank => bare(line.get(..end).unwrap_or_default()),
+        _ => line,
+    };
     if line.len() > URL_BYTES_MAX {
         return Err(Refusal {
             limit: Some((Limit::UrlBytes, URL_BYTES_MAX as u64)),

@@ -55,6 +55,10 @@ pub(crate) struct Scratch {
     pub(super) settings: Vec<Setting>,
     /// Values, end to end, of formats that do not give them as they stand in the file.
     pub(super) values: String,
+    /// What a key of several parts is put together in.
+    pub(super) key: String,
+    /// What comes out of an encrypted file.
+    pub(super) plain: Vec<u8>,
 }
 
 impl<'a> Source<'a> {
@@ -158,12 +162,24 @@ impl<'a> Iterator for Lines<'a> {
 
 impl<'s> Gathered<'s> {
     pub(super) fn new(scratch: &'s mut Scratch) -> Self {
-        scratch.settings.clear();
+        Self::over(&mut scratch.settings)
+    }
+
+    /// As `new`, with the part of the scratch memory that it needs.
+    pub(super) fn over(settings: &'s mut Vec<Setting>) -> Self {
+        settings.clear();
         Self {
-            settings: &mut scratch.settings,
+            settings,
             last: None,
             ordered: true,
         }
+    }
+
+    /// Forgets every setting.
+    pub(super) fn restart(&mut self) {
+        self.settings.clear();
+        self.last = None;
+        self.ordered = true;
     }
 
     /// The key taken last.

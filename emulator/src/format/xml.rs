@@ -15,11 +15,12 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memmem};
 
+pub(super) use self::characters::push_decoded;
 pub use self::fault::{Broken, XmlFault};
 pub use self::write::{push_attribute, push_comment, push_text};
 
 use self::characters::{BLANK, NAME, NAME_START, class, decoded_plain, is_character, is_name};
-use self::characters::{line_ends, plain_length, push_decoded, reference};
+use self::characters::{line_ends, plain_length, reference};
 use super::lines::BYTE_ORDER_MARK;
 use crate::limits::{FILE_BYTES_MAX, LINES_MAX, XML_ATTRIBUTES_MAX, XML_DEPTH_MAX};
 

@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use super::turn::Turn;
 use crate::event::{EventKind, File, Limit};
+use crate::firmware;
 use crate::flash::Flash;
-use crate::format::LineFaults;
+use crate::format::{Format, LineFaults};
 
 use crate::names::Name;
 use crate::profile::keys::Meaning;
@@ -15,6 +16,7 @@ use crate::settings::{Applied, SETTINGS_BYTES_MAX, Vetted};
 #[derive(Debug)]
 pub(super) struct Collected {
     pub(super) file: File,
+    pub(super) format: Format,
     pub(super) md5: [u8; 16],
     pub(super) vetted: Rc<Vetted>,
     /// It is the one applied last: its links count, its settings are in force already.
@@ -60,6 +62,12 @@ fn accepted(turn: &mut Turn<'_>, flash: &mut Flash, document: &Collected, applie
         }
     }
     report_ignored(turn, document.file, &document.vetted.faults);
+    for tolerance in &document.vetted.document.tolerated {
+        turn.event(EventKind::Tolerated {
+            file: document.file,
+            tolerance: *tolerance,
+        });
+    }
     turn.event(EventKind::Applied {
         file: document.file,
         settings: applied.settings,
@@ -69,6 +77,28 @@ fn accepted(turn: &mut Turn<'_>, flash: &mut Flash, document: &Collected, applie
         let (limit, value) = (Limit::SettingsBytes, SETTINGS_BYTES_MAX as u64);
         turn.event(EventKind::LimitReached { limit, value });
     }
+}
+
+/// Shows the versions of the files that were just taken over: the text that a file gives, or the
+/// digest of its bytes (FAN-30, FAN-142).
+pub(super) fn show_versions(turn: &mut Turn<'_>, flash: &mut Flash, documents: &[Collected]) {
+    let shown = |each: &&Collected| !each.known && each.format.is_modules();
+    for document in documents.iter().filter(shown) {
+        let version = match version_text(&document.vetted) {
+            Some(text) => turn.shelf.url(text),
+            None => turn.shelf.url(&firmware::digest_text(document.md5)),
+        };
+        let file = document.file;
+        flash.show_version(file, version);
+        turn.event(EventKind::VersionShown { file, version });
+    }
+}
+
+/// The text that a document gives as its version; none where it is empty.
+pub(super) fn version_text(vetted: &Vetted) -> Option<&str> {
+    let document = &vetted.document;
+    let text = document.version.map(|span| document.text(span).trim());
+    text.filter(|text| !text.is_empty())
 }
 
 /// Says which lines of a file were not taken over (FLY-30).

@@ -14,6 +14,7 @@ use crate::limits::{FILE_BYTES_MAX, FRESH_CHANNELS, IMAGE_BYTES_MAX, TRANSFER_SE
 use crate::profile::StepId;
 use crate::time::Moment;
 use crate::transfer::Ending;
+use crate::transfer::ftp::{self, FtpClient, Retrieval};
 use crate::transfer::http::{HttpClient, RequestOptions};
 use crate::transfer::tftp::{LastAck, TftpClient};
 use crate::url::{Scheme, Url};
@@ -63,6 +64,7 @@ enum Active {
     Nothing,
     Waiting(Target),
     Tftp(Target, Moment, TftpClient),
+    Ftp(Target, Moment, FtpClient),
     Http(Target, Moment),
 }
 
@@ -77,6 +79,34 @@ impl Fetching {
             not_before: Moment::ZERO,
             any_before: false,
         }
+    }
+
+    /// A second one of its kind that works at the same time; its first request leaves behind one
+    /// that waits here, by the pause between two files (FAN-87: 1.28 ms). Whatever either opens,
+    /// the other has to `follow`.
+    pub(super) fn beside(&self) -> Self {
+        let carried = Carried {
+            last_ack: None,
+            ..self.carried()
+        };
+        Self {
+            not_before: self.not_before,
+            any_before: true,
+            ..Self::new(self.identity.clone(), carried)
+        }
+    }
+
+    /// Goes on with the numbers that `other` would give next, so that no two are the same.
+    pub(super) fn follow(&mut self, other: &Self) {
+        let next = other.carried();
+        self.channel = next.channel;
+        self.http.number_from(next.connection);
+    }
+
+    /// Whether a UDP port is that of the transfer under way, or of the one before.
+    pub(super) fn owns(&self, port: Channel) -> bool {
+        let last = self.last_ack.is_some_and(|last| last.channel == port);
+        last || matches!(&self.active, Active::Tftp(_, _, client) if client.channel() == port)
     }
 
     pub(super) fn carried(&self) -> Carried {
@@ -98,6 +128,7 @@ impl Fetching {
             Active::Tftp(_, started, client) => {
                 Some(client.deadline().min(*started + TRANSFER_MAX))
             }
+            Active::Ftp(_, started, client) => Some(client.deadline().min(*started + TRANSFER_MAX)),
             Active::Http(_, started) => {
                 let end = *started + TRANSFER_MAX;
                 Some(self.http.deadline().map_or(end, |due| due.min(end)))
@@ -128,7 +159,7 @@ impl Fetching {
         if self.is_too_slow(turn.now) {
             let (limit, value) = (Limit::TransferSeconds, TRANSFER_SECONDS_MAX);
             turn.event(EventKind::LimitReached { limit, value });
-            self.http.close(turn);
+            self.hang_up(turn);
             return self.finish(turn, Ending::Failed(Fault::Silence));
         }
         let ending = match (&mut self.active, input) {
@@ -142,6 +173,7 @@ impl Fetching {
             (Active::Tftp(_, _, client), Input::Tick) if client.deadline() <= turn.now => {
                 client.tick(turn)
             }
+            (Active::Ftp(_, _, client), Input::Tick) => client.tick(turn),
             (Active::Http(..), Input::Tick) => {
                 let due = self.http.deadline().is_some_and(|at| at <= turn.now);
                 if due { self.http.tick(turn) } else { None }
@@ -149,7 +181,11 @@ impl Fetching {
             (_, Input::Datagram { .. }) => self.datagram(turn, input),
             // Whatever happens to a connection concerns it even while no request is under way.
             (_, Input::Opened(_) | Input::Bytes(..) | Input::Closed(_) | Input::Failed(..)) => {
-                self.http.input(turn, input)
+                let ending = self.http.input(turn, input);
+                match &mut self.active {
+                    Active::Ftp(_, _, client) => client.input(turn, input),
+                    _ => ending,
+                }
             }
             _ => None,
         };
@@ -159,7 +195,7 @@ impl Fetching {
     /// A file that never comes to its end, however busy the server is with it.
     fn is_too_slow(&self, now: Moment) -> bool {
         match &self.active {
-            Active::Tftp(_, started, _) | Active::Http(_, started) => {
+            Active::Tftp(_, started, _) | Active::Ftp(_, started, _) | Active::Http(_, started) => {
                 *started + TRANSFER_MAX <= now
             }
             Active::Nothing | Active::Waiting(_) => false,
@@ -192,8 +228,15 @@ impl Fetching {
 
     /// Closes the connection and forgets what is under way.
     pub(super) fn close(&mut self, turn: &mut Turn<'_>) {
-        self.http.close(turn);
+        self.hang_up(turn);
         self.active = Active::Nothing;
+    }
+
+    fn hang_up(&mut self, turn: &mut Turn<'_>) {
+        self.http.close(turn);
+        if let Active::Ftp(_, _, client) = &mut self.active {
+            client.close(turn);
+        }
     }
 
     fn send(&mut self, turn: &mut Turn<'_>, target: Target) -> Option<Finished> {
@@ -204,7 +247,7 @@ impl Fetching {
         };
         let step = target.step;
         match target.url.scheme {
-            Scheme::Ftp => self.refuse(turn, target, Fault::Scheme),
+            Scheme::Ftp => self.retrieve(turn, target, limit),
             Scheme::Tftp => {
                 let Some(server) = server_of(turn, &target.url) else {
                     return self.refuse(turn, target, Fault::UnknownHost);
@@ -240,6 +283,28 @@ impl Fetching {
         }
     }
 
+    fn retrieve(&mut self, turn: &mut Turn<'_>, target: Target, limit: usize) -> Option<Finished> {
+        let Some(spec) = &turn.profile.ftp else {
+            return self.refuse(turn, target, Fault::Scheme);
+        };
+        let Some(server) = server_of(turn, &target.url) else {
+            return self.refuse(turn, target, Fault::UnknownHost);
+        };
+        let file = Retrieval {
+            step: target.step,
+            url: &target.url,
+            server,
+            user: &self.identity.user,
+            password: &self.identity.password,
+            mode: self.identity.ftp,
+            limit,
+            connection: self.http.reserve(ftp::connections(spec)),
+        };
+        let client = FtpClient::start(turn, spec, &file);
+        self.active = Active::Ftp(target, turn.now, client);
+        None
+    }
+
     /// A file that cannot even be asked for.
     fn refuse(&mut self, turn: &mut Turn<'_>, target: Target, fault: Fault) -> Option<Finished> {
         turn.event(EventKind::GaveUp {
@@ -255,6 +320,10 @@ impl Fetching {
             Active::Tftp(target, started, client) => {
                 self.last_ack = client.last_ack().or(self.last_ack);
                 (target, started, turn.profile.tftp.attempts)
+            }
+            Active::Ftp(target, started, _) => {
+                let attempts = turn.profile.ftp.as_ref().map_or(1, |spec| spec.attempts);
+                (target, started, attempts)
             }
             Active::Http(mut target, started) => {
                 let landed = self.http.take_landed();

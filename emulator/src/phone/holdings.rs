@@ -2,6 +2,7 @@
 
 use crate::discovery::dhcp::Lease;
 use crate::flash::Flash;
+use crate::operator::Operator;
 use crate::transfer::tftp::LastAck;
 
 /// What outlives a walk and a run.
@@ -20,4 +21,6 @@ pub(super) struct Holdings<'a> {
     pub(super) flash: &'a mut Flash,
     pub(super) lease: Option<&'a Lease>,
     pub(super) profile_index: u16,
+    /// Who answers what the phone asks.
+    pub(super) operator: Option<&'a Operator>,
 }

@@ -105,9 +105,11 @@ pub enum ConnectionFault {
     Reset,
     /// The TLS handshake failed (certificate not trusted, no common version).
     Tls,
-    /// An FTP server refused with this reply code (RFC 959 §4.2), 400 to 599.
+    /// An FTP server refused with this reply code (RFC 959 §4.2), mostly 400 to 599; or said this
+    /// where something else was due.
     Ftp(u16),
-    /// The FTP control connection is there, the data connection could not be made.
+    /// The FTP control connection is there, the data connection could not be made, or was to lead
+    /// to another host than the server (RFC 2577 §3).
     FtpData,
     /// Our own side had no descriptor or address left: never the server's fault.
     Local,

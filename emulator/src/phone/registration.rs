@@ -301,7 +301,11 @@ impl Phone {
     /// Bytes on the heap that this phone holds for itself alone while it idles.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.life.flash.heap_bytes() + self.life.registrations.heap_bytes()
+        let acs = self.life.acs.as_deref();
+        let acs = acs.map_or(0, |acs| {
+            size_of::<super::acs::AcsClient>() + acs.heap_bytes()
+        });
+        self.life.flash.heap_bytes() + self.life.registrations.heap_bytes() + acs
     }
 }
 

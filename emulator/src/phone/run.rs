@@ -1,7 +1,9 @@
 //! One provisioning run: the sources in their order, each candidate walked, until the profile's
 //! end is reached (FLY-94, AUE-08, AUE-11).
 
-mod candidate;
+pub(super) mod candidate;
+mod ordered;
+mod prompt;
 mod search;
 
 use std::collections::VecDeque;
@@ -11,12 +13,14 @@ use super::holdings::{Carried, Holdings};
 use super::io::{Channel, Input};
 use super::turn::Turn;
 use super::walk::{Start, Walk, WalkEnd};
+use crate::cwmp::memory::Holds;
 use crate::discovery::pnp::PnpClient;
-use crate::event::{EventKind, Limit, RunResult, Trigger};
+use crate::event::{EventKind, Limit, Prompt, RunResult, Trigger};
 use crate::limits::CANDIDATES_MAX;
-use crate::profile::{SourceId, SourcesEnd};
+use crate::profile::{Account, SourceId, SourceKind, SourcesEnd};
 use crate::time::Moment;
 use crate::url::Url;
+use prompt::{Need, Outcome, Question};
 use search::{Offer, Progress, Search};
 
 /// Which sources a run goes through.
@@ -25,16 +29,16 @@ pub(super) enum Scope {
     /// All, in their order.
     All,
     /// One.
-    #[expect(dead_code, reason = "for periods of one source")]
     Only(u8),
     /// None: a URL that was given outside any search, as this source would have.
-    #[expect(dead_code, reason = "for late NOTIFYs and ordered downloads")]
     Given {
         /// Which source it counts as.
         source: u8,
         /// The URL.
         url: Url,
     },
+    /// None: what the auto-configuration server ordered (FAN-122).
+    Ordered(Holds, Url),
 }
 
 /// A run under way.
@@ -42,10 +46,10 @@ pub(super) enum Scope {
 pub struct Run {
     /// The source whose candidates are tried.
     source: u8,
-    /// The first source not tried yet.
-    next: u8,
-    /// Sources from this one on are not tried.
-    until: u8,
+    /// The places of the sources in the order of trial.
+    order: Box<[u8]>,
+    /// How many of them were tried.
+    tried: usize,
     /// Further candidates of `source`.
     others: VecDeque<Url>,
     candidates: u32,
@@ -56,12 +60,26 @@ pub struct Run {
     trigger: Trigger,
     /// The search that is over: a server whose NOTIFY was answered in vain sends it again.
     searched: Option<PnpClient>,
+    /// Questions put to the user.
+    asked: u32,
+    /// What the auto-configuration server ordered, until it is had or cannot be.
+    ordered: Option<Order>,
+}
+
+/// An ordered download.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// To be had.
+    Open(Holds),
+    /// Over; with the fault code for the server, 0 = none.
+    Closed(u16),
 }
 
 #[derive(Debug)]
 enum Part {
     Between,
     Search(Box<Search>),
+    Prompt(Box<Question>),
     Walk(Box<Walk>),
 }
 
@@ -92,8 +110,8 @@ impl Run {
         turn.event(EventKind::RunStarted(trigger));
         let mut run = Self {
             source: 0,
-            next: 0,
-            until: u8::MAX,
+            order: Box::default(),
+            tried: 0,
             others: VecDeque::new(),
             candidates: 0,
             part: Part::Between,
@@ -101,17 +119,26 @@ impl Run {
             partial: false,
             trigger,
             searched: None,
+            asked: 0,
+            ordered: None,
         };
         let end = match scope {
-            Scope::All => run.search(turn, holdings),
+            Scope::All => {
+                run.order = candidate::order(turn, holdings.flash);
+                run.search(turn, holdings)
+            }
+            Scope::Ordered(holds, url) => {
+                run.source = acs_source(turn).unwrap_or(u8::MAX);
+                run.ordered = Some(Order::Open(holds));
+                let end = run.candidate(turn, holdings, url);
+                run.go_on(turn, holdings, end)
+            }
             Scope::Only(source) => {
-                run.next = source;
-                run.until = source.saturating_add(1);
+                run.order = Box::new([source]);
                 run.search(turn, holdings)
             }
             Scope::Given { source, url } => {
                 run.source = source;
-                run.until = 0;
                 let end = run.candidate(turn, holdings, url);
                 run.go_on(turn, holdings, end)
             }
@@ -124,6 +151,7 @@ impl Run {
         match &self.part {
             Part::Between => None,
             Part::Search(search) => search.deadline(),
+            Part::Prompt(question) => Some(question.deadline()),
             Part::Walk(walk) => walk.deadline(),
         }
     }
@@ -152,7 +180,7 @@ impl Run {
             Part::Between => None,
             Part::Search(search) => {
                 let progress = search.input(turn, holdings.flash, input);
-                self.carried.connection = search.next_connection();
+                self.carried = search.carried();
                 match progress {
                     Progress::Waiting => None,
                     Progress::Over(offer) => {
@@ -161,6 +189,10 @@ impl Run {
                         self.go_on(turn, holdings, end)
                     }
                 }
+            }
+            Part::Prompt(question) => {
+                let outcome = question.input(turn, holdings, input)?;
+                self.answered(turn, holdings, outcome)
             }
             Part::Walk(walk) => {
                 let end = walk.input(turn, holdings, input);
@@ -171,10 +203,15 @@ impl Run {
     }
 
     /// True when a SIP datagram belongs to discovery: some servers answer a search at the SIP port.
+    /// One of a search that is over is as good as new where late ones count (FAN-104).
     pub(super) fn claims(&self, turn: &Turn<'_>, channel: Channel, bytes: &[u8]) -> bool {
+        let late = turn.profile.pnp.as_ref();
+        let late = late.is_some_and(|spec| spec.accepts_late);
         let client = match &self.part {
+            Part::Search(search) if late => search.pnp(),
+            _ if late => None,
             Part::Search(search) => search.pnp().or(self.searched.as_ref()),
-            Part::Between | Part::Walk(_) => self.searched.as_ref(),
+            Part::Between | Part::Prompt(_) | Part::Walk(_) => self.searched.as_ref(),
         };
         client.is_some_and(|client| client.channel() == channel || client.claims(turn, bytes))
     }
@@ -182,7 +219,7 @@ impl Run {
     /// Closes what is open; the run is dropped next.
     pub(super) fn abort(&mut self, turn: &mut Turn<'_>) {
         match &mut self.part {
-            Part::Between => {}
+            Part::Between | Part::Prompt(_) => {}
             Part::Search(search) => search.close(turn),
             Part::Walk(walk) => walk.close(turn),
         }
@@ -202,6 +239,7 @@ impl Run {
         match (&self.part, channel) {
             (Part::Search(search), Channel::Sip | Channel::Pnp) if search.pnp().is_some() => false,
             (Part::Walk(_), Channel::Fresh(_)) => false,
+            (Part::Search(search), Channel::Fresh(_)) if search.asks_from(channel) => false,
             (_, Channel::Sip | Channel::Pnp) => {
                 if let Some(searched) = &mut self.searched {
                     searched.datagram_at(turn, channel, from, bytes);
@@ -218,14 +256,12 @@ impl Run {
         }
     }
 
-    /// Tries sources from `self.next` on, until one is under way or the run is over.
+    /// Tries the sources that are left, until one is under way or the run is over.
     fn search(&mut self, turn: &mut Turn<'_>, holdings: &mut Holdings<'_>) -> Option<RunEnd> {
-        let until = turn.profile.sources.len().min(usize::from(self.until));
-        while usize::from(self.next) < until {
-            let connection = self.carried.connection;
-            let (search, progress) = Search::begin(turn, holdings, self.next, connection);
-            self.carried.connection = search.next_connection();
-            self.next = search.behind();
+        while let Some(rest) = self.order.get(self.tried..).filter(|rest| !rest.is_empty()) {
+            let (search, progress) = Search::begin(turn, holdings, rest, self.carried);
+            self.carried = search.carried();
+            self.tried += search.places();
             self.part = Part::Search(Box::new(search));
             let Progress::Over(offer) = progress else {
                 return None;
@@ -297,12 +333,50 @@ impl Run {
             source: SourceId(self.source),
             url,
         });
-        let source = turn.profile.sources.get(usize::from(self.source))?;
-        let config_file_name = candidate::config_file_name(turn, holdings, source);
+        match prompt::need(turn, holdings.flash, base) {
+            Need::Nothing(base) => self.walk(turn, holdings, base),
+            Need::FileId(base) => {
+                let asked = &mut self.asked;
+                let question = Question::ask(turn, holdings, Prompt::FileId, base, asked)?;
+                self.part = Part::Prompt(question);
+                None
+            }
+        }
+    }
+
+    /// The user answered, or did not.
+    fn answered(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        outcome: Outcome,
+    ) -> Option<RunEnd> {
+        self.part = Part::Between;
+        match outcome {
+            Outcome::Answered(base) => self.walk(turn, holdings, base),
+            Outcome::Abandoned(end) => self.walked(turn, holdings, end),
+        }
+    }
+
+    /// Walks a candidate whose URL is complete.
+    fn walk(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holdings: &mut Holdings<'_>,
+        base: Url,
+    ) -> Option<RunEnd> {
+        let source = turn.profile.sources.get(usize::from(self.source));
+        let alone = self.open_order(turn);
+        if source.is_none() && alone.is_none() {
+            return None;
+        }
+        let config_file_name =
+            source.map(|source| candidate::config_file_name(turn, holdings, source));
         let start = Start {
             base,
-            account: source.account,
-            config_file_name,
+            account: source.map_or(Account::First, |source| source.account),
+            config_file_name: config_file_name.unwrap_or_default(),
+            alone,
             carried: self.carried,
         };
         let mut walk = Box::new(Walk::new(turn, holdings, start));
@@ -317,9 +391,18 @@ impl Run {
         &mut self,
         turn: &mut Turn<'_>,
         holdings: &mut Holdings<'_>,
-        end: WalkEnd,
+        mut end: WalkEnd,
     ) -> Option<RunEnd> {
         self.part = Part::Between;
+        if let Some(base) = prompt::refused(turn, self.trigger, &mut end) {
+            let asked = &mut self.asked;
+            if let Some(question) = Question::ask(turn, holdings, Prompt::Credentials, base, asked)
+            {
+                self.part = Part::Prompt(question.after(end));
+                return None;
+            }
+        }
+        self.close_order(turn, &end);
         self.partial |= end.failed > 0;
         let result = match (end.fetched > 0, self.partial) {
             (true, false) => RunResult::Complete,
@@ -341,17 +424,27 @@ impl Run {
         if end.fetched > 0 {
             return Some(RunEnd::Over(result));
         }
+        let source = turn.profile.sources.get(usize::from(self.source));
         if let Some(base) = self.others.pop_front() {
             let end = self.candidate(turn, holdings, base);
             if end.is_some() || !matches!(self.part, Part::Between) {
                 return end;
             }
         }
-        if turn.profile.sources_end == SourcesEnd::FirstUrl {
+        // FAN-111.
+        let last = source.is_some_and(|source| source.ends_run);
+        if last || turn.profile.sources_end == SourcesEnd::FirstUrl {
             return Some(RunEnd::Over(result));
         }
         self.search(turn, holdings)
     }
+}
+
+/// The place of the auto-configuration server among the sources.
+fn acs_source(turn: &Turn<'_>) -> Option<u8> {
+    let mut sources = turn.profile.sources.iter();
+    let place = sources.position(|source| source.kind == SourceKind::Acs);
+    place.and_then(|place| u8::try_from(place).ok())
 }
 
 #[cfg(test)]

@@ -18,6 +18,10 @@ pub(super) struct Schedule {
     /// A due run that waits for an idle phone, with the moment at which it waits no longer
     /// (FLY-106).
     pub(super) postponed: Option<(Moment, Trigger)>,
+    /// The next SUBSCRIBE (FAN-94).
+    pub(super) subscription: Option<Moment>,
+    /// The next look at the static server (FAN-108).
+    pub(super) interval: Option<Moment>,
     /// A trigger that came during a run (FLY-109): one is remembered.
     pub(super) remembered: Option<Trigger>,
 }
@@ -28,12 +32,15 @@ impl Schedule {
         let retry = self.retry.map(|(at, _)| at);
         let postponed = self.postponed.map(|(at, _)| at);
         let timetable = self.timetable.map(|(at, _)| at);
+        let single = [self.subscription, self.interval];
         let all = [self.period, timetable, retry, postponed];
-        all.into_iter().flatten().min()
+        let all = all.into_iter().chain(single);
+        all.flatten().min()
     }
 
     /// Takes the trigger that is due at `now`, if any: a postponed run first, then a retry, the
-    /// timetable, the period. What is due together with it is dropped: one run serves all.
+    /// timetable, the period. What is due together with it is dropped: one run serves all. The
+    /// periods of single sources come last, one after the other.
     pub(super) fn take_due(&mut self, now: Moment) -> Option<Due> {
         let postponed = self.postponed.filter(|(at, _)| *at <= now);
         let retry = self.retry.filter(|(at, _)| *at <= now);
@@ -51,8 +58,10 @@ impl Schedule {
             (None, Some((_, trigger))) => timer(trigger),
             (None, None) if timetable.is_some() => timer(Trigger::Timetable),
             (None, None) if period.is_some() => timer(Trigger::Period),
-            (None, None) => return None,
+            (None, None) => return self.take_single(now),
         };
+        self.subscription = self.subscription.filter(|at| *at > now);
+        self.interval = self.interval.filter(|at| *at > now);
         if postponed.is_some() {
             self.postponed = None;
         }
@@ -66,6 +75,21 @@ impl Schedule {
             self.period = None;
         }
         Some(due)
+    }
+
+    /// Takes what is due for one source.
+    fn take_single(&mut self, now: Moment) -> Option<Due> {
+        let trigger = if self.interval.is_some_and(|at| at <= now) {
+            self.interval = None;
+            Trigger::StaticInterval
+        } else if self.subscription.is_some_and(|at| at <= now) {
+            self.subscription = None;
+            Trigger::Subscription
+        } else {
+            return None;
+        };
+        let forced = false;
+        Some(Due { trigger, forced })
     }
 }
 

@@ -33,6 +33,9 @@ pub(super) struct Stand {
     written: Vec<(Connection, String)>,
     pub(super) opened: Vec<(Connection, SocketAddrV4)>,
     pub(super) closed: Vec<Connection>,
+    /// Answers to connection requests.
+    pub(super) replies: Vec<String>,
+    lease_s: u32,
 }
 
 impl Stand {
@@ -70,6 +73,8 @@ impl Stand {
             written: Vec::new(),
             opened: Vec::new(),
             closed: Vec::new(),
+            replies: Vec::new(),
+            lease_s: 86_400_000,
         }
     }
 
@@ -86,38 +91,66 @@ impl Stand {
         self
     }
 
+    /// The same with a lease of this length.
+    pub(super) fn leased_for(mut self, seconds: u32, options: &[(u8, &[u8])], file: &[u8]) -> Self {
+        self.lease_s = seconds;
+        self.power(options, file);
+        self
+    }
+
     pub(super) fn power(&mut self, options: &[(u8, &[u8])], file: &[u8]) {
         self.input(Input::Power);
+        self.lease(options, file);
+    }
+
+    /// Leases an address with these options and this BOOTP `file`.
+    pub(super) fn lease(&mut self, options: &[(u8, &[u8])], file: &[u8]) {
         for (asked, kind) in [
             (MessageType::Discover, MessageType::Offer),
             (MessageType::Request, MessageType::Ack),
         ] {
-            let mut xid = None;
-            for _ in 0..10 {
-                xid = self.asked_by_dhcp(asked);
-                if xid.is_some() {
-                    break;
-                }
-                self.tick();
-            }
-            let mut reply = Vec::new();
-            let header = Header {
-                op: BOOT_REPLY,
-                yiaddr: ADDRESS,
-                file,
-                ..Header::request(xid.expect("a DHCP message"), MAC)
-            };
-            let mut encoder = Encoder::begin(&mut reply, &header);
-            encoder
-                .message_type(kind)
-                .option(code::SERVER_ID, &SERVER.octets())
-                .option(code::LEASE_TIME, &86_400_000_u32.to_be_bytes());
-            for (number, value) in options {
-                encoder.option(*number, value);
-            }
-            encoder.finish(0);
-            self.datagram(Channel::Dhcp, 67, &reply);
+            self.answer_dhcp(asked, kind, options, file);
         }
+    }
+
+    /// Waits until the lease is to be renewed, and renews it with these options.
+    pub(super) fn renew(&mut self, options: &[(u8, &[u8])]) {
+        self.answer_dhcp(MessageType::Request, MessageType::Ack, options, b"");
+    }
+
+    /// Answers what is asked of DHCP, now or at one of the next ticks.
+    fn answer_dhcp(
+        &mut self,
+        asked: MessageType,
+        kind: MessageType,
+        options: &[(u8, &[u8])],
+        file: &[u8],
+    ) {
+        let mut xid = None;
+        for _ in 0..10 {
+            xid = self.asked_by_dhcp(asked);
+            if xid.is_some() {
+                break;
+            }
+            self.tick();
+        }
+        let mut reply = Vec::new();
+        let header = Header {
+            op: BOOT_REPLY,
+            yiaddr: ADDRESS,
+            file,
+            ..Header::request(xid.expect("a DHCP message"), MAC)
+        };
+        let mut encoder = Encoder::begin(&mut reply, &header);
+        encoder
+            .message_type(kind)
+            .option(code::SERVER_ID, &SERVER.octets())
+            .option(code::LEASE_TIME, &self.lease_s.to_be_bytes());
+        for (number, value) in options {
+            encoder.option(*number, value);
+        }
+        encoder.finish(0);
+        self.datagram(Channel::Dhcp, 67, &reply);
     }
 
     fn asked_by_dhcp(&mut self, kind: MessageType) -> Option<u32> {
@@ -147,7 +180,11 @@ impl Stand {
                     self.written.push((*connection, text));
                 }
                 Effect::Close(connection) => self.closed.push(*connection),
-                Effect::Address(_) | Effect::Retrieve { .. } | Effect::Reply { .. } => {}
+                Effect::Reply { bytes, .. } => {
+                    let text = String::from_utf8_lossy(self.out.slice(bytes)).into_owned();
+                    self.replies.push(text);
+                }
+                Effect::Address(_) | Effect::Retrieve { .. } => {}
             }
         }
     }
@@ -179,12 +216,27 @@ impl Stand {
     }
 
     pub(super) fn datagram(&mut self, channel: Channel, port: u16, bytes: &[u8]) {
-        let from = SocketAddrV4::new(SERVER, port);
+        self.datagram_from(SERVER.octets(), channel, port, bytes);
+    }
+
+    pub(super) fn datagram_from(
+        &mut self,
+        host: [u8; 4],
+        channel: Channel,
+        port: u16,
+        bytes: &[u8],
+    ) {
+        let from = SocketAddrV4::new(Ipv4Addr::from(host), port);
         self.input(Input::Datagram {
             channel,
             from,
             bytes,
         });
+    }
+
+    /// What was sent since it was last taken.
+    pub(super) fn sent(&self) -> &[(Channel, SocketAddrV4, Vec<u8>)] {
+        &self.sent
     }
 
     /// What was sent since the last look.
@@ -284,6 +336,13 @@ impl Stand {
             _ => None,
         });
         found.collect()
+    }
+
+    /// The value of a setting in force; empty without one.
+    pub(super) fn setting(&self, key: &str) -> &str {
+        let key = self.shelf.keys.find(key);
+        let held = key.and_then(|key| self.phone.flash().settings.held(key));
+        held.map_or("", |held| held.value)
     }
 
     pub(super) fn has(&self, wanted: EventKind) -> bool {

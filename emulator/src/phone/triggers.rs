@@ -29,7 +29,11 @@ impl Life {
     /// The run is over; the next one comes by timer or trigger.
     pub(super) fn finished(&mut self, turn: &mut Turn<'_>, result: RunResult) {
         turn.event(EventKind::RunEnded(result));
-        if result != RunResult::Complete {
+        let trigger = match &self.stage {
+            Stage::Running(run) => Some(run.trigger()),
+            _ => None,
+        };
+        if self.is_retried(trigger, result) && !self.is_ordered_run() {
             let wait = params::number(turn, &self.flash, Param::ErrorRetryS);
             self.retry_in(turn, wait, Trigger::ErrorRetry);
         }
@@ -49,21 +53,25 @@ impl Life {
     pub(super) fn idle(&mut self, turn: &mut Turn<'_>) {
         let period = params::number(turn, &self.flash, Param::PeriodicS);
         let enabled = params::is_on(turn, &self.flash, Param::ProvisionEnable);
-        if enabled && let Some(at) = turn.run_after(period) {
-            self.schedule.period = Some(at);
+        if enabled && self.schedule.period.is_none() {
+            self.schedule.period = turn.run_after(period);
         }
+        self.arm_sources(turn, enabled);
         self.keep_timetable(turn, enabled);
         self.enter(Stage::Idle);
         let waiting = match (self.in_call, self.schedule.postponed) {
             (false, Some((_, trigger))) => Some(trigger),
             _ => None,
         };
-        if let Some(trigger) = self.schedule.remembered.take().or(waiting) {
+        let notified = self.notified.as_ref().map(|_| Trigger::Notified);
+        let next = self.schedule.remembered.take().or(waiting).or(notified);
+        if let Some(trigger) = next {
             self.due(turn, trigger, false);
         }
         if self.stage.name() == StageName::Idle {
             self.registrations.renew(turn, &self.flash);
             self.settling = true;
+            self.acs_idle(turn);
             self.rest(turn);
         }
     }
@@ -79,7 +87,8 @@ impl Life {
     /// The phone is at rest once it idles and nothing is left to be registered.
     pub(super) fn rest(&mut self, turn: &mut Turn<'_>) {
         let idle = self.stage.name() == StageName::Idle;
-        if idle && self.settling && !self.registrations.is_pending() {
+        let pending = self.registrations.is_pending() || self.acs_is_busy();
+        if idle && self.settling && !pending {
             self.settling = false;
             turn.event(EventKind::Settled);
         }
@@ -150,18 +159,17 @@ impl Life {
     }
 
     pub(super) fn sip(&mut self, turn: &mut Turn<'_>, way: Way, from: SocketAddrV4, bytes: &[u8]) {
+        if self.late_notify(turn, way, from, bytes) {
+            return;
+        }
         let Some(asked) = resync::sip_request(turn, way, from, bytes) else {
             return;
         };
         if !self.admits(turn, from) {
             return self.refuse_sender(turn, from);
         }
-        if self.last_check_syncs.contains(&asked.transaction) {
+        if self.is_copy(asked.transaction) {
             return;
-        }
-        self.last_check_syncs.rotate_right(1);
-        if let Some(latest) = self.last_check_syncs.first_mut() {
-            *latest = asked.transaction;
         }
         if !params::is_on(turn, &self.flash, Param::ResyncFromSip) {
             self.ignore(turn, Trigger::CheckSync);
@@ -201,7 +209,10 @@ impl Life {
     pub(super) fn web(&mut self, turn: &mut Turn<'_>, action: WebAction<'_>) {
         match action {
             WebAction::Set(param, value) => self.typed.push((param, value.into())),
-            WebAction::Save => self.save(),
+            WebAction::Save => {
+                self.save();
+                self.acs_look(turn);
+            }
             WebAction::SaveAndApply => {
                 self.save();
                 self.due(turn, Trigger::SaveAndApply, false);
@@ -211,17 +222,20 @@ impl Life {
             WebAction::Reboot => {
                 self.reboot(turn, BootCause::User);
             }
-            WebAction::FactoryReset => {
-                if self.reboots.allow(turn) {
-                    let firmware = self.flash.firmware.take();
-                    self.flash = Flash {
-                        firmware,
-                        ..Flash::default()
-                    };
-                    self.down(turn);
-                    self.boot(turn, BootCause::FactoryReset);
-                }
-            }
+            WebAction::FactoryReset => self.factory_reset(turn),
+        }
+    }
+
+    /// Clears flash and reboots, unless the limit on loops is reached.
+    pub(super) fn factory_reset(&mut self, turn: &mut Turn<'_>) {
+        if self.reboots.allow(turn) {
+            let firmware = self.flash.firmware.take();
+            self.flash = Flash {
+                firmware,
+                ..Flash::default()
+            };
+            self.down(turn);
+            self.boot(turn, BootCause::FactoryReset);
         }
     }
 
@@ -245,6 +259,7 @@ impl Life {
             if enabled {
                 self.has_time(turn, None);
             }
+            self.acs_look(turn);
         }
     }
 

@@ -2,34 +2,40 @@
 //!
 //! A walk belongs to one candidate. It goes through the profile's fetches (or the one file that
 //! the candidate names), then the links of what it got, then resources, then firmware. One file is
-//! under way at a time.
+//! under way at a time, or two where the profile says so.
 
 mod catalogue;
+mod document;
 mod include;
+mod naming;
+mod ordered;
+mod pair;
 pub(super) mod sections;
+mod tasks;
 mod upgrade;
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::apply::{self, Collected};
+use super::apply::Collected;
 use super::fetching::{Fetching, Target};
 use super::holdings::{Carried, Holdings};
 use super::io::Input;
-use super::params::HttpIdentity;
-
+use super::params::{self, HttpIdentity};
 use super::turn::Turn;
 use crate::bodies::Body;
-use crate::event::{EventKind, Fault, File, Limit};
-use crate::format::{Format, Reading};
-use crate::profile::{Account, Apply, Change, Classify, Fetch, FirmwareVersion, Next, StepId};
-use crate::settings::{SETTINGS_BYTES_MAX, Vetted};
+use crate::cwmp::memory::Holds;
+use crate::event::{EventKind, Fault};
+use crate::format::Format;
+use crate::profile::{Account, Classify, Fetch, Next, StepId};
 use crate::time::Moment;
 use crate::transfer::Ending;
 use crate::url::{Url, UrlFault};
 use catalogue::Catalogued;
 use include::LinkFrame;
+use pair::Pair;
 use sections::Referenced;
+use tasks::Pending;
 use upgrade::Upgrade;
 
 /// What a walk begins with.
@@ -37,6 +43,8 @@ pub(super) struct Start {
     pub(super) base: Url,
     pub(super) account: Account,
     pub(super) config_file_name: String,
+    /// Only this file, not what else a walk would look for: an ordered download (FAN-122).
+    pub(super) alone: Option<Holds>,
     pub(super) carried: Carried,
 }
 
@@ -46,6 +54,10 @@ pub(super) struct Walk {
     base: Url,
     config_file_name: String,
     fetching: Fetching,
+    /// A second transfer, where two files are asked for at the same time.
+    pair: Option<Box<Pair>>,
+    /// Nothing but the file that the candidate names.
+    alone: Option<Holds>,
     at: Position,
     /// Requests made for the present fetch.
     attempts: u8,
@@ -55,6 +67,8 @@ pub(super) struct Walk {
     collected: Vec<Collected>,
     /// Resources still to fetch, last one first.
     resources: Vec<String>,
+    /// Tasks still to do.
+    tasks: Pending,
     upgrade: Upgrade,
     /// What catalogues named and is still to come.
     catalogued: Catalogued,
@@ -69,6 +83,8 @@ pub(super) struct Walk {
 enum Position {
     /// The file that the candidate names.
     Given,
+    /// The ordered file that is no configuration.
+    Ordered,
     /// A fetch of the profile.
     Fetch(u8),
     /// A link of the innermost frame.
@@ -79,6 +95,8 @@ enum Position {
     Reference,
     /// The files are all there: apply.
     Apply,
+    /// The next task that the new configuration starts.
+    Task,
     /// The resource just taken off the list.
     Resource,
     /// A part of the firmware.
@@ -102,29 +120,40 @@ pub(super) struct WalkEnd {
     pub(super) install: Option<Arc<str>>,
     /// The firmware was refused or could not be had.
     pub(super) upgrade_failed: bool,
+    /// The server refused the credentials for a configuration file of this candidate (FAN-52).
+    pub(super) refused: Option<Box<Url>>,
+    /// Why the last file that could not be had could not.
+    pub(super) fault: Option<Fault>,
 }
 
 impl Walk {
     pub(super) fn new(turn: &Turn<'_>, holdings: &Holdings<'_>, start: Start) -> Self {
         let http = HttpIdentity::of(turn, holdings.flash, start.account);
+        let own = |fetch: &Fetch| fetch.name_from_url;
+        let own = turn.profile.fetches.iter().position(own);
+        let own = own.and_then(|index| u8::try_from(index).ok());
         let directory = match turn.profile.classify {
             Classify::BySuffix => start.base.is_directory(),
-            Classify::Root => true,
+            Classify::Root | Classify::Beside => true,
             Classify::File => false,
         };
         Self {
             base: start.base,
             config_file_name: start.config_file_name,
             fetching: Fetching::new(http, start.carried),
-            at: if directory {
-                Position::Fetch(0)
-            } else {
-                Position::Given
+            pair: None,
+            alone: start.alone,
+            at: match (start.alone, own) {
+                (Some(Holds::Firmware | Holds::File), _) => Position::Ordered,
+                (Some(Holds::Configuration), Some(index)) => Position::Fetch(index),
+                (None, _) if directory => Position::Fetch(0),
+                (Some(Holds::Configuration) | None, _) => Position::Given,
             },
             attempts: 0,
             links: Vec::new(),
             collected: Vec::new(),
             resources: Vec::new(),
+            tasks: Pending::default(),
             upgrade: Upgrade::default(),
             catalogued: Catalogued::default(),
             referenced: Referenced::default(),
@@ -135,15 +164,25 @@ impl Walk {
     }
 
     pub(super) fn carried(&self) -> Carried {
-        self.fetching.carried()
+        let own = self.fetching.carried();
+        let pair = self.pair.as_deref().map(Pair::carried);
+        let acks = [own.last_ack, pair.and_then(|pair| pair.last_ack)];
+        // Only one is kept: the one that may be needed for longer.
+        let last_ack = acks.into_iter().flatten().max_by_key(|last| last.until);
+        Carried { last_ack, ..own }
     }
 
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.fetching.deadline()
+        let pair = self.pair.as_deref().and_then(Pair::deadline);
+        let own = self.fetching.deadline();
+        own.into_iter().chain(pair).min()
     }
 
     pub(super) fn close(&mut self, turn: &mut Turn<'_>) {
         self.fetching.close(turn);
+        if let Some(pair) = &mut self.pair {
+            pair.close(turn);
+        }
     }
 
     /// Requests the first file.
@@ -161,7 +200,14 @@ impl Walk {
         holdings: &mut Holdings<'_>,
         input: &Input<'_>,
     ) -> Option<WalkEnd> {
-        if let Some((target, ending)) = self.fetching.input(turn, input) {
+        if self.is_paired() {
+            if self.pair_input(turn, input) {
+                return None;
+            }
+            self.pair_ended(turn, holdings);
+        } else if self.pair_stray(turn, input) {
+            return None;
+        } else if let Some((target, ending)) = self.fetching.input(turn, input) {
             self.ended(turn, holdings, &target, ending);
         }
         if self.fetching.is_busy() {
@@ -176,6 +222,13 @@ impl Walk {
             let Some(target) = self.next_target(turn, holdings) else {
                 continue;
             };
+            if let Some(second) = self.second_target(turn, holdings.flash) {
+                if self.request_pair(turn, target, second) {
+                    return None;
+                }
+                self.pair_ended(turn, holdings);
+                continue;
+            }
             let ending = self.fetching.request(turn, target);
             if let Some((target, ending)) = ending {
                 self.ended(turn, holdings, &target, ending);
@@ -192,7 +245,8 @@ impl Walk {
     fn next_target(&mut self, turn: &mut Turn<'_>, holdings: &mut Holdings<'_>) -> Option<Target> {
         match self.at {
             Position::Given => Some(self.given_target(turn)),
-            Position::Fetch(index) => self.fetch_target(turn, index),
+            Position::Ordered => Some(self.ordered_target(turn)),
+            Position::Fetch(index) => self.fetch_target(turn, holdings.flash, index),
             Position::Link => self.link_target(turn),
             Position::Catalogue => self.catalogue_target(turn, holdings),
             Position::Reference => self.reference_target(turn),
@@ -200,8 +254,9 @@ impl Walk {
                 self.apply(turn, holdings);
                 None
             }
+            Position::Task => self.task_target(turn, holdings),
             Position::Resource => self.resource_target(turn),
-            Position::Firmware => self.firmware_target(turn),
+            Position::Firmware => self.firmware_target(turn, holdings.flash),
             Position::Done => None,
         }
     }
@@ -217,51 +272,12 @@ impl Walk {
         Target::named(turn, StepId::GIVEN, format, self.base.clone())
     }
 
-    fn fetch_target(&mut self, turn: &mut Turn<'_>, index: u8) -> Option<Target> {
-        let Some(fetch) = turn.profile.fetches.get(usize::from(index)) else {
-            self.at = Position::Apply;
-            return None;
-        };
-        if fetch.as_given {
-            return self.as_given_target(turn, index, fetch);
-        }
-        let vars = crate::profile::template::Vars {
-            config_file_name: &self.config_file_name,
-            ..turn.vars()
-        };
-        let name = fetch.name.text(&vars);
-        if name.is_empty() {
-            self.goto(fetch.missing);
-            return None;
-        }
-        let step = StepId::fetch(usize::from(index));
-        let mut url = self.base.clone();
-        url.append(&name);
-        Some(Target {
-            step,
-            file: File::Step(step),
-            format: fetch.format,
-            url,
-            image: false,
-        })
-    }
-
-    /// The candidate's own URL (GIG-06); one without a path names no file (GIG-15).
-    fn as_given_target(&mut self, turn: &mut Turn<'_>, index: u8, fetch: &Fetch) -> Option<Target> {
-        if self.base.path == "/" {
-            self.goto(fetch.missing);
-            return None;
-        }
-        let step = StepId::fetch(usize::from(index));
-        Some(Target::named(turn, step, fetch.format, self.base.clone()))
-    }
-
     fn resource_target(&mut self, turn: &mut Turn<'_>) -> Option<Target> {
         let Some(text) = self.resources.pop() else {
             self.at = Position::Firmware;
             return None;
         };
-        let text = super::params::expand(turn, &text).into_owned();
+        let text = params::expand(turn, &text).into_owned();
         let Ok(url) = self.beside(&text) else {
             let fault = Fault::BadTarget;
             turn.event(EventKind::GaveUp {
@@ -336,6 +352,8 @@ impl Walk {
                     bytes,
                 });
             }
+            Position::Ordered => self.ordered_found(turn, holdings, target, body),
+            Position::Task => self.task_found(turn, holdings, target, body),
             Position::Firmware => self.image(turn, body),
             Position::Fetch(index) => {
                 let Some(fetch) = turn.profile.fetches.get(usize::from(index)) else {
@@ -356,6 +374,14 @@ impl Walk {
 
     /// The file at the present position cannot be had.
     fn not_had(&mut self, turn: &mut Turn<'_>, holdings: &mut Holdings<'_>, fault: Fault) {
+        let wants_login = matches!(
+            fault,
+            Fault::Unauthorized | Fault::Challenge | Fault::FtpReply(530)
+        );
+        self.end.fault = Some(fault);
+        if wants_login && matches!(self.at, Position::Given | Position::Fetch(_)) {
+            self.end.refused = Some(Box::new(self.base.clone()));
+        }
         match self.at {
             Position::Fetch(index) => {
                 let Some(fetch) = turn.profile.fetches.get(usize::from(index)) else {
@@ -383,6 +409,8 @@ impl Walk {
                 self.at = Position::Apply;
             }
             Position::Catalogue => self.catalogue_not_had(turn, holdings, fault),
+            Position::Ordered => self.ordered_not_had(turn, fault),
+            Position::Task => self.task_not_had(turn, fault),
             Position::Link | Position::Reference | Position::Resource => self.end.failed += 1,
             Position::Firmware => {
                 turn.event(EventKind::FirmwareRefused { fault });
@@ -391,172 +419,7 @@ impl Walk {
             Position::Apply | Position::Done => {}
         }
     }
-
-    /// A settings document or a boot file.
-    fn document(
-        &mut self,
-        turn: &mut Turn<'_>,
-        holdings: &mut Holdings<'_>,
-        target: &Target,
-        body: &Rc<Body>,
-        fetch: Option<&Fetch>,
-    ) {
-        if let Some(fetch) = fetch.filter(|fetch| fetch.verify)
-            && self
-                .checksum
-                .is_some_and(|announced| announced != body.md5())
-        {
-            let (step, fault) = (target.step, Fault::ChecksumMismatch);
-            turn.event(EventKind::Wrong { step, fault });
-            turn.event(EventKind::GaveUp { step, fault });
-            self.end.failed += 1;
-            self.goto(fetch.mismatch);
-            return;
-        }
-        if target.format == Format::Boot {
-            self.boot_file(turn, holdings, target, body, fetch);
-            return;
-        }
-        let shelf = &mut *turn.shelf;
-        let vetted = shelf.bodies.vetted(
-            body,
-            target.format,
-            turn.profile,
-            holdings.profile_index,
-            &mut shelf.keys,
-        );
-        if let Some(fault) = fault_of(vetted.document.reading) {
-            return self.unreadable(turn, holdings, target, fault);
-        }
-        let known = turn.profile.change != Change::None
-            && holdings.flash.digest(target.file) == Some(body.md5());
-        if known {
-            turn.event(EventKind::Unchanged { file: target.file });
-        }
-        self.collect(turn, holdings, target, body, vetted, known);
-        match (fetch, self.at) {
-            (Some(_), _) if self.end.soft_reboot => self.at = Position::Done,
-            (Some(fetch), _) => self.goto(if known { fetch.unchanged } else { fetch.found }),
-            (None, Position::Given) => self.at = Position::Apply,
-            (None, _) => {}
-        }
-    }
-
-    /// Keeps a document for the end of the walk, or loads it at once (PND-10).
-    fn collect(
-        &mut self,
-        turn: &mut Turn<'_>,
-        holdings: &mut Holdings<'_>,
-        target: &Target,
-        body: &Rc<Body>,
-        vetted: Rc<Vetted>,
-        known: bool,
-    ) {
-        let file = target.file;
-        let collected = Collected {
-            file,
-            md5: body.md5(),
-            vetted,
-            known,
-        };
-        match turn.profile.apply {
-            Apply::AfterRun => self.keep(turn, collected),
-            Apply::SoftReboot if known => {}
-            Apply::SoftReboot => {
-                apply::load(turn, holdings.flash, &collected);
-                self.end.soft_reboot = true;
-            }
-        }
-    }
-
-    /// Adds a document to those of this walk. Beyond the bytes that a phone can hold the first ones
-    /// give way, as they would when all are applied.
-    fn keep(&mut self, turn: &mut Turn<'_>, collected: Collected) {
-        self.collected.push(collected);
-        let bytes = |each: &Collected| each.vetted.document.heap_bytes();
-        let mut held: usize = self.collected.iter().map(bytes).sum();
-        let last = self.collected.len() - 1;
-        let mut before = self.collected.iter().take(last);
-        let mut dropped = 0;
-        while held > SETTINGS_BYTES_MAX
-            && let Some(first) = before.next()
-        {
-            held -= bytes(first);
-            dropped += 1;
-        }
-        if dropped > 0 {
-            self.collected.drain(..dropped);
-            let (limit, value) = (Limit::SettingsBytes, SETTINGS_BYTES_MAX as u64);
-            turn.event(EventKind::LimitReached { limit, value });
-        }
-    }
-
-    /// Compares a checksum file with the configuration last loaded (PND-08, PND-09, PND-22).
-    fn checksum(
-        &mut self,
-        turn: &mut Turn<'_>,
-        holdings: &mut Holdings<'_>,
-        target: &Target,
-        fetch: &Fetch,
-        body: &Rc<Body>,
-    ) {
-        let shelf = &mut *turn.shelf;
-        let options = turn.profile.format;
-        let document = shelf
-            .bodies
-            .document(body, Format::Checksum, options, &mut shelf.keys);
-        let Some(announced) = document.checksum else {
-            return self.unreadable(turn, holdings, target, Fault::WrongFormat);
-        };
-        let verified = turn.profile.fetches.iter().position(|fetch| fetch.verify);
-        let file = verified.map(|index| File::Step(StepId::fetch(index)));
-        let loaded = file.and_then(|file| holdings.flash.digest(file));
-        if loaded == Some(announced) {
-            if let Some(file) = file {
-                turn.event(EventKind::Unchanged { file });
-            }
-            self.goto(fetch.unchanged);
-        } else {
-            self.checksum = Some(announced);
-            self.goto(fetch.found);
-        }
-    }
-
-    /// A file came and cannot be read as what it has to be: as if it had not come.
-    fn unreadable(
-        &mut self,
-        turn: &mut Turn<'_>,
-        holdings: &mut Holdings<'_>,
-        target: &Target,
-        fault: Fault,
-    ) {
-        let step = target.step;
-        turn.event(EventKind::Wrong { step, fault });
-        turn.event(EventKind::GaveUp { step, fault });
-        self.end.fetched = self.end.fetched.saturating_sub(1);
-        self.not_had(turn, holdings, fault);
-    }
-
-    /// All files are there: settings take effect, then resources and firmware follow (FLY-110).
-    fn apply(&mut self, turn: &mut Turn<'_>, holdings: &mut Holdings<'_>) {
-        let collected = std::mem::take(&mut self.collected);
-        self.end.reboot = apply::overlay(turn, holdings.flash, &collected);
-        self.store_stamp(turn, holdings);
-        self.resources = apply::resources(turn, holdings.flash, &collected);
-        if turn.profile.firmware_rule.version == FirmwareVersion::FileName && self.end.fetched > 0 {
-            self.firmware_by_name(turn, holdings, &collected);
-        }
-        self.at = Position::Resource;
-    }
 }
 
-/// What is wrong with a document that cannot be read.
-fn fault_of(reading: Reading) -> Option<Fault> {
-    match reading {
-        Reading::Whole => None,
-        Reading::Encrypted => Some(Fault::Encrypted),
-        Reading::Foreign => Some(Fault::WrongFormat),
-        Reading::WrongKey => Some(Fault::WrongKey),
-        Reading::Cut => Some(Fault::BadCiphertext),
-    }
-}
+#[cfg(test)]
+mod tests;

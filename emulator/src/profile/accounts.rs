@@ -66,6 +66,8 @@ pub struct AccountKey {
     before: String,
     /// What follows the number; `None` where the key has none (a model with one account).
     after: Option<String>,
+    /// What another dialect of the vendor's files calls the same; read where this key has no value.
+    or: Option<Box<AccountKey>>,
 }
 
 /// One account as the settings have it: in use and complete.
@@ -95,31 +97,52 @@ pub struct SipAccount {
 
 impl AccountKey {
     /// Reads `account.{n}.user_name`, or a key without a number. `None` for more than one `{n}`,
-    /// for other braces, and for blanks or control characters.
+    /// for other braces, for control characters, and for white space other than single blanks
+    /// within it (`sip{n} phone number`).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let plain = |part: &str| {
-            part.chars()
-                .all(|c| !c.is_control() && !c.is_whitespace() && !matches!(c, '{' | '}'))
+            part.chars().all(|c| {
+                let space = c.is_whitespace() && c != ' ';
+                !c.is_control() && !space && !matches!(c, '{' | '}')
+            })
         };
         let (before, after) = match text.split_once("{n}") {
             Some((before, after)) => (before, Some(after)),
             None => (text, None),
         };
-        let fits = !text.is_empty() && plain(before) && after.is_none_or(plain);
+        let single = text.trim() == text && !text.contains("  ");
+        let fits = !text.is_empty() && single && plain(before) && after.is_none_or(plain);
         fits.then(|| Self {
             before: before.to_owned(),
             after: after.map(str::to_owned),
+            or: None,
         })
+    }
+
+    /// The same with a key that is read where this one, and what it already falls back on, has no
+    /// value.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        self.or = Some(Box::new(match self.or.take() {
+            Some(held) => held.or(other),
+            None => other,
+        }));
+        self
+    }
+
+    /// This key and those that it falls back on.
+    fn each(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |key| key.or.as_deref())
     }
 
     /// True when every account has a key of its own.
     #[must_use]
     pub fn is_numbered(&self) -> bool {
-        self.after.is_some()
+        self.each().all(|key| key.after.is_some())
     }
 
-    /// The key of account `number`.
+    /// The key of account `number`, in the first dialect.
     #[must_use]
     pub fn of(&self, number: u8) -> Cow<'_, str> {
         match &self.after {
@@ -164,10 +187,11 @@ impl AccountsSpec {
         value: impl Fn(&str) -> Option<Cow<'v, str>>,
     ) -> Option<SipAccount> {
         let text = |key: &Option<AccountKey>| {
-            let found = key.as_ref().and_then(|key| value(&key.of(number)));
-            found
-                .map(|text| text.trim().to_owned())
-                .filter(|text| !text.is_empty())
+            let mut found = key.iter().flat_map(AccountKey::each).filter_map(|key| {
+                let text = value(&key.of(number))?.trim().to_owned();
+                (!text.is_empty()).then_some(text)
+            });
+            found.next()
         };
         let enabled = match text(&self.keys.enable) {
             Some(word) => is_on(&word),
@@ -352,8 +376,34 @@ mod tests {
         let key = AccountKey::parse("sip_user").unwrap();
         assert!(!key.is_numbered());
         assert_eq!(key.of(1), "sip_user");
-        for text in ["", "a{n}b{n}", "a{m}", "a b{n}", "a}", "a\n"] {
+        let key = AccountKey::parse("sip.sip{n} phone number").unwrap();
+        assert_eq!(key.of(2), "sip.sip2 phone number");
+        for text in [
+            "", "a{n}b{n}", "a{m}", "a  b{n}", " a", "a ", "a\tb", "a}", "a\n",
+        ] {
             assert_eq!(AccountKey::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn falls_back_on_what_another_dialect_calls_the_same() {
+        let key = |text: &str| AccountKey::parse(text).unwrap();
+        let mut spec = spec();
+        let other = key("sip.line[{n}].user");
+        spec.keys.user = Some(key("sip.sip{n} user").or(other).or(key("user.{n}")));
+        let name = |user: &str, value: &str| {
+            let found = spec.account(2, |key| match key {
+                "account.2.enable" => Some(Cow::Borrowed("1")),
+                "account.2.host" => Some(Cow::Borrowed("example.org")),
+                _ if key == user => Some(Cow::Owned(value.to_owned())),
+                _ => None,
+            });
+            found.map(|account| account.user)
+        };
+        for user in ["sip.sip2 user", "sip.line[2].user", "user.2"] {
+            assert_eq!(name(user, "a").as_deref(), Some("a"), "{user}");
+        }
+        assert_eq!(name("sip.sip2 user", " "), None);
+        assert!(spec.keys.user.as_ref().unwrap().is_numbered());
     }
 }

@@ -1,8 +1,8 @@
 //! Which files a provisioning server holds for phones of a profile. Content generators write them;
 //! phones never look here.
 
-use super::Profile;
 use super::template::Template;
+use super::{Param, Profile};
 use crate::format::Format;
 use crate::format::catalogue::{ItemKind, Role, Root};
 
@@ -15,6 +15,8 @@ pub struct ContentFile {
     pub path: Template,
     /// What is in it.
     pub holds: ContentKind,
+    /// The field whose key it is encrypted with, where that has one (FAN-43, FAN-45).
+    pub key: Option<Param>,
 }
 
 impl ContentFile {
@@ -54,6 +56,18 @@ impl Profile {
     pub fn whole_file(&self, layout: &str) -> Option<&ContentFile> {
         let whole = self.layout(layout).find(|file| file.is_whole_file())?;
         (self.asks_for(whole) || !self.begins_in_directory(layout)).then_some(whole)
+    }
+
+    /// The file of a layout whose name a URL must say, since the phone would ask for another one by
+    /// itself (FAN-54, FAN-58, FAN-59); none where the directory's URL does (FAN-55).
+    #[must_use]
+    pub fn named_file(&self, layout: &str) -> Option<&ContentFile> {
+        let own = |file: &&ContentFile| match file.holds {
+            ContentKind::Settings { scope, .. } => scope != Scope::Common,
+            _ => false,
+        };
+        let file = self.layout(layout).find(own)?;
+        (!self.asks_for(file)).then_some(file)
     }
 
     /// Whether the phone's own list of requests leads into a layout.

@@ -37,6 +37,8 @@ pub enum ValueKind {
     Number(i64, i64),
     /// One of these words, exact case.
     Words(Vec<String>),
+    /// A text of at most so many characters (FAN-39).
+    Chars(u32),
 }
 
 /// What a setting means to the phone, apart from being kept.
@@ -194,6 +196,7 @@ impl ValueKind {
                 .parse::<i64>()
                 .is_ok_and(|number| (*least..=*most).contains(&number)),
             Self::Words(words) => words.iter().any(|word| word == value),
+            Self::Chars(most) => value.chars().count() <= *most as usize,
         }
     }
 }
@@ -204,7 +207,8 @@ impl<'a> KeyPattern<'a> {
     ///
     /// # Errors
     /// An empty pattern; a second range; a range without end, without numbers or upside down; a
-    /// `*` before the end; a character that no key can hold (blank, `=`, control).
+    /// `*` before the end; a character that no key can hold (`=`, control, white space other than a
+    /// blank within it).
     pub fn parse(pattern: &'a str) -> Result<Self, PatternFault> {
         let fault = |at, what| {
             let what = Cow::Borrowed(what);
@@ -220,9 +224,16 @@ impl<'a> KeyPattern<'a> {
         if let Some(at) = body.find('*') {
             return fault(at, "`*` is allowed at the end of a key pattern only");
         }
-        let foreign = |each: char| each == '=' || each.is_whitespace() || each.is_control();
-        if let Some(at) = body.find(foreign) {
-            return fault(at, "a blank, `=` or control character cannot be in a key");
+        let foreign =
+            |each: char| each == '=' || each.is_control() || each.is_whitespace() && each != ' ';
+        let after = body.ends_with(' ') && !open;
+        let after = after.then(|| body.len().saturating_sub(1));
+        let before = body.starts_with(' ').then_some(0);
+        if let Some(at) = body.find(foreign).or(before).or(after) {
+            return fault(
+                at,
+                "`=`, control characters and blanks around it cannot be in a key",
+            );
         }
         let Some((prefix, rest)) = body.split_once('{') else {
             return match body.find('}') {

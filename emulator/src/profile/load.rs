@@ -7,17 +7,20 @@
 mod accounts;
 mod clients;
 mod content;
+mod cwmp;
 mod params;
+mod prompt;
 pub(super) mod sections;
 mod sources;
+mod tasks;
 mod walk;
 
 use std::collections::BTreeMap;
 
 use super::template::Template;
 use super::{
-    FirmwareChoice, FirmwareRule, FirmwareVersion, Profile, Source, SourceKind, Step, StepId,
-    Timers,
+    DhcpSpec, FirmwareChoice, FirmwareRule, FirmwareVersion, ParamSpec, PnpSpec, Profile, Source,
+    SourceKind, Step, StepId, Timers,
 };
 use crate::format::FormatOptions;
 use crate::limits;
@@ -172,13 +175,17 @@ fn read(name: &str, root: &Reader<'_>) -> Option<Profile> {
     let dhcp = clients::dhcp(&root.need("dhcp"));
     let pnp = clients::pnp(&root.may("pnp"));
     let walk = walk::walk(root);
-    let sources = sources::sources(root, dhcp.as_ref(), pnp.as_ref());
+    let tasks = tasks::tasks(root, walk.tasks_pause);
+    let mdns = clients::mdns(&root.may("mdns"));
+    let (sources, params) = finders(root, dhcp.as_ref(), pnp.as_ref(), mdns.is_some());
     let clock = sources::clock(root, dhcp.as_ref());
-    let params = params::params(&root.need("params"));
     let limits = params::index_limits(&root.may("index_limits"));
+    let prompt = prompt::prompt(&root.may("prompt"));
     let sip = clients::sip(&root.need("sip"));
     let tftp = clients::tftp(&root.need("tftp"));
+    let ftp = clients::ftp(&root.may("ftp"));
     let http = clients::http(&root.need("http"));
+    let accounts = accounts::accounts(root, &limits);
     let firmware_rule = firmware_rule(&root.need("firmware_rule"));
     let mut profile = Profile {
         name: name.to_owned(),
@@ -195,29 +202,55 @@ fn read(name: &str, root: &Reader<'_>) -> Option<Profile> {
         sections: sections::sections(&root.may("sections")),
         timers: timers(&root.need("timers")),
         format: format_options(&root.may("format")),
-        keys: params::key_rules(root, &limits, &params),
-        accounts: accounts::accounts(root, &limits),
-        content: content::content(&root.need("content")),
+        keys: params::key_rules(root, &limits, &params, &tasks),
+        cwmp: cwmp::cwmp(root, accounts.as_ref()),
+        accounts,
+        content: content::content(&root.need("content"), &walk.fetches),
         steps: Vec::new(),
         params,
         dhcp: dhcp?,
         pnp: pnp?,
+        mdns,
+        prompt,
         sip: sip?,
         tftp: tftp?,
+        ftp: ftp?,
         http: http?,
         sources_end: sources.end,
+        sources_fixed: sources.fixed,
         clock,
         sources: sources.list,
         classify: walk.classify,
         given: walk.given,
         fetches: walk.fetches,
+        cipher: tasks::cipher(&root.may("encryption")),
+        tasks,
         change: walk.change,
         apply: walk.apply,
         firmware_rule: firmware_rule?,
     };
     check_version_file(&root.need("firmware_rule"), &profile);
+    tasks::check(root, &profile);
     profile.steps = steps(root, &profile);
     Some(profile)
+}
+
+/// The sources, and the parameters that they go by.
+fn finders(
+    root: &Reader<'_>,
+    dhcp: Option<&DhcpSpec>,
+    pnp: Option<&Option<PnpSpec>>,
+    mdns: bool,
+) -> (sources::Sources, Vec<ParamSpec>) {
+    let clients = sources::Clients {
+        dhcp,
+        pnp: pnp.map(Option::is_some),
+        mdns,
+    };
+    let sources = sources::sources(root, clients);
+    let params = params::params(&root.need("params"));
+    sources::check_url_option(root, &sources.list, &params);
+    (sources, params)
 }
 
 /// A text of one line that is not empty.
@@ -371,6 +404,7 @@ fn firmware_rule(slot: &Slot<'_>) -> Option<FirmwareRule> {
         (FirmwareVersion::FileName, "file-name"),
         (FirmwareVersion::VersionFile, "version-file"),
         (FirmwareVersion::Listed, "listed"),
+        (FirmwareVersion::Digest, "digest"),
     ];
     let choices = [
         (FirmwareChoice::Different, "different"),
@@ -409,6 +443,8 @@ fn steps(root: &Reader<'_>, profile: &Profile) -> Vec<Step> {
     let redirect = |source: &&Source| matches!(source.kind, SourceKind::Redirect(_));
     let redirect = profile.sources.iter().find(redirect);
     let redirect = redirect.map_or(&[][..], |source| &source.clauses);
+    let prompt = profile.prompt.as_ref();
+    let prompt = prompt.map_or(&[][..], |prompt| &prompt.clauses);
     let accounts = profile.accounts.as_ref();
     let register = accounts.map_or(&[][..], |accounts| &accounts.clauses);
     let common: [(&str, &str, &[String]); StepId::FIRST_FETCH as usize] = [
@@ -429,7 +465,7 @@ fn steps(root: &Reader<'_>, profile: &Profile) -> Vec<Step> {
         ("linked file", "linked", &[]),
         ("certificate", "certificate", &[]),
         ("mDNS query", "mdns", &[]),
-        ("prompt", "prompt", &[]),
+        ("prompt", "prompt", prompt),
         ("Inform", "inform", &[]),
         ("ACS", "acs", &[]),
         ("download", "download", &[]),

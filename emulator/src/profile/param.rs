@@ -1,6 +1,8 @@
 //! Engine parameters: the fields of a phone's provisioning page, under the names that profiles and
 //! scenarios use.
 
+use std::borrow::Cow;
+
 use super::template::Template;
 
 /// A field of the phone's provisioning page (or an engine parameter a configuration can set).
@@ -103,6 +105,9 @@ pub enum Param {
     TimeZoneMinutes,
     /// Hosts that may send check-sync, separated by blanks or commas; empty = any.
     CheckSyncSenders,
+    /// The phone's own address where it is not leased: no DHCP at all then; empty = by DHCP
+    /// (FAN-63, FAN-96).
+    OwnAddress,
     /// The DHCP option that holds the URL: `66`, `43`, 128 to 254, or `0` for none (FAN-64, FAN-65).
     DhcpUrlOption,
     /// The order of the sources, by their names in the profile, separated by commas; empty = as the
@@ -166,7 +171,7 @@ pub enum Param {
 
 impl Param {
     /// Every parameter with the name that profiles and scenarios use, in the order of `Param`.
-    pub const ALL: [(Self, &'static str); 77] = [
+    pub const ALL: [(Self, &'static str); 78] = [
         (Self::ProvisionEnable, "provision_enable"),
         (Self::PnpEnable, "pnp_enable"),
         (Self::ResyncOnReset, "resync_on_reset"),
@@ -215,6 +220,7 @@ impl Param {
         (Self::TimetableRandomMaxS, "timetable_random_max_s"),
         (Self::TimeZoneMinutes, "time_zone_minutes"),
         (Self::CheckSyncSenders, "check_sync_senders"),
+        (Self::OwnAddress, "own_address"),
         (Self::DhcpUrlOption, "dhcp_url_option"),
         (Self::SourceOrder, "source_order"),
         (Self::MdnsEnable, "mdns_enable"),
@@ -263,6 +269,52 @@ pub struct ParamSpec {
     pub default: Template,
     /// Setting keys bound to it, any of them; the first that is set wins.
     pub keys: Vec<String>,
+    /// What values of those keys stand for, where the vendor's files write a word as a number.
+    pub codes: Vec<(String, String)>,
+    /// What a number in those keys is multiplied by to be seconds; 0 and 1 leave it as it is.
+    pub unit_s: u32,
     /// Clause ids.
     pub clauses: Vec<String>,
+}
+
+impl ParamSpec {
+    /// What the value of a bound key says, in the words of the parameter.
+    #[must_use]
+    pub fn meant<'a>(&'a self, value: &'a str) -> Cow<'a, str> {
+        let code = self.codes.iter().find(|(code, _)| code == value.trim());
+        if let Some((_, word)) = code {
+            return Cow::Borrowed(word);
+        }
+        match value.trim().parse::<u64>() {
+            Ok(number) if self.unit_s > 1 => {
+                let seconds = number.saturating_mul(u64::from(self.unit_s));
+                Cow::Owned(seconds.to_string())
+            }
+            _ => Cow::Borrowed(value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_codes_and_hours_stand_for() {
+        let spec = ParamSpec {
+            codes: vec![("4".to_owned(), "http".to_owned())],
+            ..ParamSpec::default()
+        };
+        for (value, meant) in [("4", "http"), (" 4 ", "http"), ("5", "5"), ("http", "http")] {
+            assert_eq!(spec.meant(value), meant);
+        }
+        let spec = ParamSpec {
+            unit_s: 3_600,
+            ..ParamSpec::default()
+        };
+        for (value, meant) in [("2", "7200"), ("0", "0"), ("", ""), ("x", "x")] {
+            assert_eq!(spec.meant(value), meant);
+        }
+        assert_eq!(spec.meant("18446744073709551615"), u64::MAX.to_string());
+    }
 }

@@ -6,6 +6,7 @@
 //! | `{mac[0:4]}` | digits 0 to 3 of the bare form; also `{mac[0:4]:upper}`, `{mac[8:]}` |
 //! | `{model}` `{vendor}` `{oem}` `{firmware}` `{host}` | text; `:lower`, `:upper` (ASCII) |
 //! | `{user_agent}` `{authorization}` `{config_file_name}` `{version}` | the same |
+//! | `{typed}` | the file id that the user typed (FAN-57) |
 //! | `{serial}` | the profile's serial number, itself a template; empty within it |
 //! | `{user}` `{domain}` `{transport}` `{contact_uri}` | the same, of a SIP account |
 //! | `{ip}` | the phone's address |
@@ -26,7 +27,7 @@ pub const TEMPLATE_BYTES_MAX: usize = 16 << 10;
 /// The widest zero padding of a number, in digits.
 const WIDTH_MAX: usize = 20;
 /// Every variable, for messages.
-const VARIABLES: [&str; 23] = [
+const VARIABLES: [&str; 24] = [
     "mac",
     "model",
     "vendor",
@@ -39,6 +40,7 @@ const VARIABLES: [&str; 23] = [
     "user_agent",
     "authorization",
     "config_file_name",
+    "typed",
     "version",
     "user",
     "domain",
@@ -88,6 +90,8 @@ pub struct Vars<'a> {
     pub authorization: &'a str,
     /// `{config_file_name}`
     pub config_file_name: &'a str,
+    /// `{typed}`: the file id that the user typed (FAN-57).
+    pub typed: &'a str,
     /// `{version}`: of an offered firmware.
     pub version: &'a str,
     /// `{user}`: the user part of an account's address, escaped.
@@ -126,6 +130,7 @@ impl Default for Vars<'_> {
             user_agent: "",
             authorization: "",
             config_file_name: "",
+            typed: "",
             version: "",
             user: "",
             domain: "",
@@ -252,6 +257,13 @@ impl Template {
             .all(|part| matches!(part, Part::Text { .. }))
     }
 
+    /// True when it holds what the user has to type first (FAN-57).
+    #[must_use]
+    pub fn is_typed(&self) -> bool {
+        let typed = |part: &Part| matches!(part, Part::Word(Word::Typed, _));
+        self.parts.iter().any(typed)
+    }
+
     /// True when every phone gets another text: it names the MAC address, the serial number or the
     /// index.
     #[must_use]
@@ -298,6 +310,7 @@ enum Word {
     UserAgent,
     Authorization,
     ConfigFileName,
+    Typed,
     Version,
     User,
     Domain,
@@ -331,6 +344,7 @@ impl Word {
             "user_agent" => Self::UserAgent,
             "authorization" => Self::Authorization,
             "config_file_name" => Self::ConfigFileName,
+            "typed" => Self::Typed,
             "version" => Self::Version,
             "user" => Self::User,
             "domain" => Self::Domain,
@@ -350,6 +364,7 @@ impl Word {
             Self::UserAgent => vars.user_agent,
             Self::Authorization => vars.authorization,
             Self::ConfigFileName => vars.config_file_name,
+            Self::Typed => vars.typed,
             Self::Version => vars.version,
             Self::User => vars.user,
             Self::Domain => vars.domain,

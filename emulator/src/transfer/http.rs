@@ -15,23 +15,25 @@
 
 pub(crate) mod auth;
 mod exchange;
+mod options;
+mod post;
 
 use std::net::SocketAddrV4;
-use std::time::Duration;
 
 use super::Ending;
 use crate::event::{EventKind, Fault, Limit};
 use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX, REFUSAL_BYTES_MAX, URL_BYTES_MAX};
 use crate::phone::io::{Connection, ConnectionFault, Effect, Input};
 use crate::phone::turn::Turn;
-use crate::profile::StepId;
 use crate::profile::template::Vars;
 use crate::time::Moment;
 use crate::url::{Scheme, Url};
 use crate::wire::Malformed;
 use crate::wire::http::{self as wire, Part, ReadFault, ResponseHead};
 use auth::Grant;
-use exchange::{Exchange, Sink, Then};
+use exchange::{Exchange, Method, Sink, Then};
+pub use options::{AuthMethod, Patience, RequestOptions};
+use post::Post;
 
 /// The client: at most one connection, at most one request under way.
 #[derive(Debug)]
@@ -46,50 +48,8 @@ pub struct HttpClient {
     location: Option<String>,
     /// Where the file came from that redirects led to.
     landed: Option<Box<Url>>,
-}
-
-/// How the client answers a challenge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuthMethod {
-    /// Not at all.
-    None,
-    /// Basic only.
-    Basic,
-    /// Digest (MD5 or SHA-256); Basic is refused.
-    Digest,
-    /// Digest where it is offered, else Basic (AUE-24).
-    Any,
-}
-
-/// What a request carries besides its URL.
-#[derive(Clone, Copy)]
-pub struct RequestOptions<'a> {
-    /// The ladder step.
-    pub step: StepId,
-    /// User-Agent, already rendered.
-    pub user_agent: &'a str,
-    /// How challenges are answered.
-    pub auth: AuthMethod,
-    /// User name; credentials in the URL win.
-    pub user: &'a str,
-    /// Password.
-    pub password: &'a str,
-    /// Bytes that the body may have.
-    pub limit: usize,
-    /// Timeout and tries other than those of the profile's HTTP client.
-    pub patience: Option<Patience>,
-    /// Redirects are followed; else one ends the request with its status, and its target is what
-    /// `HttpClient::take_location` gives.
-    pub follow: bool,
-}
-
-/// How long a client waits and how often it tries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// Wait for connection and answer; a protocol time.
-    pub timeout: Duration,
-    /// Tries of one request after silence or a broken connection, 1 or more.
-    pub attempts: u8,
+    /// For a client that posts.
+    post: Option<Box<Post>>,
 }
 
 /// What a connection leads to.
@@ -122,6 +82,7 @@ impl HttpClient {
             grant: None,
             location: None,
             landed: None,
+            post: None,
         }
     }
 
@@ -136,10 +97,22 @@ impl HttpClient {
         self.landed.take().map(|url| *url)
     }
 
+    /// Takes so many connection numbers for another client of the same phone; gives the first.
+    pub(crate) fn reserve(&mut self, numbers: u16) -> u16 {
+        let first = self.next;
+        self.next = self.next.wrapping_add(numbers);
+        first
+    }
+
     /// The number that the next connection would get.
     #[must_use]
     pub fn next_connection(&self) -> u16 {
         self.next
+    }
+
+    /// Gives the next connection this number: another client of the phone used those before it.
+    pub fn number_from(&mut self, next: u16) {
+        self.next = next;
     }
 
     /// Starts GET of a URL (http or https). Reuses the open connection when scheme, host and port
@@ -151,11 +124,43 @@ impl HttpClient {
         url: &Url,
         options: &RequestOptions<'_>,
     ) -> Option<Ending> {
+        self.request(turn, url, options, Method::Get)
+    }
+
+    /// As `get`, but POST of a body with the header fields of the profile's CWMP client; cookies
+    /// are kept for this client's life. What a success (200, 202, 204) says is not a file: it
+    /// ends as `Ending::Missing`, and `take_answer` gives its body, of at most `options.limit`
+    /// bytes. A redirect gets the same POST again (TR-069 §3.4.5).
+    pub fn post(
+        &mut self,
+        turn: &mut Turn<'_>,
+        url: &Url,
+        options: &RequestOptions<'_>,
+        body: Vec<u8>,
+    ) -> Option<Ending> {
+        let post = self.post.get_or_insert_default();
+        post.body = body;
+        post.answer = None;
+        self.request(turn, url, options, Method::Post)
+    }
+
+    /// The body of the answer to the last POST, if it was a success.
+    pub fn take_answer(&mut self) -> Option<Vec<u8>> {
+        self.post.as_mut()?.answer.take()
+    }
+
+    fn request(
+        &mut self,
+        turn: &mut Turn<'_>,
+        url: &Url,
+        options: &RequestOptions<'_>,
+        method: Method,
+    ) -> Option<Ending> {
         if self.exchange.take().is_some() {
             self.hang_up(turn);
         }
         self.landed = None;
-        self.exchange = Some(Box::new(Exchange::new(url, options)));
+        self.exchange = Some(Box::new(Exchange::new(url, options, method)));
         if !matches!(url.scheme, Scheme::Http | Scheme::Https) {
             return self.end(Ending::Failed(Fault::Scheme));
         }
@@ -269,7 +274,11 @@ impl HttpClient {
         let authorization = exchange.authorization(grant, turn.profile.http.credentials);
         let mut bytes = std::mem::take(&mut turn.out.bytes);
         let start = bytes.len();
-        wire::write_request_line(&mut bytes, "GET", &exchange.url.path);
+        let post = self.post.as_deref();
+        let post = post.filter(|_| exchange.method == Method::Post);
+        let cwmp = turn.profile.cwmp.as_ref().filter(|_| post.is_some());
+        let headers = cwmp.map_or(&turn.profile.http.headers, |cwmp| &cwmp.headers);
+        wire::write_request_line(&mut bytes, exchange.method.name(), &exchange.url.path);
         let host = exchange.url.host_field();
         let vars = Vars {
             host: &host,
@@ -277,10 +286,14 @@ impl HttpClient {
             authorization: &authorization,
             ..turn.vars()
         };
-        for (name, value) in &turn.profile.http.headers {
+        for (name, value) in headers {
             wire::write_field(&mut bytes, name, |out| value.render(&vars, out));
         }
+        if let Some(post) = post {
+            post.write_fields(&mut bytes, &exchange.url);
+        }
         wire::write_end(&mut bytes);
+        bytes.extend_from_slice(post.map_or(&[], |post| &post.body));
         let range = start..bytes.len();
         let length = u32::try_from(range.len()).unwrap_or(u32::MAX);
         turn.out.bytes = bytes;
@@ -329,8 +342,18 @@ impl HttpClient {
         exchange.await_answer_body(turn);
         exchange.keep = head.keep_alive && turn.profile.http.keep_alive;
         let over = |limit| head.length.is_some_and(|length| length > limit as u64);
+        let posted = exchange.method == Method::Post;
+        if let Some(post) = self.post.as_mut().filter(|_| posted) {
+            post.jar.take(&exchange.url, &head.cookies);
+        }
         let then = match head.status {
-            200 if over(exchange.limit) => return self.too_large(turn),
+            200 | 202 if over(exchange.limit) && (posted || head.status == 200) => {
+                return self.too_large(turn);
+            }
+            200 | 202 | 204 if posted => {
+                exchange.sink = Sink::Answer(Vec::new());
+                return Step::On;
+            }
             200 => {
                 let writer = turn.shelf.bodies.start(exchange.limit);
                 exchange.sink = Sink::File(writer);
@@ -344,7 +367,7 @@ impl HttpClient {
             }
             301 | 302 | 303 | 307 | 308 => exchange.redirected(turn, head.location.as_deref()),
             401 => exchange.challenged(&head.challenges),
-            403 | 404 | 410 => Then::End(Ending::Missing),
+            403 | 404 | 410 if !posted => Then::End(Ending::Missing),
             status => Then::failed(Fault::HttpStatus(status)),
         };
         if over(REFUSAL_BYTES_MAX) {
@@ -369,6 +392,11 @@ impl HttpClient {
                 Ok(()) => Step::On,
                 Err(_) => self.too_large(turn),
             },
+            Sink::Answer(answer) if answer.len() + piece.len() <= exchange.limit => {
+                answer.extend_from_slice(piece);
+                Step::On
+            }
+            Sink::Answer(_) => self.too_large(turn),
             Sink::Refusal { left, .. } => match left.checked_sub(piece.len()) {
                 Some(less) => {
                     *left = less;
@@ -384,12 +412,14 @@ impl HttpClient {
     }
 
     fn too_large(&mut self, turn: &mut Turn<'_>) -> Step {
-        let value = self.exchange.as_ref().map_or(0, |exchange| exchange.limit) as u64;
+        let exchange = self.exchange.as_ref();
+        let value = exchange.map_or(0, |exchange| exchange.limit) as u64;
+        let limit = match exchange.map(|exchange| exchange.method) {
+            Some(Method::Post) => Limit::SoapBytes,
+            _ => Limit::FileBytes,
+        };
         self.hang_up(turn);
-        turn.event(EventKind::LimitReached {
-            limit: Limit::FileBytes,
-            value,
-        });
+        turn.event(EventKind::LimitReached { limit, value });
         Step::Over(self.end(Ending::Failed(Fault::TooLarge)))
     }
 
@@ -409,6 +439,14 @@ impl HttpClient {
                 self.landed = landed.map(Box::new);
                 let body = turn.shelf.bodies.finish(writer);
                 self.end(Ending::Found(body))
+            }
+            Sink::Answer(answer) => {
+                let landed = self.exchange.as_ref().and_then(|held| held.landed());
+                self.landed = landed.map(Box::new);
+                if let Some(post) = &mut self.post {
+                    post.answer = Some(answer);
+                }
+                self.end(Ending::Missing)
             }
             Sink::Refusal { then, .. } => self.proceed(turn, then),
         }
@@ -553,18 +591,6 @@ impl Server {
         self.scheme == url.scheme
             && self.port == url.effective_port()
             && self.host.eq_ignore_ascii_case(&url.host)
-    }
-}
-
-impl std::fmt::Debug for RequestOptions<'_> {
-    /// Without credentials.
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("RequestOptions")
-            .field("step", &self.step)
-            .field("user_agent", &self.user_agent)
-            .field("auth", &self.auth)
-            .field("limit", &self.limit)
-            .finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bootstorm_emulator::phone::io::{Channel, ConnectionFault, Input};
+use bootstorm_emulator::phone::io::{Channel, ConnectionFault, Input, Request};
 use bootstorm_emulator::time::Moment;
 use bootstorm_emulator::wire::dhcp;
 use rustc_hash::FxHashMap;
@@ -18,11 +18,13 @@ use socket2::Socket;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
+use super::cwmp::{Door, Knock};
 use super::sip::Heard;
+use crate::drive::ftp::{self, Retrieval};
 use crate::drive::tcp::{self, Call, Secure, Told, WRITES_MAX};
 use crate::drive::tls::Trust;
 use crate::drive::udp::{self, Received, SharedSocket};
-use crate::fleet::shard::{End, Network, Opening, Sender, Shard, Tls};
+use crate::fleet::shard::{End, Fetch, Network, Opening, Sender, Shard, Tls};
 use crate::fleet::steps::Meeting;
 use crate::reference::adapter::Courier;
 use crate::reference::certificate::CertificateFault;
@@ -70,6 +72,8 @@ pub struct Setup {
     pub trust: Arc<Trust>,
     /// The run's SIP port, shared by all shards: to send from, and what arrives there.
     pub sip: Heard,
+    /// The run's port for connection requests, shared by all shards.
+    pub door: Door,
     /// Takes the orders of the scenario's steps to the subject's SIP server; without one they
     /// are not carried out.
     pub courier: Option<Courier>,
@@ -140,7 +144,13 @@ struct Wire {
     wake: Rc<Notify>,
     losses: Losses,
     courier: Option<Courier>,
+    /// Who waits for a phone's answer to the request that is being handed over.
+    asking: Option<(Request, Answers)>,
+    requests: u32,
 }
+
+/// Takes a phone's answer to one request.
+type Answers = mpsc::Sender<Vec<u8>>;
 
 /// Runs a shard in the calling thread until its phones are at rest, the deadline has come or the
 /// run is stopped.
@@ -221,6 +231,8 @@ fn start(shard: Shard, setup: Setup) -> io::Result<(Rc<RefCell<World>>, Rc<Notif
         relayed: Vec::new(),
         wake: Rc::clone(&wake),
         courier: setup.courier,
+        asking: None,
+        requests: 0,
         losses: Losses::default(),
     };
     let mut readers = vec![
@@ -240,6 +252,7 @@ fn start(shard: Shard, setup: Setup) -> io::Result<(Rc<RefCell<World>>, Rc<Notif
         spawn_local(read(Rc::downgrade(&world), port, socket));
     }
     spawn_local(hear(Rc::downgrade(&world), setup.sip.arrivals));
+    spawn_local(attend(Rc::downgrade(&world), setup.door.knocks));
     Ok((world, wake))
 }
 
@@ -280,7 +293,35 @@ async fn hear(world: Weak<RefCell<World>>, mut arrivals: mpsc::Receiver<(Receive
     }
 }
 
+/// Takes what arrives at the run's port for connection requests.
+async fn attend(world: Weak<RefCell<World>>, mut knocks: mpsc::Receiver<Knock>) {
+    while let Some(knock) = knocks.recv().await {
+        let Some(world) = world.upgrade() else { return };
+        world.borrow_mut().asked(knock);
+    }
+}
+
 impl World {
+    /// Hands a connection request to its phone, if that is one of this shard's.
+    fn asked(&mut self, knock: Knock) {
+        let Some(slot) = self.shard.with_address(knock.to) else {
+            return;
+        };
+        self.wire.requests = self.wire.requests.wrapping_add(1);
+        let request = Request(self.wire.requests);
+        self.wire.asking = Some((request, knock.answer));
+        self.step(
+            slot,
+            Input::Request {
+                request,
+                from: self.wire.subject.seen(knock.from),
+                bytes: &knock.bytes,
+            },
+        );
+        // A phone answers within the step or not at all.
+        self.wire.asking = None;
+    }
+
     fn arrived(&mut self, port: Port, received: Received, bytes: &mut [u8]) {
         let slot = match port {
             Port::Dhcp => dhcp::chaddr_of(bytes).and_then(|mac| self.shard.with_mac(mac)),
@@ -353,6 +394,19 @@ impl Wire {
         last.wrapping_sub(u16::try_from(back).unwrap_or(0))
     }
 
+    /// Makes a connection known, until its task tells its end or the phone closes it.
+    fn begun(&mut self, end: End) -> (mpsc::Receiver<Vec<u8>>, impl Fn(Told<'_>) + use<>) {
+        let (writes, commands) = mpsc::channel(WRITES_MAX);
+        self.connections.insert(end, writes);
+        let this = Weak::clone(&self.this);
+        let tell = move |told: Told<'_>| {
+            if let Some(world) = this.upgrade() {
+                world.borrow_mut().told(end, told);
+            }
+        };
+        (commands, tell)
+    }
+
     /// TLS as a phone does it.
     fn secure(&self, tls: Tls<'_>) -> Result<Secure, CertificateFault> {
         Ok(Secure {
@@ -411,14 +465,7 @@ impl Network for Wire {
 
     fn open(&mut self, _now: Moment, opening: Opening<'_>) {
         let Opening { end, from, to, tls } = opening;
-        let (writes, commands) = mpsc::channel(WRITES_MAX);
-        self.connections.insert(end, writes);
-        let this = Weak::clone(&self.this);
-        let tell = move |told: Told<'_>| {
-            if let Some(world) = this.upgrade() {
-                world.borrow_mut().told(end, told);
-            }
-        };
+        let (commands, tell) = self.begun(end);
         let Some(to) = self.subject.tcp(to) else {
             self.losses.unreachable += 1;
             spawn_local(async move { tell(Told::Failed(ConnectionFault::Refused)) });
@@ -442,6 +489,24 @@ impl Network for Wire {
         spawn_local(tcp::run(call, Arc::clone(permits), commands, tell));
     }
 
+    fn retrieve(&mut self, _now: Moment, fetch: Fetch<'_>) {
+        let (ended, tell) = self.begun(fetch.end);
+        let Some(to) = self.subject.tcp(fetch.to) else {
+            self.losses.unreachable += 1;
+            spawn_local(async move { tell(Told::Failed(ConnectionFault::Refused)) });
+            return;
+        };
+        let file = Retrieval {
+            from: fetch.from,
+            to,
+            mode: fetch.mode,
+            user: fetch.user.to_owned(),
+            password: fetch.password.to_owned(),
+            path: fetch.path.to_owned(),
+        };
+        spawn_local(ftp::run(file, Arc::clone(&self.permits), ended, tell));
+    }
+
     fn write(&mut self, _now: Moment, end: End, bytes: &[u8]) {
         // A phone has one request under way at a time, so the queue is never full.
         let sent = self
@@ -455,5 +520,12 @@ impl Network for Wire {
 
     fn close(&mut self, _now: Moment, end: End) {
         self.connections.remove(&end);
+    }
+
+    fn reply(&mut self, _now: Moment, request: Request, bytes: &[u8]) {
+        if let Some((_, answer)) = self.asking.take_if(|(asking, _)| *asking == request) {
+            // Whoever asked may have gone.
+            let _ = answer.try_send(bytes.to_vec());
+        }
     }
 }

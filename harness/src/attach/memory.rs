@@ -2,13 +2,15 @@
 //! link; the reference server is called as the value that it is. Equal plans and seeds give equal
 //! events, byte for byte.
 
+mod ftp;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bootstorm_emulator::phone::io::{Channel, ConnectionFault, Input};
+use bootstorm_emulator::phone::io::{Channel, ConnectionFault, Input, Request};
 use bootstorm_emulator::rng::Rng;
 use bootstorm_emulator::shelf::Ports;
 use bootstorm_emulator::time::Moment;
@@ -17,8 +19,11 @@ use bootstorm_scenarios::scenario::Link;
 use rustc_hash::FxHashMap;
 
 use super::{channel_of, port_of};
-use crate::fleet::shard::{End, Network, Opening, Sender, Shard};
+use crate::fleet::shard::{End, Fetch, Network, Opening, Sender, Shard};
+use crate::reference::acs::{Caller, Said};
 use crate::reference::http::connection::{After, Connection};
+use crate::reference::mdns::{self, MDNS_PORT};
+use crate::reference::notify::{self, Batch, Message, Target};
 use crate::reference::registrar::SipConnection;
 use crate::reference::sntp::NTP_PORT;
 use crate::reference::{Endpoint, Reference, Replies};
@@ -56,6 +61,8 @@ struct Wire {
     sent: u64,
     spare: Vec<Vec<u8>>,
     streams: FxHashMap<End, Stream>,
+    /// A phone's answer to the request that is being handed over.
+    replied: Option<(Request, Vec<u8>)>,
 }
 
 /// A TCP connection as the network sees it.
@@ -73,6 +80,7 @@ struct Stream {
 enum Service {
     Web(Connection),
     Sip(SipConnection),
+    Ftp(Box<ftp::Asked>),
 }
 
 /// Something under way; ordered by arrival, then by departure.
@@ -101,6 +109,9 @@ enum Cargo {
     StreamUp(End, Vec<u8>),
     StreamDown(End, Vec<u8>),
     StreamEnd(End),
+    Broken(End, ConnectionFault),
+    /// An FTP dialogue has come to the point where the file is to be sent.
+    Retrieved(End),
 }
 
 impl PartialEq for Flight {
@@ -142,6 +153,7 @@ impl Simulation {
             sent: 0,
             spare: Vec::new(),
             streams: FxHashMap::default(),
+            replied: None,
         };
         let (replies, scratch) = (Replies::default(), Vec::new());
         Self {
@@ -196,7 +208,10 @@ impl Simulation {
         }
         self.shard.tick(self.now, TICKS, &mut self.wire);
         while let Some(batch) = self.shard.due_step(self.now) {
-            self.reference.order(self.now, &batch);
+            match batch.message() {
+                Message::ConnectionRequest => self.call(&batch),
+                _ => self.reference.order(self.now, &batch),
+            }
         }
     }
 
@@ -231,6 +246,13 @@ impl Simulation {
                 let input = Input::Failed(end.connection, ConnectionFault::Refused);
                 self.shard.step(now, end.slot, input, &mut self.wire);
             }
+            Cargo::Broken(end, fault) => {
+                if self.wire.streams.remove(&end).is_some() {
+                    let input = Input::Failed(end.connection, fault);
+                    self.shard.step(now, end.slot, input, &mut self.wire);
+                }
+            }
+            Cargo::Retrieved(end) => self.retrieved(end),
             Cargo::StreamUp(end, bytes) => {
                 self.served(end, &bytes);
                 self.wire.spare.push(bytes);
@@ -259,19 +281,84 @@ impl Simulation {
         let peer = SocketAddrV4::new(stream.from, FIRST_TCP_PORT + end.connection.0 % 10_000);
         self.scratch.clear();
         let out = &mut self.scratch;
-        let after = match (&mut stream.server, &mut self.reference.registrar) {
-            (Service::Web(web), _) => web.receive(self.now, peer, &self.reference.http, bytes, out),
-            (Service::Sip(sip), Some(registrar)) => {
-                sip.receive(self.now, peer, registrar, bytes, out)
+        let mut leaves = self.now;
+        let after = match &mut stream.server {
+            Service::Web(web) => {
+                let after = web.receive(self.now, peer, &mut self.reference.site(), bytes, out);
+                leaves = leaves + web.wait();
+                after
             }
-            (Service::Sip(_), None) => After::Close,
+            Service::Sip(sip) => {
+                sip.receive(self.now, peer, &mut self.reference.lines(), bytes, out)
+            }
+            Service::Ftp(_) => After::Close,
         };
         if !self.scratch.is_empty() {
             let answer = self.scratch.as_slice();
-            self.wire.stream_down(self.now, end, Some(answer));
+            self.wire.stream_down(leaves, end, Some(answer));
         }
         if after == After::Close {
-            self.wire.stream_down(self.now, end, None);
+            self.wire.stream_down(leaves, end, None);
+        }
+    }
+
+    /// Sends connection requests, one after the other: each phone answers at once.
+    fn call(&mut self, batch: &Batch) {
+        for (target, whom) in (0_u32..).zip(batch.targets()) {
+            let caller = self.reference.caller(whom);
+            let status = caller.and_then(|caller| self.visit(whom, caller));
+            self.reference.called(status);
+            batch.note(notify::Outcome {
+                target,
+                status,
+                from: whom.to,
+                after: self.wire.link.delay * 4,
+            });
+        }
+    }
+
+    /// The status of the last answer to a connection request.
+    fn visit(&mut self, whom: &Target, mut caller: Caller) -> Option<u16> {
+        let slot = self.shard.with_address(*whom.to.ip())?;
+        let mut request = caller.request();
+        loop {
+            let from = SocketAddrV4::new(self.wire.server, FIRST_TCP_PORT);
+            let number = Request(0);
+            self.wire.replied = None;
+            let input = Input::Request {
+                request: number,
+                from,
+                bytes: &request,
+            };
+            self.shard.step(self.now, slot, input, &mut self.wire);
+            let (_, answer) = self.wire.replied.take()?;
+            match caller.response(&answer)? {
+                Said::Again(next) => request = next,
+                Said::Over(status) => return status,
+            }
+        }
+    }
+
+    /// The server sends a file, or says why not.
+    fn retrieved(&mut self, end: End) {
+        let Some(stream) = self.wire.streams.get(&end) else {
+            return;
+        };
+        let Service::Ftp(asked) = &stream.server else {
+            return;
+        };
+        let told = asked.answered(&mut self.reference.ftp, self.wire.server);
+        let piece = told.drip.map_or(PIECE_BYTES, |_| 1);
+        let mut at = self.now;
+        let bytes = told.bytes.get(..told.length).unwrap_or_default();
+        for part in bytes.chunks(piece) {
+            self.wire.stream_down(at, end, Some(part));
+            at = at + told.drip.unwrap_or_default();
+        }
+        match told.end {
+            ftp::End::Complete => self.wire.stream_down(at, end, None),
+            ftp::End::Silence => {}
+            ftp::End::Failed(fault) => self.wire.stream_broken(at, end, fault),
         }
     }
 
@@ -305,6 +392,8 @@ pub struct Outcome {
     pub ended: Moment,
 }
 
+/// Bytes of a file that arrive at one time.
+const PIECE_BYTES: usize = 16 << 10;
 const FIRST_TCP_PORT: u16 = 40_000;
 
 /// The phone that a DHCP answer is for: by its hardware address, as on a segment.
@@ -321,6 +410,7 @@ fn server_port(endpoint: Endpoint) -> u16 {
         Endpoint::Sip => 5_060,
         Endpoint::Pnp => PNP_PORT,
         Endpoint::Ntp => NTP_PORT,
+        Endpoint::Mdns => MDNS_PORT,
     }
 }
 
@@ -333,6 +423,7 @@ impl Wire {
             69 if here => Some(Endpoint::Tftp),
             NTP_PORT if here => Some(Endpoint::Ntp),
             5_060 if here || *to.ip() == MULTICAST => Some(Endpoint::Sip),
+            MDNS_PORT if here || *to.ip() == mdns::GROUP => Some(Endpoint::Mdns),
             PNP_PORT if here => Some(Endpoint::Pnp),
             port if here => {
                 let number = port.checked_sub(TRANSFER_PORT)?;
@@ -414,6 +505,15 @@ impl Wire {
         };
         self.launch(at, cargo);
     }
+
+    /// The connection breaks after what was written.
+    fn stream_broken(&mut self, now: Moment, end: End, fault: ConnectionFault) {
+        let delay = self.link.delay;
+        if let Some(stream) = self.streams.get(&end) {
+            let at = stream.down.max(now + delay);
+            self.launch(at, Cargo::Broken(end, fault));
+        }
+    }
 }
 
 /// When a datagram that is not lost arrives.
@@ -469,6 +569,22 @@ impl Network for Wire {
         }
     }
 
+    fn retrieve(&mut self, now: Moment, fetch: Fetch<'_>) {
+        let end = fetch.end;
+        let at = now + self.link.delay * (2 * ftp::ROUNDS + 1);
+        if *fetch.to.ip() != self.server || fetch.to.port() != 21 {
+            return self.launch(at, Cargo::Refused(end));
+        }
+        let stream = Stream {
+            from: fetch.from,
+            server: Service::Ftp(Box::new(ftp::Asked::of(&fetch))),
+            up: now,
+            down: now,
+        };
+        self.streams.insert(end, stream);
+        self.launch(at, Cargo::Retrieved(end));
+    }
+
     fn write(&mut self, now: Moment, end: End, bytes: &[u8]) {
         let delay = self.link.delay;
         let Some(stream) = self.streams.get_mut(&end) else {
@@ -482,5 +598,9 @@ impl Network for Wire {
 
     fn close(&mut self, _now: Moment, end: End) {
         self.streams.remove(&end);
+    }
+
+    fn reply(&mut self, _now: Moment, request: Request, bytes: &[u8]) {
+        self.replied = Some((request, bytes.to_vec()));
     }
 }

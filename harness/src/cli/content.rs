@@ -1,5 +1,7 @@
 //! `bootstorm content`
 
+mod server;
+
 use std::fs;
 use std::path::{Component, Path};
 
@@ -24,6 +26,13 @@ pub(super) fn content(shared: &Shared, arguments: &ContentArguments) -> Result<E
     if let Some(directory) = &arguments.factory_ca {
         provision::factory(Some(directory)).map_err(Trouble::own)?;
     }
+    let beside = server::path(&arguments.out);
+    let needs = server::text(&plan);
+    if let Some(text) = &needs {
+        server::write(&beside, text).map_err(|fault| {
+            Trouble::own(format!("failed to write {}: {fault}", beside.display()))
+        })?;
+    }
     if !shared.quiet {
         let (count, out) = (files.len(), arguments.out.display());
         print(&format!(
@@ -35,6 +44,12 @@ pub(super) fn content(shared: &Shared, arguments: &ContentArguments) -> Result<E
             let url = plan.directory_url(fleet);
             let way = fleet.source.title();
             print(&format!("  {name}: {phones} phones, {way}: {url}\n"));
+        }
+        if needs.is_some() {
+            let beside = beside.display();
+            print(&format!(
+                "users, and what redirect services say, in {beside}\n"
+            ));
         }
     }
     Ok(Exit::Met)

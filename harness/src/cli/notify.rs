@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::live::catch_interrupt;
 use super::{Exit, NotifyArguments, Shared, Trouble, load, print};
-use crate::reference::notify::{Batch, Notifier, Outcome, Target};
+use crate::reference::notify::{Batch, Message, Notifier, Outcome, Target};
 use crate::reference::{Endpoint, Replies};
 
 /// The port of a target that names none.
@@ -40,7 +40,7 @@ pub(super) fn notify(shared: &Shared, arguments: &NotifyArguments) -> Result<Exi
     catch_interrupt(Arc::clone(&stop), "ending (Ctrl-C again ends at once)")?;
     let seed = shared.seed.unwrap_or_else(|| u64::from(std::process::id()));
     let notifier = Notifier::new(own, Endpoint::Sip, seed, Arc::default());
-    let batch = Batch::new(targets, arguments.reboot);
+    let batch = Batch::new(targets, Message::CheckSync(arguments.reboot));
     let sender = Sender {
         socket,
         notifier: notifier.giving_up_after(timeout),

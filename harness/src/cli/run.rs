@@ -13,7 +13,7 @@ use bootstorm_reports::json;
 use bootstorm_reports::report::Report;
 use bootstorm_reports::text::{self, Style};
 use bootstorm_reports::verdict::Class;
-use bootstorm_scenarios::plan::Plan;
+use bootstorm_scenarios::plan::{ACS_PATH, Plan};
 
 use super::live::{Live, catch_interrupt};
 use super::subject::Endpoint;
@@ -125,6 +125,7 @@ fn orders(shared: &Shared, arguments: &RunArguments, plan: &Plan) -> Orders {
         progress: Arc::new(Progress::default()),
         repeat: repeat(shared, arguments, plan),
         started_at,
+        counters: None,
     }
 }
 
@@ -282,15 +283,22 @@ fn on_loopback(
     orders: &Orders,
 ) -> Result<Ended, Trouble> {
     let (built_in, mut subject) = start(arguments, given.source, plan, &given.factory)?;
+    let mut acs = None;
     for endpoint in given.subjects {
+        acs = endpoint.acs_url().map(str::to_owned).or(acs);
         endpoint.take_place(&mut subject);
     }
+    let plan = &with_acs(plan, acs, &subject, built_in.running.endpoints().http);
     let mut trusted = built_in.authority_pem.clone().into_bytes();
     trusted.extend(given.authorities);
     let trust = Trust::new(&trusted, given.factory);
     let trust = trust.map_err(|fault| Trouble::usage(format!("failed to read --ca: {fault}")))?;
     let courier = built_in.running.courier();
-    let ended = run::loopback_with_steps(plan, &subject, &Arc::new(trust), orders, &courier);
+    let mut orders = orders.clone();
+    // An auto-configuration server of the user's counts for itself.
+    let own = !subject.given.acs;
+    orders.counters = own.then(|| Arc::clone(built_in.running.counters()));
+    let ended = run::loopback_with_steps(plan, &subject, &Arc::new(trust), &orders, &courier);
     let ended = ended.map_err(Trouble::own)?;
     if built_in.running.stop().is_err() {
         return Err(Trouble::own(
@@ -298,6 +306,24 @@ fn on_loopback(
         ));
     }
     Ok(ended)
+}
+
+/// The plan with the URL of its auto-configuration server: the one given; or, where the HTTP server
+/// is the user's, that of the built-in one, which is no path of it.
+fn with_acs(
+    plan: &Arc<Plan>,
+    given: Option<String>,
+    subject: &Subject,
+    built_in: Option<SocketAddrV4>,
+) -> Arc<Plan> {
+    let own = built_in.filter(|_| subject.given.http);
+    let elsewhere = given.or(own.map(|at| format!("http://{at}{ACS_PATH}")));
+    if !plan.has_acs() || elsewhere.is_none() {
+        return Arc::clone(plan);
+    }
+    let mut plan = Plan::clone(plan);
+    plan.acs_elsewhere = elsewhere;
+    Arc::new(plan)
 }
 
 /// Starts the built-in server on free ports.
@@ -312,6 +338,7 @@ fn start(
     let bind = Bind {
         dhcp_port: Some(0),
         tftp_port: Some(0),
+        ftp_port: Some(0),
         http_port: Some(0),
         https: Some((0, tls)),
         sip_port: Some(0),
@@ -319,6 +346,7 @@ fn start(
         sip_group: Some(plan.server),
         pnp_port: Some(0),
         ntp_port: Some(0),
+        mdns_port: Some(0),
         ..Bind::loopback()
     };
     let independent = match arguments.tftp_server {
@@ -337,11 +365,13 @@ fn start(
             .as_ref()
             .map(Independent::address)
             .or(endpoints.tftp),
+        ftp: endpoints.ftp,
         http: endpoints.http,
         https: endpoints.https,
         sip_tcp: endpoints.sip_tcp,
-        pnp_port: endpoints.sip.map(|sip| sip.port()),
+        sip_port: endpoints.sip.map(|sip| sip.port()),
         ntp: endpoints.ntp,
+        mdns_port: endpoints.mdns.map(|mdns| mdns.port()),
         ..Subject::at(plan.server)
     };
     let authority_pem = authority.pem();

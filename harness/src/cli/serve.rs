@@ -48,12 +48,14 @@ pub(super) fn serve(shared: &Shared, arguments: &ServeArguments) -> Result<Exit,
             Some(Independent::start(source.clone(), at).map_err(Trouble::own)?)
         }
     };
+    let config = provision::reference(&plan, source, pool);
     let bind = Bind {
         address: arguments.address,
         beyond_loopback: arguments.beyond_loopback,
         dhcp_interface: arguments.dhcp_interface.clone(),
         dhcp_port: Some(arguments.dhcp_port),
         tftp_port: independent.is_none().then_some(arguments.tftp_port),
+        ftp_port: Some(arguments.ftp_port),
         http_port: Some(arguments.http_port),
         https: Some((arguments.https_port, tls)),
         sip_port: Some(arguments.sip_port),
@@ -61,9 +63,9 @@ pub(super) fn serve(shared: &Shared, arguments: &ServeArguments) -> Result<Exit,
         sip_group: Some(arguments.address),
         pnp_port: Some(0),
         ntp_port: Some(arguments.ntp_port),
+        mdns_port: config.mdns.is_some().then_some(arguments.mdns_port),
         ..Bind::loopback()
     };
-    let config = provision::reference(&plan, source, pool);
     let running = Adapter::start(Reference::new(config), &bind).map_err(Trouble::own)?;
     if !shared.quiet {
         let mut endpoints = *running.endpoints();
@@ -100,12 +102,14 @@ fn told(endpoints: &Endpoints, scenario: &str, phones: u32) -> String {
     let all = [
         ("dhcp", endpoints.dhcp),
         ("tftp", endpoints.tftp),
+        ("ftp", endpoints.ftp),
         ("http", endpoints.http),
         ("https", endpoints.https),
         ("sip", endpoints.sip),
         ("sip tcp", endpoints.sip_tcp),
         ("pnp answers", endpoints.pnp),
         ("ntp", endpoints.ntp),
+        ("mdns", endpoints.mdns),
     ];
     let lines = all
         .into_iter()

@@ -9,27 +9,35 @@ use crate::subject::Subject;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Service {
     Tftp,
+    Ftp,
     Http,
     Https,
     Ntp,
     /// SIP over UDP: PnP multicast and registrations.
     Sip,
+    Acs,
 }
 
 /// Services by scheme, with the port that is meant when none is given.
-const SERVICES: [(Service, &str, u16); 5] = [
+const SERVICES: [(Service, &str, u16); 6] = [
     (Service::Tftp, "tftp", 69),
+    (Service::Ftp, "ftp", 21),
     (Service::Http, "http", 80),
     (Service::Https, "https", 443),
     (Service::Ntp, "ntp", 123),
     (Service::Sip, "sip", 5_060),
 ];
 
+/// What the auto-configuration server's URL is written after.
+const ACS: &str = "acs=";
+
 /// An endpoint given on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Endpoint {
     service: Service,
     address: SocketAddrV4,
+    /// The whole URL, of the auto-configuration server.
+    url: String,
 }
 
 impl Endpoint {
@@ -55,20 +63,21 @@ impl Endpoint {
     /// # Errors
     /// What is wrong with it, and what was expected.
     fn parse(text: &str) -> Result<Self, Trouble> {
+        if let Some(url) = text.strip_prefix(ACS) {
+            return Self::acs(text, url);
+        }
         let wrong = |why: &str| Trouble::usage(format!("--subject {text}: {why}"));
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(wrong(
-                "expected tftp://, http://, https://, ntp:// or sip:// with address and port",
+                "expected tftp://, ftp://, http://, https://, ntp:// or sip:// with address and \
+                 port, or acs=http://ADDRESS:PORT/PATH",
             ));
         };
-        if scheme.eq_ignore_ascii_case("ftp") {
-            return Err(wrong("no phone of this release speaks ftp yet"));
-        }
         let mut services = SERVICES.iter();
         let known = services.find(|(_, name, _)| scheme.eq_ignore_ascii_case(name));
         let Some((service, _, port)) = known.copied() else {
             return Err(wrong(
-                "unknown scheme (expected one of tftp, http, https, ntp, sip)",
+                "unknown scheme (expected one of tftp, ftp, http, https, ntp, sip)",
             ));
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
@@ -77,39 +86,51 @@ impl Endpoint {
                 "expected no path: directories belong to a fleet's root",
             ));
         }
-        let (host, port) = match rest.split_once(':') {
-            Some((host, port)) => {
-                let port = port.parse().ok().filter(|port| *port > 0);
-                (
-                    host,
-                    port.ok_or_else(|| wrong("expected a port from 1 to 65535"))?,
-                )
-            }
-            None => (rest, port),
-        };
-        let host = if host == "localhost" {
-            "127.0.0.1"
-        } else {
-            host
-        };
-        let address: Ipv4Addr = host
-            .parse()
-            .map_err(|_| wrong("expected an IPv4 address, for example 127.0.0.1"))?;
-        if !address.is_loopback() {
-            return Err(wrong("the loopback attachment reaches only 127.0.0.0/8"));
-        }
-        if service == Service::Tftp && address != Ipv4Addr::LOCALHOST {
+        let address = at(text, rest, port)?;
+        if service == Service::Tftp && *address.ip() != Ipv4Addr::LOCALHOST {
             // Each transfer is answered from another port, and a phone takes answers only from the
             // address that it asked (RFC 1350 §4).
             return Err(wrong("a TFTP server must be at 127.0.0.1"));
         }
-        if service == Service::Sip && address != Ipv4Addr::LOCALHOST {
+        if service == Service::Sip && *address.ip() != Ipv4Addr::LOCALHOST {
             return Err(wrong("a SIP server must be at 127.0.0.1"));
         }
         Ok(Self {
             service,
-            address: SocketAddrV4::new(address, port),
+            address,
+            url: String::new(),
         })
+    }
+
+    /// Reads the URL of an auto-configuration server.
+    fn acs(text: &str, url: &str) -> Result<Self, Trouble> {
+        let (rest, port) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(rest), _) => (rest, 80),
+            (None, Some(rest)) => (rest, 443),
+            (None, None) => {
+                let why = "expected acs=http://ADDRESS:PORT/PATH or acs=https://…";
+                return Err(Trouble::usage(format!("--subject {text}: {why}")));
+            }
+        };
+        let end = rest.find('/').unwrap_or(rest.len());
+        let (host, path) = rest.split_at(end);
+        let address = at(text, host, port)?;
+        if address.port() == port {
+            // A phone that connects there is taken to the run's HTTP server.
+            let why = "expected a port other than 80 and 443, which stand for http and https";
+            return Err(Trouble::usage(format!("--subject {text}: {why}")));
+        }
+        let scheme = if port == 80 { "http" } else { "https" };
+        Ok(Self {
+            service: Service::Acs,
+            address,
+            url: format!("{scheme}://{address}{path}"),
+        })
+    }
+
+    /// The URL that phones are told of, of the auto-configuration server.
+    pub(super) fn acs_url(&self) -> Option<&str> {
+        (self.service == Service::Acs).then_some(&self.url)
     }
 
     /// Puts the endpoint in the place of the built-in server's.
@@ -117,10 +138,61 @@ impl Endpoint {
         let (address, given) = (Some(self.address), &mut subject.given);
         match self.service {
             Service::Tftp => (subject.tftp, given.tftp) = (address, true),
+            Service::Ftp => (subject.ftp, given.ftp) = (address, true),
             Service::Http => (subject.http, given.http) = (address, true),
             Service::Https => (subject.https, given.https) = (address, true),
             Service::Ntp => (subject.ntp, given.ntp) = (address, true),
-            Service::Sip => (subject.pnp_port, given.sip) = (Some(self.address.port()), true),
+            Service::Sip => (subject.sip_port, given.sip) = (Some(self.address.port()), true),
+            Service::Acs => (subject.acs, given.acs) = (address, true),
+        }
+    }
+}
+
+/// Reads `ADDRESS[:PORT]`, which must be of the loopback network.
+fn at(text: &str, rest: &str, port: u16) -> Result<SocketAddrV4, Trouble> {
+    let wrong = |why: &str| Trouble::usage(format!("--subject {text}: {why}"));
+    let (host, port) = match rest.split_once(':') {
+        Some((host, port)) => {
+            let port = port.parse().ok().filter(|port| *port > 0);
+            (
+                host,
+                port.ok_or_else(|| wrong("expected a port from 1 to 65535"))?,
+            )
+        }
+        None => (rest, port),
+    };
+    let host = if host == "localhost" {
+        "127.0.0.1"
+    } else {
+        host
+    };
+    let address: Ipv4Addr = host
+        .parse()
+        .map_err(|_| wrong("expected an IPv4 address, for example 127.0.0.1"))?;
+    if !address.is_loopback() {
+        return Err(wrong("the loopback attachment reaches only 127.0.0.0/8"));
+    }
+    Ok(SocketAddrV4::new(address, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_path_of_an_auto_configuration_server_only() {
+        let known = Endpoint::parse("acs=http://localhost:7557/acs?x").expect("an endpoint");
+        assert_eq!(known.acs_url(), Some("http://127.0.0.1:7557/acs?x"));
+        let plain = Endpoint::parse("http://127.0.0.1:8080").expect("an endpoint");
+        assert_eq!(plain.acs_url(), None);
+        for wrong in [
+            "acs=127.0.0.1:80",
+            "acs=ftp://127.0.0.1:8000/",
+            "acs=http://127.0.0.1/acs",
+            "acs=http://192.0.2.1:8000/acs",
+            "http://127.0.0.1:8080/acs",
+        ] {
+            assert!(Endpoint::parse(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -18,8 +18,8 @@ use super::tls::Trust;
 /// Requests of a phone that wait for being written: it has one under way at a time.
 pub const WRITES_MAX: usize = 8;
 /// How long connecting and the TLS handshake may take; the phone's own timer is shorter.
-const CONNECT_MAX: Duration = Duration::from_secs(60);
-const READ_BYTES: usize = 16 << 10;
+pub(super) const CONNECT_MAX: Duration = Duration::from_secs(60);
+pub(super) const READ_BYTES: usize = 16 << 10;
 /// How long a peer's alert is waited for on a connection that is broken for writing.
 const LAST_WORD_MAX: Duration = Duration::from_millis(100);
 
@@ -89,13 +89,15 @@ enum Connected {
 }
 
 /// Resolves when the phone closes a connection that is not made yet.
-async fn hung_up(writes: &mut mpsc::Receiver<Vec<u8>>) {
+pub(super) async fn hung_up(writes: &mut mpsc::Receiver<Vec<u8>>) {
     // A phone writes only after `Opened`, so whatever comes now is the end.
     while writes.recv().await.is_some() {}
 }
 
 async fn connect(call: &Call) -> Result<Connected, ConnectionFault> {
-    let stream = open(call).await.map_err(|error| fault_of(&error))?;
+    let stream = open(call.from, call.to)
+        .await
+        .map_err(|error| fault_of(&error))?;
     let Some(secure) = &call.tls else {
         return Ok(Connected::Plain(stream));
     };
@@ -106,12 +108,13 @@ async fn connect(call: &Call) -> Result<Connected, ConnectionFault> {
     Ok(Connected::Tls(Box::new(stream)))
 }
 
-async fn open(call: &Call) -> io::Result<TcpStream> {
+/// A connection from one of this machine's addresses, any port.
+pub(super) async fn open(from: Ipv4Addr, to: SocketAddrV4) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     // Without this every connection would hold its port for a minute after its end.
     socket.set_reuseaddr(true)?;
-    socket.bind(SocketAddrV4::new(call.from, 0).into())?;
-    let stream = socket.connect(call.to.into()).await?;
+    socket.bind(SocketAddrV4::new(from, 0).into())?;
+    let stream = socket.connect(to.into()).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -183,7 +186,7 @@ impl Call {
     }
 }
 
-fn fault_of(error: &io::Error) -> ConnectionFault {
+pub(super) fn fault_of(error: &io::Error) -> ConnectionFault {
     const EMFILE: i32 = nix::libc::EMFILE;
     const ENFILE: i32 = nix::libc::ENFILE;
     const ENOBUFS: i32 = nix::libc::ENOBUFS;

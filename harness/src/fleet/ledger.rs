@@ -16,6 +16,7 @@ use bootstorm_reports::words;
 use bootstorm_scenarios::intended::{Checker, Difference};
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 
+use super::lacking::Lacking;
 use super::progress::Progress;
 use super::steps::Effect;
 use super::transcript;
@@ -52,6 +53,7 @@ struct Entry {
     trail: Trail,
     /// The trail as it was when the phone last came to rest.
     at_rest: Trail,
+    lacking: Lacking,
     scheduled: Moment,
     /// The moment since which it is at rest and (not) as intended; none while a run is due that no
     /// timer started.
@@ -162,6 +164,7 @@ impl Ledger {
                 return;
             };
             entry.trail.record(&event.kind);
+            entry.lacking.record(&event.kind);
             match event.kind {
                 EventKind::Booting(cause) => {
                     entry.boots = entry.boots.saturating_add(1);
@@ -180,9 +183,7 @@ impl Ledger {
                 }
                 // A timer that starts another run does not make a phone unsettled: a fleet with
                 // short periods would never be at rest together.
-                EventKind::RunStarted(
-                    Trigger::Period | Trigger::ErrorRetry | Trigger::UpgradeRetry,
-                ) => {}
+                EventKind::RunStarted(trigger) if is_timer(trigger) => {}
                 EventKind::RunStarted(_) | EventKind::PowerCut => {
                     if event.kind == EventKind::RunStarted(Trigger::CheckSync) {
                         self.effect.ignored -= u32::from(entry.resync.begin());
@@ -202,10 +203,11 @@ impl Ledger {
                 } => self.own_faults += 1,
                 EventKind::RunEnded(result) => entry.complete = result == RunResult::Complete,
                 EventKind::Settled => self.settle(plan, subject, shelf, event.at),
-                // A later try that succeeds, or a refresh that fails, changes what a phone at rest
-                // comes to.
+                // A later try that succeeds, a refresh that fails, or what became of an ordered
+                // download changes what a phone at rest comes to.
                 EventKind::Registered { renewed: false, .. }
                 | EventKind::RegistrationFailed { .. }
+                | EventKind::TransferReported { .. }
                     if entry.settled.is_some() =>
                 {
                     self.settle(plan, subject, shelf, event.at);
@@ -223,7 +225,9 @@ impl Ledger {
         let Some(entry) = self.entries.get_mut(subject.slot) else {
             return;
         };
-        let provisioned = difference.is_none() && subject.phone.registration_fault().is_none();
+        let provisioned = difference.is_none()
+            && subject.phone.registration_fault().is_none()
+            && entry.lacking.what().is_none();
         entry.at_rest = entry.trail;
         self.effect.resynced += u32::from(entry.resync.rest());
         match entry.settled {
@@ -319,9 +323,13 @@ impl Ledger {
             step: label(steps, StepId::REGISTER),
             text: words::fault_text(fault),
         });
+        let lacked = entry.lacking.what().map(|what| FirstWrong {
+            step: label(steps, what.step),
+            text: what.text(),
+        });
         let wrong = match (entry.settled, entry.complete) {
-            (Some(_), true) => register.or(compared).or(traced),
-            (Some(_), false) => traced.or(compared).or(register),
+            (Some(_), true) => register.or(lacked).or(compared).or(traced),
+            (Some(_), false) => traced.or(lacked).or(compared).or(register),
             (None, _) => traced.or_else(|| entry.unsettled()),
         };
         PhoneResult {
@@ -388,6 +396,7 @@ impl Entry {
         Self {
             trail: Trail::default(),
             at_rest: Trail::default(),
+            lacking: Lacking::default(),
             scheduled,
             settled: None,
             first_settled: None,
@@ -410,7 +419,8 @@ impl Entry {
     }
 
     fn outcome(&self, stopped: bool, intended: bool, registered: bool) -> Outcome {
-        let unverified = !intended && registered && self.fetched && self.complete;
+        let whole = self.complete && self.lacking.what().is_none();
+        let unverified = !intended && registered && self.fetched && whole;
         match (self.started, self.settled) {
             (false, _) => Outcome::NotStarted,
             (true, Some((_, true))) if intended => Outcome::Provisioned,
@@ -428,6 +438,19 @@ impl Entry {
             text,
         })
     }
+}
+
+/// Whether a timer started the run.
+fn is_timer(trigger: Trigger) -> bool {
+    matches!(
+        trigger,
+        Trigger::Period
+            | Trigger::ErrorRetry
+            | Trigger::UpgradeRetry
+            | Trigger::Renewal
+            | Trigger::Subscription
+            | Trigger::StaticInterval
+    )
 }
 
 fn label(steps: &[Step], step: StepId) -> String {

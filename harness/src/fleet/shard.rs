@@ -7,11 +7,14 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bootstorm_emulator::bodies::Tally;
 use bootstorm_emulator::flash::Flash;
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::names::Names;
 use bootstorm_emulator::phone::Phone;
-use bootstorm_emulator::phone::io::{Channel, Connection, Effect, Input, Outputs};
+use bootstorm_emulator::phone::io::{
+    Channel, Connection, Effect, FtpMode, Input, Outputs, Request,
+};
 use bootstorm_emulator::shelf::Shelf;
 use bootstorm_emulator::time::Moment;
 use bootstorm_reports::measure::Ladder;
@@ -32,8 +35,12 @@ pub trait Network {
     fn open(&mut self, now: Moment, opening: Opening<'_>);
     /// Writes on an open connection.
     fn write(&mut self, now: Moment, end: End, bytes: &[u8]);
+    /// Retrieves a file by FTP; told to the phone as of a connection.
+    fn retrieve(&mut self, now: Moment, fetch: Fetch<'_>);
     /// Closes a connection.
     fn close(&mut self, now: Moment, end: End);
+    /// Answers a request that was handed to a phone as `Input::Request`.
+    fn reply(&mut self, now: Moment, request: Request, bytes: &[u8]);
 }
 
 /// Who sends a datagram.
@@ -67,6 +74,25 @@ pub struct Opening<'a> {
     pub to: SocketAddrV4,
     /// With TLS: how.
     pub tls: Option<Tls<'a>>,
+}
+
+/// A file to be retrieved by FTP.
+#[derive(Clone, Copy)]
+pub struct Fetch<'a> {
+    /// The phone's end.
+    pub end: End,
+    /// The phone's address.
+    pub from: Ipv4Addr,
+    /// The server, as the phone means it.
+    pub to: SocketAddrV4,
+    /// Who opens the data connection.
+    pub mode: FtpMode,
+    /// User name.
+    pub user: &'a str,
+    /// Password.
+    pub password: &'a str,
+    /// What RETR names.
+    pub path: &'a str,
 }
 
 /// How a phone wants TLS.
@@ -132,6 +158,8 @@ pub struct ShardResult {
     pub registered: u32,
     /// What came of the scenario's steps.
     pub steps: Vec<StepCount>,
+    /// What the shard fetched, and how little of it was held and hashed.
+    pub bodies: Tally,
     /// Bytes that settled phones hold for themselves, on average; 0 without phones.
     pub bytes_per_phone: usize,
 }
@@ -347,6 +375,10 @@ impl Shard {
     fn perform(&mut self, now: Moment, slot: u32, network: &mut impl Network) {
         let place = slot as usize;
         let mut address = self.addresses[place];
+        let end = |connection: &Connection| End {
+            slot,
+            connection: *connection,
+        };
         let effects = std::mem::take(&mut self.out.effects);
         for effect in &effects {
             match effect {
@@ -363,10 +395,7 @@ impl Shard {
                     to,
                     tls,
                 } => {
-                    let end = End {
-                        slot,
-                        connection: *connection,
-                    };
+                    let end = end(connection);
                     let planned = &self.planned[place];
                     let name = tls.as_ref().map(|name| self.out.slice(name));
                     let certificate = name.and_then(|_| self.plan.certificate_name(planned));
@@ -382,22 +411,19 @@ impl Shard {
                     );
                 }
                 Effect::Write { connection, bytes } => {
-                    let end = End {
-                        slot,
-                        connection: *connection,
-                    };
+                    let end = end(connection);
                     network.write(now, end, self.out.slice(bytes));
                 }
                 Effect::Close(connection) => {
-                    network.close(
-                        now,
-                        End {
-                            slot,
-                            connection: *connection,
-                        },
-                    );
+                    network.close(now, end(connection));
                 }
-                Effect::Retrieve { .. } | Effect::Reply { .. } => {}
+                Effect::Retrieve { .. } => {
+                    let fetch = self.fetch(slot, address, effect);
+                    fetch.into_iter().for_each(|it| network.retrieve(now, it));
+                }
+                Effect::Reply { request, bytes } => {
+                    network.reply(now, *request, self.out.slice(bytes));
+                }
                 Effect::Address(given) => {
                     if self.by_address.get(&address) == Some(&slot) {
                         self.by_address.remove(&address);
@@ -411,6 +437,34 @@ impl Shard {
             }
         }
         self.out.effects = effects;
+    }
+
+    /// The file that a phone wants retrieved.
+    fn fetch(&self, slot: u32, from: Ipv4Addr, effect: &Effect) -> Option<Fetch<'_>> {
+        let Effect::Retrieve {
+            connection,
+            to,
+            mode,
+            user,
+            password,
+            path,
+        } = effect
+        else {
+            return None;
+        };
+        let text = |range| str::from_utf8(self.out.slice(range)).ok();
+        Some(Fetch {
+            end: End {
+                slot,
+                connection: *connection,
+            },
+            from,
+            to: *to,
+            mode: *mode,
+            user: text(user)?,
+            password: text(password)?,
+            path: text(path)?,
+        })
     }
 
     /// How a phone does TLS with a server of this name.
@@ -460,6 +514,7 @@ impl Shard {
             ladder: self.ledger.ladder(),
             own_faults: self.ledger.own_faults(),
             log: self.ledger.take_log(),
+            bodies: self.shelf.bodies.tally(),
             urls: self.shelf.urls,
             lag: self.lag,
             bytes_per_phone,
@@ -484,5 +539,12 @@ fn new_phone(plan: &Plan, planned: &PhonePlan) -> Phone {
     for (param, value) in plan.web_fields(planned) {
         flash.set_web(param, &value);
     }
-    Phone::new(planned.identity, planned.profile, flash)
+    let phone = Phone::new(planned.identity, planned.profile, flash);
+    let operator = plan
+        .fleet(planned)
+        .and_then(|fleet| fleet.operator.as_ref());
+    match operator {
+        Some(operator) => phone.with_operator(Arc::clone(operator)),
+        None => phone,
+    }
 }

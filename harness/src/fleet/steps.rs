@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bootstorm_emulator::time::Moment;
 use bootstorm_scenarios::scenario::{Action, Step, When};
 
-use crate::reference::notify::{Answers, Batch, Target};
+use crate::reference::notify::{Answers, Batch, Message, Target};
 
 /// What the shards of a run share: how many of them are ready for each step.
 #[derive(Debug)]
@@ -141,7 +141,11 @@ impl Stepper {
 
     /// Notes whom the step that `due` gave goes to.
     pub fn taken(&mut self, step: &Step, chosen: Chosen) -> Arc<Batch> {
-        let Action::CheckSync { reboot } = step.action;
+        let message = match step.action {
+            Action::CheckSync { reboot } => Message::CheckSync(reboot),
+            Action::ConnectionRequest => Message::ConnectionRequest,
+            Action::PnpNotify => Message::PnpNotify,
+        };
         let reached = u32::try_from(chosen.targets.len()).unwrap_or(u32::MAX);
         self.counts.push(StepCount {
             planned: chosen.planned,
@@ -149,7 +153,7 @@ impl Stepper {
             registered: chosen.registered,
             ..StepCount::default()
         });
-        let batch = Batch::new(chosen.targets, reboot);
+        let batch = Batch::new(chosen.targets, message);
         self.batch = Some(Arc::clone(&batch));
         batch
     }

@@ -1,6 +1,8 @@
 //! Events as lines of text: `12.345678 0021f2000001 flyingvoice/fip13g sent 0021f2000001.cfg …`.
 //! Equal runs give equal bytes.
 
+mod told;
+
 use std::io::Write as _;
 
 use bootstorm_emulator::event::{Event, EventKind, File};
@@ -17,6 +19,7 @@ pub fn write(lines: &mut Vec<u8>, plan: &Plan, planned: &PhonePlan, urls: &Names
     let name = profile.map_or("", |profile| profile.name.as_str());
     let text = profile.map_or_else(String::new, |profile| {
         Teller {
+            plan,
             planned,
             profile,
             urls,
@@ -36,6 +39,7 @@ pub fn write(lines: &mut Vec<u8>, plan: &Plan, planned: &PhonePlan, urls: &Names
 pub fn tell(plan: &Plan, planned: &PhonePlan, urls: &Names, kind: &EventKind) -> String {
     plan.profile(planned).map_or_else(String::new, |profile| {
         Teller {
+            plan,
             planned,
             profile,
             urls,
@@ -49,6 +53,7 @@ pub fn tell(plan: &Plan, planned: &PhonePlan, urls: &Names, kind: &EventKind) ->
 pub fn file_name(plan: &Plan, planned: &PhonePlan, urls: &Names, file: File) -> String {
     plan.profile(planned).map_or_else(String::new, |profile| {
         Teller {
+            plan,
             planned,
             profile,
             urls,
@@ -58,6 +63,7 @@ pub fn file_name(plan: &Plan, planned: &PhonePlan, urls: &Names, file: File) -> 
 }
 
 struct Teller<'a> {
+    plan: &'a Plan,
     planned: &'a PhonePlan,
     profile: &'a Profile,
     urls: &'a Names,
@@ -66,7 +72,7 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn tell(&self, kind: &EventKind) -> String {
         match *kind {
-            EventKind::Booting(cause) => format!("booting: {cause:?}"),
+            EventKind::Booting(cause) => format!("booting: {}", words::boot_cause(cause)),
             EventKind::SoftRebooting => "soft reboot".to_owned(),
             EventKind::PowerCut => "power cut".to_owned(),
             EventKind::Sent { .. }
@@ -85,14 +91,18 @@ impl Teller<'_> {
             | EventKind::LeaseReleased
             | EventKind::Candidate { .. }
             | EventKind::NoCandidate { .. } => self.tell_discovery(kind),
-            EventKind::RunStarted(trigger) => format!("run started: {trigger:?}"),
-            EventKind::TriggerDeferred(trigger) => format!("trigger remembered: {trigger:?}"),
-            EventKind::TriggerIgnored(trigger) => format!("trigger ignored: {trigger:?}"),
+            EventKind::RunStarted(trigger) => format!("run started: {}", words::trigger(trigger)),
+            EventKind::TriggerDeferred(trigger) => {
+                format!("trigger remembered: {}", words::trigger(trigger))
+            }
+            EventKind::TriggerIgnored(trigger) => {
+                format!("trigger ignored: {}", words::trigger(trigger))
+            }
             EventKind::Delayed { until } => {
                 format!("waits until {:.3} s", until.nanos() as f64 / 1e9)
             }
             EventKind::SipAnswered { status } => format!("answered SIP with {status}"),
-            EventKind::RunEnded(result) => format!("run ended: {result:?}"),
+            EventKind::RunEnded(result) => format!("run ended: {}", words::run_result(result)),
             EventKind::Settled => "settled".to_owned(),
             EventKind::LimitReached { limit, value } => {
                 format!("limit reached: {} ({value})", words::limit(limit))
@@ -101,6 +111,15 @@ impl Teller<'_> {
             | EventKind::Registered { .. }
             | EventKind::RegistrationFailed { .. }
             | EventKind::SenderRefused { .. } => tell_service(kind),
+            EventKind::Prompted(_)
+            | EventKind::PromptAnswered(_)
+            | EventKind::PromptAbandoned(_)
+            | EventKind::SessionStarted(_)
+            | EventKind::RpcAnswered { .. }
+            | EventKind::TransferReported { .. }
+            | EventKind::SessionEnded { .. }
+            | EventKind::ConnectionRequested { .. }
+            | EventKind::NotSpoken { .. } => told::aside(kind),
             _ => self.tell_document(kind),
         }
     }
@@ -193,7 +212,9 @@ impl Teller<'_> {
                 first_line,
             } => {
                 let place = format!("{}:{first_line}", self.file(file));
-                format!("ignored {count} lines from {place} on: {reason:?}")
+                let lines = if count == 1 { "line" } else { "lines" };
+                let reason = words::line_reason(reason);
+                format!("ignored {count} {lines} from {place} on: {reason}")
             }
             EventKind::ResourceStored { file, bytes } => {
                 format!("stored {} ({bytes} bytes)", self.file(file))
@@ -250,12 +271,14 @@ impl Teller<'_> {
                 line,
             } => {
                 let section = self.urls.text(section);
-                format!("refused section {section} at line {line}: {fault:?}")
+                let fault = words::section_fault(fault);
+                format!("refused section {section} at line {line}: {fault}")
             }
             EventKind::OperationSkipped { line, fault } => {
-                format!("skipped operation at line {line}: {fault:?}")
+                let fault = words::section_fault(fault);
+                format!("skipped operation at line {line}: {fault}")
             }
-            _ => String::new(),
+            _ => self.tell_task(kind),
         }
     }
 
@@ -280,9 +303,14 @@ impl Teller<'_> {
                 let fetch = step
                     .fetch_index()
                     .and_then(|index| self.profile.fetches.get(index));
-                let mac = self.planned.identity.mac.to_string();
+                let vars = self.plan.vars(self.planned);
                 match fetch {
-                    Some(fetch) => fetch.label.replace("<mac>", &mac),
+                    // The name that was asked for, where it is not the URL's.
+                    Some(fetch) if !fetch.name.is_empty() => {
+                        let name = fetch.name.text(&vars);
+                        name.rsplit('/').next().unwrap_or_default().to_owned()
+                    }
+                    Some(fetch) => fetch.label.replace("<mac>", &vars.mac.to_string()),
                     None => self.step(step).to_owned(),
                 }
             }

@@ -5,7 +5,9 @@
 //! that thousands at one time need no descriptors of their own.
 
 mod bind;
+mod caller;
 mod courier;
+mod ftp;
 mod stream;
 mod web;
 
@@ -24,7 +26,7 @@ use std::time::{Duration, Instant};
 use bootstorm_emulator::time::Moment;
 use socket2::SockRef;
 use tokio::net::UdpSocket;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::counters::{Counter, Counters};
 use super::replies::{Endpoint, Replies};
@@ -64,6 +66,10 @@ struct World {
     group: Option<UdpSocket>,
     pnp: Option<UdpSocket>,
     ntp: Option<UdpSocket>,
+    mdns: Option<UdpSocket>,
+    mdns_group: Option<UdpSocket>,
+    /// Connection requests under way at one time.
+    visits: Semaphore,
 }
 
 impl Adapter {
@@ -183,6 +189,9 @@ impl World {
             group: tokio(sockets.group)?,
             pnp: tokio(sockets.pnp)?,
             ntp: tokio(sockets.ntp)?,
+            mdns: tokio(sockets.mdns)?,
+            mdns_group: tokio(sockets.mdns_group)?,
+            visits: Semaphore::new(caller::VISITS_MAX),
         });
         let named = [
             Endpoint::Dhcp,
@@ -190,6 +199,7 @@ impl World {
             Endpoint::Sip,
             Endpoint::Pnp,
             Endpoint::Ntp,
+            Endpoint::Mdns,
         ];
         let channels = u16::try_from(world.transfers.len()).unwrap_or(u16::MAX);
         for at in named
@@ -199,8 +209,10 @@ impl World {
             tokio::task::spawn_local(Rc::clone(&world).receive(at, false));
         }
         tokio::task::spawn_local(Rc::clone(&world).receive(Endpoint::Sip, true));
+        tokio::task::spawn_local(Rc::clone(&world).receive(Endpoint::Mdns, true));
         tokio::task::spawn_local(Rc::clone(&world).tick());
         tokio::task::spawn_local(Rc::clone(&world).obey(orders));
+        ftp::begin(&world, sockets.ftp, bind.connections_max)?;
         stream::begin(&world, sockets.sip_tcp, bind.connections_max)?;
         web::begin(&world, sockets.http, sockets.https, bind)
     }
@@ -217,14 +229,16 @@ impl World {
             Endpoint::Sip => self.sip.as_ref(),
             Endpoint::Pnp => self.pnp.as_ref(),
             Endpoint::Ntp => self.ntp.as_ref(),
+            Endpoint::Mdns => self.mdns.as_ref(),
         }
     }
 
-    /// Serves one UDP socket; for `Endpoint::Sip`, `group` means the one of the multicast group.
+    /// Serves one UDP socket; `group` means the one of the endpoint's multicast group.
     async fn receive(self: Rc<Self>, at: Endpoint, group: bool) {
-        let socket = match group {
-            true => self.group.as_ref(),
-            false => self.socket(at),
+        let socket = match (group, at) {
+            (true, Endpoint::Mdns) => self.mdns_group.as_ref(),
+            (true, _) => self.group.as_ref(),
+            (false, _) => self.socket(at),
         };
         let Some(socket) = socket else { return };
         while socket.readable().await.is_ok() {

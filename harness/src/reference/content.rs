@@ -115,6 +115,23 @@ impl Source {
         }
     }
 
+    /// Names in the directory at `path`, sorted, with the length of each file; directories have
+    /// none. At most `most` of them; nothing for what is no directory.
+    #[must_use]
+    pub fn list(&self, path: &[u8], most: usize) -> Vec<(String, Option<u64>)> {
+        let Ok(path) = rooted(path) else {
+            return Vec::new();
+        };
+        let mut names = match self {
+            Self::Tree(tree) => tree.list(path),
+            Self::Directory(directory) => directory.list(path),
+        };
+        names.sort_unstable();
+        names.dedup();
+        names.truncate(most);
+        names
+    }
+
     /// The file for an HTTP request target in origin form: first one whose name is the whole target
     /// as sent, query included; then the one at the percent-decoded path without the query.
     ///
@@ -167,6 +184,19 @@ impl Tree {
         let name = path.get(start..).unwrap_or_default();
         self.files.insert(name.into(), File::new(bytes.into()));
         Ok(())
+    }
+
+    /// What is directly below `path`, which ends in a slash or is empty.
+    fn list(&self, path: &[u8]) -> Vec<(String, Option<u64>)> {
+        let below = self.files.iter().filter_map(|(name, file)| {
+            let rest = name.strip_prefix(path)?;
+            let end = rest.iter().position(|byte| *byte == b'/');
+            let first = rest.get(..end.unwrap_or(rest.len()))?;
+            let text = std::str::from_utf8(first).ok()?;
+            let length = end.is_none().then_some(file.bytes.len() as u64);
+            Some((text.to_owned(), length))
+        });
+        below.collect()
     }
 
     /// How many files there are.
@@ -234,6 +264,21 @@ impl Directory {
         let file = self.load(&place)?;
         self.keep(path, stamp, &file);
         Ok(file)
+    }
+
+    /// What is directly below `path`.
+    fn list(&self, path: &[u8]) -> Vec<(String, Option<u64>)> {
+        let place = self.root.join(Path::new(std::ffi::OsStr::from_bytes(path)));
+        let place = fs::canonicalize(place).ok();
+        let place = place.filter(|place| place.starts_with(&self.root));
+        let entries = place.and_then(|place| fs::read_dir(place).ok());
+        let names = entries.into_iter().flatten().filter_map(|entry| {
+            let entry = entry.ok()?;
+            let facts = entry.metadata().ok()?;
+            let length = facts.is_file().then_some(facts.len());
+            Some((entry.file_name().into_string().ok()?, length))
+        });
+        names.collect()
     }
 
     fn load(&self, place: &Path) -> Result<File, Absent> {

@@ -1,5 +1,6 @@
 //! What the reference server was asked, what it answered, refused and dropped.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One thing that is counted.
@@ -57,6 +58,30 @@ pub enum Counter {
     TftpDropped,
     /// Unreadable TFTP packets.
     TftpMalformed,
+    /// FTP control connections accepted.
+    FtpConnection,
+    /// FTP control connections closed at once because as many as allowed are open.
+    FtpConnectionDropped,
+    /// FTP logins.
+    FtpLogin,
+    /// FTP logins with a wrong password.
+    FtpDenied,
+    /// RETRs.
+    FtpRetrieve,
+    /// Files (and listings) of which all was sent.
+    FtpSent,
+    /// RETRs of files that are not there.
+    FtpNotFound,
+    /// FTP commands refused for another reason.
+    FtpRefused,
+    /// FTP data connections that could not be made.
+    FtpDataFailed,
+    /// FTP data connections that broke.
+    FtpAborted,
+    /// FTP control connections ended for want of commands.
+    FtpIdle,
+    /// FTP lines that are no text, or too long.
+    FtpMalformed,
     /// HTTP requests with a readable head.
     HttpRequest,
     /// Answers with status 200.
@@ -152,12 +177,86 @@ pub enum Counter {
     SipConnection,
     /// SIP connections closed at once because as many as allowed are open.
     SipConnectionDropped,
+    /// Sessions begun: Informs that were taken.
+    AcsSession,
+    /// Sessions ended by 204.
+    AcsSessionEnded,
+    /// Sessions forgotten because their phone was silent or began another.
+    AcsSessionExpired,
+    /// Informs answered 503 because as many sessions or phones as allowed are known.
+    AcsSessionDropped,
+    /// Informs with `0 BOOTSTRAP`.
+    AcsBootstrap,
+    /// Informs with `1 BOOT`.
+    AcsBoot,
+    /// Informs with `2 PERIODIC`.
+    AcsPeriodic,
+    /// Informs with `3 SCHEDULED`.
+    AcsScheduled,
+    /// Informs with `4 VALUE CHANGE`.
+    AcsValueChange,
+    /// Informs with `6 CONNECTION REQUEST`.
+    AcsConnectionRequested,
+    /// Informs with `7 TRANSFER COMPLETE`.
+    AcsTransferEvent,
+    /// Informs with any other event, those of methods (`M …`) included.
+    AcsOtherEvent,
+    /// Remote procedure calls sent.
+    AcsCall,
+    /// Calls that were answered.
+    AcsCallAnswered,
+    /// Calls answered with a fault.
+    AcsCallFault,
+    /// Downloads ordered: calls of Download that were accepted.
+    AcsDownload,
+    /// Downloads reported complete without a fault.
+    AcsDownloadComplete,
+    /// Downloads reported over with a fault.
+    AcsDownloadFault,
+    /// Reports of downloads that nobody ordered, or that were reported already.
+    AcsDownloadStray,
+    /// Informs without credentials, answered 401.
+    AcsChallenged,
+    /// Informs with wrong or old credentials, answered 401.
+    AcsDenied,
+    /// Informs of phones that the server does not know.
+    AcsUnknownPhone,
+    /// Answers with another `cwmp:ID` than their call had.
+    AcsWrongId,
+    /// Messages that the session has no room for: a request while a call waits for its
+    /// answer, an answer to no call.
+    AcsOutOfTurn,
+    /// Messages of no session.
+    AcsStray,
+    /// Bodies that are no CWMP message.
+    AcsMalformed,
+    /// Informs answered wrong, as the server was told to.
+    AcsFaultPlayed,
+    /// Connection requests sent to phones.
+    ConnectionRequest,
+    /// Connection requests answered 200 or 204.
+    ConnectionRequestTaken,
+    /// Connection requests answered otherwise.
+    ConnectionRequestRefused,
+    /// Connection requests that nobody answered.
+    ConnectionRequestSilent,
+    /// Multicast DNS queries for the service.
+    MdnsQuery,
+    /// Queries that were answered.
+    MdnsAnswer,
+    /// Queries of phones for which there is no URL.
+    MdnsUnknownPhone,
+    /// Understood and not for this responder: other services, answers, queries of whole
+    /// responders.
+    MdnsIgnored,
+    /// Unreadable DNS messages.
+    MdnsMalformed,
     /// Datagrams that the operating system did not take.
     SendFailed,
 }
 
 /// Every counter with its name, in the order of their declaration.
-pub const COUNTERS: [(Counter, &str); 74] = [
+pub const COUNTERS: [(Counter, &str); 122] = [
     (Counter::DhcpDiscover, "dhcp_discover"),
     (Counter::DhcpRequest, "dhcp_request"),
     (Counter::DhcpRelease, "dhcp_release"),
@@ -184,6 +283,18 @@ pub const COUNTERS: [(Counter, &str); 74] = [
     (Counter::TftpStray, "tftp_stray"),
     (Counter::TftpDropped, "tftp_dropped"),
     (Counter::TftpMalformed, "tftp_malformed"),
+    (Counter::FtpConnection, "ftp_connection"),
+    (Counter::FtpConnectionDropped, "ftp_connection_dropped"),
+    (Counter::FtpLogin, "ftp_login"),
+    (Counter::FtpDenied, "ftp_denied"),
+    (Counter::FtpRetrieve, "ftp_retrieve"),
+    (Counter::FtpSent, "ftp_sent"),
+    (Counter::FtpNotFound, "ftp_not_found"),
+    (Counter::FtpRefused, "ftp_refused"),
+    (Counter::FtpDataFailed, "ftp_data_failed"),
+    (Counter::FtpAborted, "ftp_aborted"),
+    (Counter::FtpIdle, "ftp_idle"),
+    (Counter::FtpMalformed, "ftp_malformed"),
     (Counter::HttpRequest, "http_request"),
     (Counter::HttpOk, "http_ok"),
     (Counter::HttpNotModified, "http_not_modified"),
@@ -237,20 +348,70 @@ pub const COUNTERS: [(Counter, &str); 74] = [
     (Counter::SipMalformed, "sip_malformed"),
     (Counter::SipConnection, "sip_connection"),
     (Counter::SipConnectionDropped, "sip_connection_dropped"),
+    (Counter::AcsSession, "acs_session"),
+    (Counter::AcsSessionEnded, "acs_session_ended"),
+    (Counter::AcsSessionExpired, "acs_session_expired"),
+    (Counter::AcsSessionDropped, "acs_session_dropped"),
+    (Counter::AcsBootstrap, "acs_bootstrap"),
+    (Counter::AcsBoot, "acs_boot"),
+    (Counter::AcsPeriodic, "acs_periodic"),
+    (Counter::AcsScheduled, "acs_scheduled"),
+    (Counter::AcsValueChange, "acs_value_change"),
+    (Counter::AcsConnectionRequested, "acs_connection_requested"),
+    (Counter::AcsTransferEvent, "acs_transfer_event"),
+    (Counter::AcsOtherEvent, "acs_other_event"),
+    (Counter::AcsCall, "acs_call"),
+    (Counter::AcsCallAnswered, "acs_call_answered"),
+    (Counter::AcsCallFault, "acs_call_fault"),
+    (Counter::AcsDownload, "acs_download"),
+    (Counter::AcsDownloadComplete, "acs_download_complete"),
+    (Counter::AcsDownloadFault, "acs_download_fault"),
+    (Counter::AcsDownloadStray, "acs_download_stray"),
+    (Counter::AcsChallenged, "acs_challenged"),
+    (Counter::AcsDenied, "acs_denied"),
+    (Counter::AcsUnknownPhone, "acs_unknown_phone"),
+    (Counter::AcsWrongId, "acs_wrong_id"),
+    (Counter::AcsOutOfTurn, "acs_out_of_turn"),
+    (Counter::AcsStray, "acs_stray"),
+    (Counter::AcsMalformed, "acs_malformed"),
+    (Counter::AcsFaultPlayed, "acs_fault_played"),
+    (Counter::ConnectionRequest, "connection_request"),
+    (Counter::ConnectionRequestTaken, "connection_request_taken"),
+    (
+        Counter::ConnectionRequestRefused,
+        "connection_request_refused",
+    ),
+    (
+        Counter::ConnectionRequestSilent,
+        "connection_request_silent",
+    ),
+    (Counter::MdnsQuery, "mdns_query"),
+    (Counter::MdnsAnswer, "mdns_answer"),
+    (Counter::MdnsUnknownPhone, "mdns_unknown_phone"),
+    (Counter::MdnsIgnored, "mdns_ignored"),
+    (Counter::MdnsMalformed, "mdns_malformed"),
     (Counter::SendFailed, "send_failed"),
 ];
+
+/// The first of the fault codes that are counted one by one (TR-069 §A.5.1).
+const FIRST_FAULT: u16 = 9_000;
+/// How many there are.
+const FAULTS: usize = 20;
 
 /// The counts since the start. Any thread reads; the one thread that owns the server writes, so a
 /// count costs a plain load and store.
 #[derive(Debug)]
 pub struct Counters {
     counts: [AtomicU64; COUNTERS.len()],
+    /// Downloads that were over with each fault code.
+    faults: [AtomicU64; FAULTS],
 }
 
 impl Default for Counters {
     fn default() -> Self {
         Self {
             counts: std::array::from_fn(|_| AtomicU64::new(0)),
+            faults: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
 }
@@ -259,6 +420,15 @@ impl Counters {
     /// Counts one more. Only the thread that owns the server may call this.
     pub fn count(&self, counter: Counter) {
         if let Some(cell) = self.counts.get(counter as usize) {
+            cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a download that was over with this fault code. Only the thread that owns the server
+    /// may call this.
+    pub fn count_fault(&self, code: u16) {
+        let place = code.checked_sub(FIRST_FAULT).map(usize::from);
+        if let Some(cell) = place.and_then(|place| self.faults.get(place)) {
             cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         }
     }
@@ -272,11 +442,15 @@ impl Counters {
     }
 
     /// Name and count of everything that happened at least once.
-    pub fn entries(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        COUNTERS
+    pub fn entries(&self) -> impl Iterator<Item = (Cow<'static, str>, u64)> {
+        let named = COUNTERS
             .iter()
-            .map(|(counter, name)| (*name, self.value(*counter)))
-            .filter(|(_, count)| *count > 0)
+            .map(|(counter, name)| (Cow::Borrowed(*name), self.value(*counter)));
+        let faults = (FIRST_FAULT..).zip(&self.faults).map(|(code, cell)| {
+            let name = format!("acs_download_fault_{code}");
+            (Cow::Owned(name), cell.load(Ordering::Relaxed))
+        });
+        named.chain(faults).filter(|(_, count)| *count > 0)
     }
 }
 

@@ -204,6 +204,14 @@ impl Dhcp {
         }
     }
 
+    /// The MAC address of whoever has an address, or had it last.
+    #[must_use]
+    pub fn holder(&self, address: Ipv4Addr) -> Option<Mac> {
+        let mut pools = self.pools.iter();
+        let bytes = pools.find_map(|pool| pool.leases.holder(address))?;
+        bytes.try_into().ok().map(Mac)
+    }
+
     /// Takes one message from `peer`; answers go out from `Endpoint::Dhcp`.
     ///
     /// A client keeps its address by its hardware address (a client identifier, option 61, is not

@@ -9,9 +9,12 @@ mod redirect;
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bootstorm_emulator::limits::SOAP_BYTES_MAX;
 use bootstorm_emulator::time::Moment;
 
+use super::acs::Acs;
 use super::content::{Absent, File, Source};
 use super::counters::{Counter, Counters};
 use auth::{Asked, Verdict};
@@ -53,6 +56,8 @@ pub struct Request<'a> {
     pub target: &'a str,
     /// Header names (any case) and values.
     pub headers: &'a [(&'a str, &'a [u8])],
+    /// The body; empty where nobody reads it.
+    pub body: &'a [u8],
 }
 
 /// An answer. `Content-Length` is for the sender to add: it is the length of `body`, which is not
@@ -65,6 +70,17 @@ pub struct Reply {
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Arc<[u8]>,
+    /// How long the server waits before it sends it.
+    pub after: Duration,
+}
+
+/// Everything behind one HTTP port: the files, and the auto-configuration server at its path.
+#[derive(Debug)]
+pub struct Site<'a> {
+    /// The files.
+    pub http: &'a Http,
+    /// The auto-configuration server, where there is one.
+    pub acs: Option<&'a mut Acs>,
 }
 
 /// The server.
@@ -86,6 +102,28 @@ impl Request<'_> {
     }
 }
 
+impl Site<'_> {
+    /// Answers one request.
+    #[must_use]
+    pub fn handle(&mut self, now: Moment, peer: SocketAddrV4, request: &Request) -> Reply {
+        match &mut self.acs {
+            Some(acs) if acs.is_meant(request) => {
+                self.http.counters.count(Counter::HttpRequest);
+                let reply = acs.handle(now, request);
+                self.http.counted(reply)
+            }
+            _ => self.http.handle(now, peer, request),
+        }
+    }
+
+    /// Bytes of the body that a request may have; `None` where nobody reads it.
+    #[must_use]
+    pub fn body_bytes_max(&self, request: &Request) -> Option<usize> {
+        let acs = self.acs.as_ref()?;
+        acs.is_meant(request).then_some(SOAP_BYTES_MAX)
+    }
+}
+
 impl Http {
     /// A server of `source`.
     #[must_use]
@@ -103,8 +141,12 @@ impl Http {
     pub fn handle(&self, now: Moment, _peer: SocketAddrV4, request: &Request) -> Reply {
         self.counters.count(Counter::HttpRequest);
         let reply = self.reply(now, request);
+        self.counted(reply)
+    }
+
+    fn counted(&self, reply: Reply) -> Reply {
         self.counters.count(match reply.status {
-            200 => Counter::HttpOk,
+            200 | 204 => Counter::HttpOk,
             304 => Counter::HttpNotModified,
             301..=308 => Counter::HttpRedirect,
             401 => Counter::HttpUnauthorized,
@@ -192,11 +234,12 @@ impl Reply {
             status,
             headers: vec![("content-type", "text/plain".to_owned())],
             body: text.into_bytes().into(),
+            after: Duration::ZERO,
         }
     }
 
     /// A 401 with these challenges.
-    fn challenge(challenges: Vec<String>) -> Self {
+    pub(in crate::reference) fn challenge(challenges: Vec<String>) -> Self {
         challenges.into_iter().fold(Self::plain(401), |reply, it| {
             reply.with("www-authenticate", it)
         })
@@ -230,7 +273,7 @@ pub fn reason(status: u16) -> &'static str {
 
 /// A target as path and query: as it is, or what follows the authority of a full URL (RFC 9112
 /// §3.2.2). `None` for anything else.
-fn origin_form(target: &str) -> Option<&str> {
+pub(in crate::reference) fn origin_form(target: &str) -> Option<&str> {
     if target.starts_with('/') {
         return Some(target);
     }
@@ -241,7 +284,7 @@ fn origin_form(target: &str) -> Option<&str> {
     rest.find('/').and_then(|at| rest.get(at..)).or(Some("/"))
 }
 
-fn path_of(target: &str) -> &str {
+pub(in crate::reference) fn path_of(target: &str) -> &str {
     target.split_once('?').map_or(target, |(path, _)| path)
 }
 
@@ -262,6 +305,7 @@ fn serve(file: &File, target: &str, if_none_match: Option<&[u8]>) -> Reply {
             status: 304,
             headers: vec![("etag", tag)],
             body: Arc::from([]),
+            after: Duration::ZERO,
         };
     }
     let kind = content_type(path_of(target)).to_owned();
@@ -269,6 +313,7 @@ fn serve(file: &File, target: &str, if_none_match: Option<&[u8]>) -> Reply {
         status: 200,
         headers: vec![("content-type", kind), ("etag", tag)],
         body: Arc::clone(&file.bytes),
+        after: Duration::ZERO,
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bootstorm_emulator::phone::AddressOfRecord;
 use bootstorm_emulator::time::Moment;
-use bootstorm_emulator::wire::sip::{self, Message, Writer};
+use bootstorm_emulator::wire::sip::{self, Writer};
 use rustc_hash::FxHasher;
 
 use super::counters::{Counter, Counters};
@@ -58,11 +58,24 @@ pub struct Outcome {
     pub after: Duration,
 }
 
-/// NOTIFYs that were ordered together; shared with whoever waits for them.
+/// What the phones of a batch are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message {
+    /// `Event: check-sync` and, when it is given, its parameter `reboot` (FLY-100).
+    CheckSync(Option<bool>),
+    /// An HTTP GET to where the phone takes connection requests (TR-069 §3.2.2). It is the
+    /// auto-configuration server that sends it: it knows where that is.
+    ConnectionRequest,
+    /// The NOTIFY that the phone's SUBSCRIBE was not answered with yet (FAN-104). It is the PnP
+    /// responder that sends it.
+    PnpNotify,
+}
+
+/// Messages that were ordered together; shared with whoever waits for them.
 #[derive(Debug)]
 pub struct Batch {
     targets: Vec<Target>,
-    reboot: Option<bool>,
+    message: Message,
     open: AtomicU32,
     outcomes: Mutex<Vec<Outcome>>,
 }
@@ -115,17 +128,22 @@ struct Contact {
 }
 
 impl Batch {
-    /// NOTIFYs to these targets, with `Event: check-sync` and, when `reboot` is given, its
-    /// parameter (FLY-100).
+    /// One message to each of these targets.
     #[must_use]
-    pub fn new(targets: Vec<Target>, reboot: Option<bool>) -> Arc<Self> {
+    pub fn new(targets: Vec<Target>, message: Message) -> Arc<Self> {
         let open = u32::try_from(targets.len()).unwrap_or(u32::MAX);
         Arc::new(Self {
             targets,
-            reboot,
+            message,
             open: AtomicU32::new(open),
             outcomes: Mutex::default(),
         })
+    }
+
+    /// What they are sent.
+    #[must_use]
+    pub fn message(&self) -> Message {
+        self.message
     }
 
     /// The targets.
@@ -173,7 +191,8 @@ impl Batch {
         }
     }
 
-    fn note(&self, outcome: Outcome) {
+    /// Notes what came of one target; each is noted once.
+    pub(crate) fn note(&self, outcome: Outcome) {
         let mut held = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         held.push(outcome);
         self.open.fetch_sub(1, Ordering::Release);
@@ -237,7 +256,7 @@ impl Notifier {
         if !bytes.starts_with(b"SIP/") {
             return false;
         }
-        let Ok(message) = Message::parse(bytes) else {
+        let Ok(message) = sip::Message::parse(bytes) else {
             return false;
         };
         message.status().is_some() && branch_of(&message).is_some()
@@ -245,7 +264,7 @@ impl Notifier {
 
     /// Takes an answer that came from `peer`.
     pub fn datagram(&mut self, now: Moment, peer: SocketAddrV4, bytes: &[u8]) {
-        let Ok(message) = Message::parse(bytes) else {
+        let Ok(message) = sip::Message::parse(bytes) else {
             return self.counters.count(Counter::NotifyIgnored);
         };
         let known = branch_of(&message).and_then(|(slot, salt)| {
@@ -307,7 +326,10 @@ impl Notifier {
             if let Some(target) = waiting.batch.targets.get(waiting.target as usize) {
                 let marks = Marks {
                     own: self.contact,
-                    reboot: waiting.batch.reboot,
+                    reboot: match waiting.batch.message {
+                        Message::CheckSync(reboot) => reboot,
+                        Message::ConnectionRequest | Message::PnpNotify => None,
+                    },
                     branch: &branch(slot, waiting.salt),
                     salt: waiting.salt,
                 };
@@ -404,7 +426,7 @@ fn branch(slot: Slot, salt: u64) -> String {
 }
 
 /// The slot and salt in the branch of the topmost Via, if it is one of ours.
-fn branch_of(message: &Message) -> Option<(Slot, u64)> {
+fn branch_of(message: &sip::Message) -> Option<(Slot, u64)> {
     let via = message.top_via()?;
     let text = std::str::from_utf8(via.parameter("branch")?).ok()?;
     let digits = text.strip_prefix(BRANCH)?;

@@ -1,7 +1,9 @@
 //! The SIP PnP responder: a multicast SUBSCRIBE of a phone is answered with 200 OK and a NOTIFY
 //! that carries a provisioning URL (FLY-41 to FLY-54, FAN-93 to FAN-107).
 //!
-//! The NOTIFY is sent again until the phone answers it, as RFC 3261 §17.1.2.2 says for UDP.
+//! The NOTIFY is sent again until the phone answers it, as RFC 3261 §17.1.2.2 says for UDP. On a
+//! connection (FAN-93) both follow the SUBSCRIBE once. By its manner it comes late, or when a step
+//! orders it (FAN-104).
 
 mod manner;
 mod message;
@@ -9,14 +11,16 @@ mod message;
 use rustc_hash::{FxHashMap, FxHasher};
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::time::Moment;
+use bootstorm_scenarios::scenario::PnpNotify;
 
 use super::counters::{Counter, Counters};
+use super::notify::{Batch, Outcome};
 use super::replies::{Endpoint, Replies};
 use super::timers::{Slab, Slot, Timers};
 pub use manner::{ContactManner, EventManner, Manner, StateManner, ViaManner};
@@ -25,7 +29,7 @@ use message::{Accept, Notify, Start, Subscribe};
 /// The port on which SUBSCRIBEs arrive.
 pub const SIP_PORT: u16 = 5060;
 /// The multicast group of SIP PnP.
-pub const GROUP: std::net::Ipv4Addr = std::net::Ipv4Addr::new(224, 0, 1, 75);
+pub const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 75);
 
 /// T1 of RFC 3261 §17.1.1.1: the first wait before a NOTIFY is sent again; it doubles.
 const T1: Duration = Duration::from_millis(500);
@@ -90,6 +94,8 @@ pub struct Pnp {
     counters: Arc<Counters>,
     waiting: Slab<Waiting>,
     by_transaction: FxHashMap<u64, Slot>,
+    /// NOTIFYs that wait for being ordered, by the phone's address.
+    held: FxHashMap<Ipv4Addr, Slot>,
     timers: Timers,
 }
 
@@ -102,6 +108,22 @@ struct Waiting {
     due: Moment,
     wait: Duration,
     give_up: Moment,
+    /// It left once.
+    is_sent: bool,
+    /// It is sent once more, answered or not (FAN-102).
+    again: bool,
+    /// The phone answered.
+    confirmed: bool,
+    /// Who ordered it, and when.
+    order: Option<(Arc<Batch>, u32, Moment)>,
+}
+
+/// Where answers are written.
+enum Way<'a> {
+    /// As datagrams.
+    Datagrams(&'a mut Replies),
+    /// On the connection that the SUBSCRIBE came by.
+    Stream(&'a mut Vec<u8>),
 }
 
 impl PnpConfig {
@@ -167,6 +189,7 @@ impl Pnp {
             counters,
             waiting: Slab::default(),
             by_transaction: FxHashMap::default(),
+            held: FxHashMap::default(),
             timers: Timers::default(),
         }
     }
@@ -195,12 +218,46 @@ impl Pnp {
         bytes: &[u8],
         replies: &mut Replies,
     ) {
+        self.take(now, phone, bytes, Way::Datagrams(replies));
+    }
+
+    /// Takes one message of a connection and appends the answers to `out`.
+    pub fn message(&mut self, now: Moment, phone: SocketAddrV4, bytes: &[u8], out: &mut Vec<u8>) {
+        self.take(now, phone, bytes, Way::Stream(out));
+    }
+
+    /// True for a message of a connection that is for this responder: a SUBSCRIBE, or a response,
+    /// since nobody else sends requests there.
+    #[must_use]
+    pub fn wants(bytes: &[u8]) -> bool {
+        let start = bytes.trim_ascii_start();
+        start.starts_with(b"SUBSCRIBE ") || start.starts_with(b"SIP/")
+    }
+
+    /// Lets NOTIFYs go that waited for being ordered; they leave with the next `tick`. A target
+    /// without one is given up at once.
+    pub fn order(&mut self, now: Moment, batch: &Arc<Batch>) {
+        for (target, whom) in (0_u32..).zip(batch.targets()) {
+            let slot = self.held.remove(whom.to.ip());
+            let waiting = slot.and_then(|slot| Some((slot, self.waiting.find(slot)?)));
+            let Some((slot, waiting)) = waiting else {
+                note(batch, target, whom.to, None, Duration::ZERO);
+                continue;
+            };
+            waiting.due = now;
+            waiting.give_up = now + GIVE_UP_AFTER;
+            waiting.order = Some((Arc::clone(batch), target, now));
+            self.timers.add(now, slot);
+        }
+    }
+
+    fn take(&mut self, now: Moment, phone: SocketAddrV4, bytes: &[u8], way: Way<'_>) {
         let text = str::from_utf8(bytes).ok();
         let Some(message) = text.and_then(message::Message::read) else {
             return self.counters.count(Counter::PnpMalformed);
         };
         match message.start {
-            Start::Response(status) => self.response(phone, status, &message),
+            Start::Response(status) => self.response(now, phone, status, &message),
             Start::Request { method, .. } if !method.eq_ignore_ascii_case("SUBSCRIBE") => {
                 self.counters.count(Counter::PnpIgnored);
             }
@@ -208,7 +265,7 @@ impl Pnp {
                 self.counters.count(Counter::PnpIgnored);
             }
             Start::Request { .. } => match Subscribe::read(&message) {
-                Some(subscribe) => self.subscribe(now, phone, &subscribe, replies),
+                Some(subscribe) => self.subscribe(now, phone, &subscribe, way),
                 None => self.counters.count(Counter::PnpMalformed),
             },
         }
@@ -220,24 +277,32 @@ impl Pnp {
         self.timers.next()
     }
 
-    /// Sends NOTIFYs again that were not answered in time.
+    /// Sends NOTIFYs that are due, and again those that were not answered in time.
     pub fn tick(&mut self, now: Moment, replies: &mut Replies) {
         while let Some(slot) = self.timers.take_due(now) {
             let Some(waiting) = self.waiting.find(slot) else {
                 continue;
             };
             if now >= waiting.give_up {
-                self.counters.count(Counter::PnpSilent);
-                self.end(slot);
+                self.give_up(now, slot);
                 continue;
             }
             replies.send(self.config.answer_from, waiting.phone, |out| {
                 out.extend_from_slice(&waiting.bytes);
             });
-            waiting.wait = (waiting.wait * 2).min(T2);
-            waiting.due = (now + waiting.wait).min(waiting.give_up);
+            if waiting.is_sent {
+                waiting.again = false;
+                waiting.wait = (waiting.wait * 2).min(T2);
+                self.counters.count(Counter::PnpResent);
+            } else {
+                waiting.is_sent = true;
+                self.counters.count(Counter::PnpNotify);
+            }
+            waiting.due = match waiting.confirmed {
+                true => waiting.give_up,
+                false => (now + waiting.wait).min(waiting.give_up),
+            };
             self.timers.add(waiting.due, slot);
-            self.counters.count(Counter::PnpResent);
         }
     }
 
@@ -250,9 +315,9 @@ impl Pnp {
     fn subscribe(
         &mut self,
         now: Moment,
-        phone: SocketAddrV4,
+        peer: SocketAddrV4,
         subscribe: &Subscribe,
-        replies: &mut Replies,
+        mut way: Way<'_>,
     ) {
         self.counters.count(Counter::PnpSubscribe);
         let Some((mac, url)) = subscribe
@@ -261,44 +326,41 @@ impl Pnp {
         else {
             return self.counters.count(Counter::PnpUnknownPhone);
         };
-        let dialog = self.hash(&(phone, subscribe.call_id, subscribe.from));
-        let transaction = self.hash(&(phone, subscribe.call_id, subscribe.cseq, subscribe.via()));
+        let dialog = self.hash(&(peer, subscribe.call_id, subscribe.from));
+        let transaction = self.hash(&(peer, subscribe.call_id, subscribe.cseq, subscribe.via()));
         let from = self.config.answer_from;
         let tag = format!("{:08x}", dialog >> 32);
         let manner = self.config.manner;
+        let stream = matches!(way, Way::Stream(_));
         let accept = Accept {
-            phone,
+            phone: peer,
             tag: &tag,
             contact: self.config.contact,
+            stream,
             manner,
         };
-        let phone = match manner.to_sip_port {
-            true => SocketAddrV4::new(*phone.ip(), SIP_PORT),
-            false => phone,
+        let phone = match manner.to_sip_port && !stream {
+            true => SocketAddrV4::new(*peer.ip(), SIP_PORT),
+            false => peer,
         };
         if let Some(&slot) = self.by_transaction.get(&transaction) {
             // The same SUBSCRIBE again: the 200 OK was lost, perhaps the NOTIFY too.
             if let Some(waiting) = self.waiting.find(slot) {
-                replies.send(from, phone, |out| accept.write(out, subscribe));
-                replies.send(from, phone, |out| out.extend_from_slice(&waiting.bytes));
+                way.send(from, phone, |out| accept.write(out, subscribe));
                 self.counters.count(Counter::PnpAccepted);
-                self.counters.count(Counter::PnpResent);
+                if waiting.is_sent {
+                    way.send(from, phone, |out| out.extend_from_slice(&waiting.bytes));
+                    self.counters.count(Counter::PnpResent);
+                }
                 return;
             }
         }
         if self.waiting.len() >= self.config.waiting_max {
             return self.counters.count(Counter::PnpDropped);
         }
-        replies.send(from, phone, |out| accept.write(out, subscribe));
+        way.send(from, phone, |out| accept.write(out, subscribe));
         self.counters.count(Counter::PnpAccepted);
-        let slot = self.waiting.insert(Waiting {
-            phone,
-            transaction,
-            bytes: Box::default(),
-            due: now + T1,
-            wait: T1,
-            give_up: now + GIVE_UP_AFTER,
-        });
+        let slot = self.wait(now, phone, transaction, stream);
         let mut bytes = Vec::with_capacity(640);
         let notify = Notify {
             phone,
@@ -307,43 +369,112 @@ impl Pnp {
             tag: &tag,
             mac,
             url: &url,
+            stream,
             manner,
         };
         notify.write(&mut bytes, subscribe);
-        replies.send(from, phone, |out| out.extend_from_slice(&bytes));
         if let Some(waiting) = self.waiting.find(slot) {
+            if waiting.is_sent {
+                way.send(from, phone, |out| out.extend_from_slice(&bytes));
+                self.counters.count(Counter::PnpNotify);
+            }
             waiting.bytes = bytes.into();
         }
+    }
+
+    /// Makes room for a NOTIFY; says when it leaves or is sent again.
+    fn wait(&mut self, now: Moment, phone: SocketAddrV4, transaction: u64, stream: bool) -> Slot {
+        let manner = self.config.manner;
+        let late = match manner.notify {
+            PnpNotify::After(late) if !stream => Some(late),
+            _ => None,
+        };
+        let is_held = manner.notify == PnpNotify::Ordered && !stream;
+        let give_up = now + late.unwrap_or_default() + GIVE_UP_AFTER;
+        let due = match late {
+            Some(late) => now + late,
+            // On a connection nothing is lost.
+            None if stream => give_up,
+            None => now + T1,
+        };
+        let slot = self.waiting.insert(Waiting {
+            phone,
+            transaction,
+            bytes: Box::default(),
+            due,
+            wait: T1,
+            give_up,
+            is_sent: late.is_none() && !is_held,
+            again: manner.repeated && !stream,
+            confirmed: false,
+            order: None,
+        });
         self.by_transaction.insert(transaction, slot);
-        self.timers.add(now + T1, slot);
-        self.counters.count(Counter::PnpNotify);
+        if !is_held {
+            self.timers.add(due, slot);
+        } else if let Some(old) = self.held.insert(*phone.ip(), slot) {
+            // The phone subscribed anew: its former NOTIFY is not waited for.
+            self.end(old);
+        }
+        slot
     }
 
     /// A response ends the NOTIFY whose branch it carries, if it comes from where that went.
-    fn response(&mut self, phone: SocketAddrV4, status: u16, message: &message::Message) {
+    fn response(
+        &mut self,
+        now: Moment,
+        phone: SocketAddrV4,
+        status: u16,
+        message: &message::Message,
+    ) {
         let sent_branch = message.branch().unwrap_or("");
-        let known = slot_in(sent_branch).filter(|slot| {
-            self.waiting.find(*slot).is_some_and(|waiting| {
-                waiting.phone == phone && branch(*slot, waiting.transaction) == sent_branch
-            })
+        let known = slot_in(sent_branch).and_then(|slot| {
+            let waiting = self.waiting.find(slot)?;
+            let own = waiting.phone == phone
+                && waiting.is_sent
+                && branch(slot, waiting.transaction) == sent_branch;
+            own.then_some((slot, waiting))
         });
         match known {
-            Some(slot) if status >= 200 => {
+            Some((slot, waiting)) if status >= 200 => {
                 self.counters.count(match status {
                     200..300 => Counter::PnpConfirmed,
                     _ => Counter::PnpRefused,
                 });
-                self.end(slot);
+                waiting.confirmed = true;
+                if let Some((batch, target, since)) = waiting.order.take() {
+                    note(&batch, target, phone, Some(status), now.since(since));
+                }
+                if !waiting.again {
+                    self.end(slot);
+                }
             }
             _ => self.counters.count(Counter::PnpIgnored),
         }
     }
 
-    fn end(&mut self, slot: Slot) {
-        if let Some(waiting) = self.waiting.remove(slot)
-            && self.by_transaction.get(&waiting.transaction) == Some(&slot)
+    /// Nobody answered in time, or nobody ordered it; or its second copy was not answered.
+    fn give_up(&mut self, now: Moment, slot: Slot) {
+        if let Some(waiting) = self.waiting.find(slot)
+            && !waiting.confirmed
         {
+            self.counters.count(Counter::PnpSilent);
+            if let Some((batch, target, since)) = waiting.order.take() {
+                note(&batch, target, waiting.phone, None, now.since(since));
+            }
+        }
+        self.end(slot);
+    }
+
+    fn end(&mut self, slot: Slot) {
+        let Some(waiting) = self.waiting.remove(slot) else {
+            return;
+        };
+        if self.by_transaction.get(&waiting.transaction) == Some(&slot) {
             self.by_transaction.remove(&waiting.transaction);
+        }
+        if self.held.get(waiting.phone.ip()) == Some(&slot) {
+            self.held.remove(waiting.phone.ip());
         }
     }
 
@@ -353,6 +484,26 @@ impl Pnp {
         value.hash(&mut hasher);
         hasher.finish()
     }
+}
+
+impl Way<'_> {
+    fn send(&mut self, from: Endpoint, to: SocketAddrV4, write: impl FnOnce(&mut Vec<u8>)) {
+        match self {
+            Self::Datagrams(replies) => {
+                replies.send(from, to, write);
+            }
+            Self::Stream(out) => write(out),
+        }
+    }
+}
+
+fn note(batch: &Batch, target: u32, from: SocketAddrV4, status: Option<u16>, after: Duration) {
+    batch.note(Outcome {
+        target,
+        status,
+        from,
+        after,
+    });
 }
 
 /// The branch of a NOTIFY: the cookie of RFC 3261 §8.1.1.7, its slot, and a part of its

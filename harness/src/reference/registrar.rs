@@ -23,7 +23,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 use super::counters::{Counter, Counters};
 use super::http::Scheme;
 use super::http::auth::{Asked, Realm, Verdict};
-pub use connection::SipConnection;
+pub use connection::{Lines, SipConnection};
 
 /// Contacts of one address of record; one more is refused.
 const CONTACTS_MAX: usize = 8;

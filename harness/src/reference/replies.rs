@@ -18,6 +18,8 @@ pub enum Endpoint {
     Pnp,
     /// The time server, well-known port 123.
     Ntp,
+    /// Multicast DNS: 224.0.0.251, port 5353.
+    Mdns,
 }
 
 /// One UDP payload to send. `bytes` points into `Replies`.

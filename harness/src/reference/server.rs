@@ -3,15 +3,19 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
+use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::time::Moment;
 
+use super::acs::{Acs, AcsConfig, Caller};
 use super::content::Source;
 use super::counters::{Counter, Counters};
 use super::dhcp::{Dhcp, DhcpConfig};
-use super::http::{Http, HttpConfig, Reply, Request};
-use super::notify::{Batch, Notifier};
+use super::ftp::{Ftp, FtpConfig};
+use super::http::{Http, HttpConfig, Reply, Request, Site};
+use super::mdns::{Mdns, MdnsConfig};
+use super::notify::{Batch, Message, Notifier, Target};
 use super::pnp::{Pnp, PnpConfig, SIP_PORT};
-use super::registrar::{Origin, Registrar, RegistrarConfig};
+use super::registrar::{Lines, Origin, Registrar, RegistrarConfig};
 use super::replies::{Endpoint, Replies};
 use super::sntp::{Sntp, SntpConfig};
 use super::tftp::{Tftp, TftpConfig};
@@ -19,12 +23,14 @@ use super::tftp::{Tftp, TftpConfig};
 /// What the server serves and how.
 #[derive(Debug, Clone)]
 pub struct ReferenceConfig {
-    /// The files, the same over TFTP and HTTP.
+    /// The files, the same over TFTP, FTP and HTTP.
     pub source: Source,
     /// DHCP; without it DHCP messages are ignored.
     pub dhcp: Option<DhcpConfig>,
     /// TFTP.
     pub tftp: TftpConfig,
+    /// FTP.
+    pub ftp: FtpConfig,
     /// HTTP and HTTPS.
     pub http: HttpConfig,
     /// SIP PnP; without it SIP messages are ignored.
@@ -37,15 +43,21 @@ pub struct ReferenceConfig {
     pub seed: u64,
     /// SIP registration; without it REGISTERs are ignored.
     pub registrar: Option<RegistrarConfig>,
+    /// The auto-configuration server; without it its path is one like others.
+    pub acs: Option<AcsConfig>,
+    /// Multicast DNS; without it queries are ignored.
+    pub mdns: Option<MdnsConfig>,
 }
 
-/// The server: DHCP, TFTP, HTTP and SIP PnP over one content.
+/// The server: DHCP, TFTP, FTP, HTTP and SIP PnP over one content.
 #[derive(Debug)]
 pub struct Reference {
     /// The DHCP server.
     pub dhcp: Option<Dhcp>,
     /// The TFTP server.
     pub tftp: Tftp,
+    /// The FTP server.
+    pub ftp: Ftp,
     /// The HTTP server.
     pub http: Http,
     /// The PnP responder.
@@ -56,23 +68,30 @@ pub struct Reference {
     pub notifier: Notifier,
     /// The registrar.
     pub registrar: Option<Registrar>,
+    /// The auto-configuration server, at a path of the HTTP server.
+    pub acs: Option<Acs>,
+    /// The responder of multicast DNS.
+    pub mdns: Option<Mdns>,
     counters: Arc<Counters>,
 }
 
 impl ReferenceConfig {
-    /// Serves files only: TFTP and HTTP as they are by default.
+    /// Serves files only: TFTP, FTP and HTTP as they are by default.
     #[must_use]
     pub fn files(source: Source) -> Self {
         Self {
             source,
             dhcp: None,
             tftp: TftpConfig::default(),
+            ftp: FtpConfig::default(),
             http: HttpConfig::default(),
             pnp: None,
             sntp: SntpConfig::new(),
             sip: SocketAddrV4::new(Ipv4Addr::LOCALHOST, SIP_PORT),
             seed: 0,
             registrar: None,
+            acs: None,
+            mdns: None,
         }
     }
 }
@@ -87,6 +106,7 @@ impl Reference {
         Self {
             dhcp: config.dhcp.map(|config| Dhcp::new(config, shared())),
             tftp: Tftp::new(config.tftp, source.clone(), shared()),
+            ftp: Ftp::new(config.ftp, source.clone(), shared()),
             http: Http::new(config.http, source, shared()),
             pnp: config.pnp.map(|config| Pnp::new(config, shared())),
             sntp: Sntp::new(config.sntp, shared()),
@@ -94,6 +114,8 @@ impl Reference {
             registrar: config
                 .registrar
                 .map(|config| Registrar::new(config, shared())),
+            acs: config.acs.map(|config| Acs::new(config, shared())),
+            mdns: config.mdns.map(|config| Mdns::new(config, shared())),
             counters,
         }
     }
@@ -121,6 +143,14 @@ impl Reference {
             Endpoint::Tftp | Endpoint::Transfer(_) => {
                 self.tftp.datagram(now, at, peer, bytes, replies);
             }
+            Endpoint::Mdns => match &self.mdns {
+                Some(mdns) => {
+                    let dhcp = self.dhcp.as_ref();
+                    let mac = dhcp.and_then(|dhcp| dhcp.holder(*peer.ip()));
+                    mdns.datagram(peer, mac, bytes, replies);
+                }
+                None => self.counters.count(Counter::MdnsIgnored),
+            },
             Endpoint::Ntp => self.sntp.datagram(now, peer, bytes, replies),
             Endpoint::Sip if Notifier::claims(bytes) => self.notifier.datagram(now, peer, bytes),
             Endpoint::Sip | Endpoint::Pnp
@@ -159,14 +189,54 @@ impl Reference {
 
     /// Answers one HTTP or HTTPS request.
     #[must_use]
-    pub fn request(&self, now: Moment, peer: SocketAddrV4, request: &Request) -> Reply {
-        self.http.handle(now, peer, request)
+    pub fn request(&mut self, now: Moment, peer: SocketAddrV4, request: &Request) -> Reply {
+        self.site().handle(now, peer, request)
     }
 
-    /// Takes an order of check-syncs; they leave with the next `tick`, which is due at once. A
-    /// phone that is registered here is told at its contact.
+    /// What is behind its HTTP ports.
+    #[must_use]
+    pub fn site(&mut self) -> Site<'_> {
+        Site {
+            http: &self.http,
+            acs: self.acs.as_mut(),
+        }
+    }
+
+    /// Takes an order of NOTIFYs; they leave with the next `tick`, which is due at once. A phone
+    /// that is registered here is told of check-sync at its contact. Connection requests are
+    /// carried by whoever has connections: see `caller`.
     pub fn order(&mut self, now: Moment, batch: &Arc<Batch>) {
-        self.notifier.order(now, batch, self.registrar.as_ref());
+        match (batch.message(), &mut self.pnp) {
+            (Message::CheckSync(_), _) => {
+                self.notifier.order(now, batch, self.registrar.as_ref());
+            }
+            (Message::PnpNotify, Some(pnp)) => pnp.order(now, batch),
+            (Message::PnpNotify, None) | (Message::ConnectionRequest, _) => batch.drop_all(),
+        }
+    }
+
+    /// What is behind its SIP connections.
+    #[must_use]
+    pub fn lines(&mut self) -> Lines<'_> {
+        Lines {
+            registrar: self.registrar.as_mut(),
+            pnp: self.pnp.as_mut(),
+        }
+    }
+
+    /// The connection request to a target, where the auto-configuration server knows how to reach
+    /// it.
+    #[must_use]
+    pub fn caller(&self, target: &Target) -> Option<Caller> {
+        let mac = Mac::parse(&target.user)?;
+        self.acs.as_ref()?.visit(mac, *target.to.ip())
+    }
+
+    /// Notes what came of a connection request: the status, if there was an answer.
+    pub fn called(&self, status: Option<u16>) {
+        if let Some(acs) = &self.acs {
+            acs.visited(status);
+        }
     }
 
     /// When `tick` has something to do; never later than that.

@@ -38,7 +38,7 @@ bad.toml:12:10: 'fleet[0].phones' is 0 (expected a whole number from 1 to 167772
 bad.toml:13:10: 'fleet[0].source' is 'dchp' (expected one of dhcp, dhcp-114, dhcp-43, \
 dhcp-66-67, dhcp-66-file, redirect, pnp, fixed; did you mean \
 'dhcp'?)
-bad.toml:14:13: 'fleet[0].transport' is 'tfpt' (expected one of tftp, http, https; did you mean \
+bad.toml:14:13: 'fleet[0].transport' is 'tfpt' (expected one of tftp, ftp, http, https; did you mean \
 'tftp'?)
 bad.toml:16:1: unknown key 'firmwre' (expected one of auth, client_certificate, common, \
 common_for, credentials, firmware, firmware_bytes, layout, name, own, password, phones, profiles, \
@@ -163,11 +163,11 @@ fn wrong_values_are_refused_before_anything_is_begun() {
         assert_eq!(said.err.lines().count(), 1, "{}", said.err);
         assert_eq!(said.out, "");
     };
-    said(&["--phone", "99999"], "an index from 0 to 999");
+    said(&["--phone", "99999"], "an index from 0 to 1999");
     said(&["--time-scale", "1001"], "a number from 0 to 1000");
     said(&["--deadline=-1"], "--deadline takes seconds, 0 or more");
     said(&["--subject", "127.0.0.1:69"], "expected tftp://");
-    said(&["--subject", "ftp://127.0.0.1"], "speaks ftp");
+    said(&["--subject", "sftp://127.0.0.1"], "unknown scheme");
     said(&["--subject", "http://192.0.2.1"], "only 127.0.0.0/8");
     said(&["--subject", "tftp://127.0.0.2"], "must be at 127.0.0.1");
     said(&["--subject", "http://127.0.0.1/a"], "expected no path");

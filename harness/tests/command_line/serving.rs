@@ -14,10 +14,12 @@ use crate::tool::tool;
 use crate::{directory, holds};
 
 /// Ports that the kernel chooses.
-const FREE: [&str; 12] = [
+const FREE: [&str; 14] = [
     "--dhcp-port",
     "0",
     "--tftp-port",
+    "0",
+    "--ftp-port",
     "0",
     "--http-port",
     "0",

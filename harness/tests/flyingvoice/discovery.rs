@@ -355,25 +355,6 @@ fn uses_the_profile_rule_and_does_not_change_it() {
     );
 }
 
-// FLY-01, FLY-84: FTP is not spoken yet: the phone says so and goes on to its next source.
-#[test]
-fn says_that_ftp_is_not_spoken() {
-    let world = quick(MODEL)
-        .option(66, "ftp://user:secret@10.0.0.2/")
-        .web(Param::ServerUrl, "tftp://10.0.0.2/")
-        .file(MAC_CFG, "lang.gui=a\n")
-        .boot();
-    assert!(world.any(|kind| matches!(
-        kind,
-        EventKind::GaveUp {
-            fault: Fault::Scheme,
-            ..
-        }
-    )));
-    assert_eq!(world.files(), LIST);
-    assert_eq!(world.held("lang.gui").as_deref(), Some("a"));
-}
-
 fn guarded(scheme: Scheme, user: &str, password: &str) -> HttpConfig {
     let realm = Realm {
         path: "/".to_owned(),

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bootstorm::fleet::progress::Progress;
-use bootstorm::fleet::shard::{End, Network, Opening, Sender, Shard};
+use bootstorm::fleet::shard::{End, Fetch, Network, Opening, Sender, Shard};
 use bootstorm::provision::{self, SIMULATED_POOL};
 use bootstorm::reference::http::connection::{After, Connection};
 use bootstorm::reference::{Endpoint, Reference, Replies};
-use bootstorm_emulator::phone::io::{Channel, Input};
+use bootstorm_emulator::phone::io::{Channel, Input, Request};
 use bootstorm_emulator::shelf::{Ports, Shelf};
 use bootstorm_emulator::time::Moment;
 use bootstorm_emulator::wire::dhcp;
@@ -23,6 +23,7 @@ use crate::capture::{ACK, Capture, FIN, Place, SYN, Way};
 const PORTS: Ports = Ports {
     sip: 5_060,
     pnp: 49_152,
+    cwmp: 7_547,
 };
 const FRESH: u16 = 49_200;
 const TRANSFER: u16 = 20_000;
@@ -126,14 +127,14 @@ impl Wire {
         end: End,
         bytes: &[u8],
         shard: &mut Shard,
-        reference: &Reference,
+        reference: &mut Reference,
     ) {
         let Some(stream) = self.streams.get_mut(&end) else {
             return;
         };
         let mut answer = Vec::new();
         let server = &mut stream.server;
-        let after = server.receive(now, stream.phone, &reference.http, bytes, &mut answer);
+        let after = server.receive(now, stream.phone, &mut reference.site(), bytes, &mut answer);
         let way = Way {
             at: at(now),
             from: SocketAddrV4::new(self.server, 80),
@@ -188,6 +189,7 @@ impl Wire {
             67 => Some(Endpoint::Dhcp),
             69 if here => Some(Endpoint::Tftp),
             123 if here => Some(Endpoint::Ntp),
+            5_353 => Some(Endpoint::Mdns),
             5_060 if here || to.ip().is_multicast() => Some(Endpoint::Sip),
             RESPONDER if here => Some(Endpoint::Pnp),
             123 if here => Some(Endpoint::Ntp),
@@ -240,6 +242,10 @@ impl Network for Wire {
         self.queue.push_back(Cargo::Opened(end));
     }
 
+    fn retrieve(&mut self, _now: Moment, fetch: Fetch<'_>) {
+        panic!("{} asks by FTP, which is left out here", fetch.from);
+    }
+
     fn write(&mut self, now: Moment, end: End, bytes: &[u8]) {
         let Some(stream) = self.streams.get_mut(&end) else {
             return;
@@ -272,6 +278,8 @@ impl Network for Wire {
         };
         self.capture.segment(way, place, FIN | ACK, &[]);
     }
+
+    fn reply(&mut self, _now: Moment, _request: Request, _bytes: &[u8]) {}
 }
 
 fn at(now: Moment) -> Duration {
@@ -295,5 +303,6 @@ fn server_port(endpoint: Endpoint) -> u16 {
         Endpoint::Sip => 5_060,
         Endpoint::Pnp => RESPONDER,
         Endpoint::Ntp => 123,
+        Endpoint::Mdns => 5_353,
     }
 }

@@ -119,7 +119,7 @@ fn phones_that_fetch_nothing_have_not_resynced() {
     let step = &ended.report.facts().steps[0];
     let found = (step.accepted, step.resynced, step.ignored);
     assert_eq!(found, (5, 0, 0), "{}", transcript(&ended));
-    assert!(transcript(&ended).contains("run started: CheckSync"));
+    assert!(transcript(&ended).contains("run started: check-sync"));
 }
 
 // FLY-100: the parameter asks for a reboot; both steps are for one fleet.
@@ -212,7 +212,7 @@ fn some_hundred_registered_phones_on_loopback_resync_on_one_storm() {
     let subject = Subject {
         dhcp: endpoints.dhcp,
         tftp: endpoints.tftp,
-        pnp_port: endpoints.sip.map(|sip| sip.port()),
+        sip_port: endpoints.sip.map(|sip| sip.port()),
         ntp: endpoints.ntp,
         http: endpoints.http,
         ..Subject::at(server)

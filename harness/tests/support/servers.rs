@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -106,6 +107,48 @@ pub(crate) fn dnsmasq(directory: &Path) -> Option<Server> {
     };
     let server = Server::start(|| 69, command, tftp_answers);
     assert!(server.is_some(), "dnsmasq does not answer");
+    server
+}
+
+/// The password that pure-ftpd is to know for its one user, in clear and as `crypt` has it.
+pub(crate) const FTP_LOGIN: (&str, &str) = ("bob", "hush");
+const FTP_SECRET: &str = "$1$fleet$rYTQCID76AWA04kPx.bFQ/";
+
+/// pure-ftpd over a directory, for one virtual user; its own files go to `own`.
+pub(crate) fn pure_ftpd(directory: &Path, own: &Path) -> Option<Server> {
+    let program = tool("pure-ftpd", "pure-ftpd")?;
+    let passwords = tool("pure-pw", "pure-ftpd-common")?;
+    if !is_root() {
+        // It changes its user and confines itself to the directory at each login.
+        not_run("root, for pure-ftpd");
+        return None;
+    }
+    fs::create_dir_all(own).expect("a directory");
+    // 65534 is nobody; `./` is where it is confined to.
+    let (user, home) = (FTP_LOGIN.0, directory.display());
+    let line = format!("{user}:{FTP_SECRET}:65534:65534::{home}/./::::::::::::\n");
+    let (text, base) = (own.join("passwd"), own.join("base"));
+    fs::write(&text, line).expect("writable");
+    let made = Command::new(passwords)
+        .arg("mkdb")
+        .arg(&base)
+        .arg("-f")
+        .arg(&text)
+        .status();
+    assert!(made.expect("pure-pw").success());
+    let command = |port: u16| {
+        let mut command = Command::new(&program);
+        command
+            .args(["-4", "-H", "-E", "-c", "200", "-C", "200", "-S"])
+            .arg(format!("127.0.0.1,{port}"))
+            .arg("-l")
+            .arg(format!("puredb:{}", base.display()))
+            .arg("-g")
+            .arg(own.join("pid"));
+        command
+    };
+    let server = Server::start(free_tcp_port, command, ftp_answers);
+    assert!(server.is_some(), "pure-ftpd does not answer");
     server
 }
 
@@ -306,6 +349,17 @@ pub(crate) fn free_udp_port() -> u16 {
 pub(crate) fn free_tcp_port() -> u16 {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
     socket.local_addr().expect("bound").port()
+}
+
+/// Waits for the greeting.
+fn ftp_answers(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
+        return false;
+    };
+    let patience = Some(Duration::from_secs(1));
+    stream.set_read_timeout(patience).expect("a time");
+    let mut greeting = [0; 3];
+    stream.read_exact(&mut greeting).is_ok() && &greeting == b"220"
 }
 
 /// Asks for a file that is not there; any answer will do.

@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bootstorm::reference::content::{Source, Tree};
@@ -19,6 +19,7 @@ use bootstorm::reference::{Endpoint, Reference, ReferenceConfig, Replies};
 use bootstorm_emulator::event::{Event, EventKind, Limit};
 use bootstorm_emulator::flash::Flash;
 use bootstorm_emulator::identity::{Identity, Mac};
+use bootstorm_emulator::operator::Operator;
 use bootstorm_emulator::phone::Phone;
 use bootstorm_emulator::phone::io::{
     Channel, Connection, ConnectionFault, Effect, Input, Outputs, WebAction,
@@ -40,6 +41,8 @@ pub(crate) const PLUG_MAC: &str = "000b820c2371";
 pub(crate) const AUERSWALD_MAC: &str = "00095200000e";
 /// A phone with a prefix of GIG-13's example.
 pub(crate) const GIGASET_MAC: &str = "7c2f80123456";
+/// The phone of the Fanvil traces (FAN-143).
+pub(crate) const FANVIL_MAC: &str = "000307a9b486";
 /// The port from which the server answers PnP (FLY-46).
 pub(crate) const PNP_PORT: u16 = 7_777;
 
@@ -128,6 +131,12 @@ enum Cargo {
     StreamEnd(Connection),
 }
 
+/// The built-in profiles, read once.
+pub(crate) fn profiles() -> &'static ProfileSet {
+    static PROFILES: LazyLock<ProfileSet> = LazyLock::new(ProfileSet::built_in);
+    &PROFILES
+}
+
 impl World {
     /// A phone of a profile without power, a server without content, on 10.0.0.0/8.
     pub(crate) fn new(profile: &str) -> Self {
@@ -137,14 +146,14 @@ impl World {
 
     /// The same with the addresses of a trace.
     pub(crate) fn at(profile: &str, server: Ipv4Addr, address: Ipv4Addr, seed: u64) -> Self {
-        let held = ProfileSet::built_in().get(profile).unwrap();
-        Self::of(held, server, address, seed)
+        Self::of(profiles().get(profile).unwrap(), server, address, seed)
     }
 
     /// The same with a profile that is not built in.
     pub(crate) fn of(held: Arc<Profile>, server: Ipv4Addr, address: Ipv4Addr, seed: u64) -> Self {
         let mac = match held.vendor.as_str() {
             "Auerswald" => AUERSWALD_MAC,
+            "Fanvil" => FANVIL_MAC,
             "Flyingvoice" => FLYING_MAC,
             "Gigaset" => GIGASET_MAC,
             _ => PLUG_MAC,
@@ -154,6 +163,7 @@ impl World {
         shelf.ports = Ports {
             sip: 5_060,
             pnp: 59_495,
+            cwmp: 7_547,
         };
         let identity = Identity {
             mac,
@@ -235,6 +245,14 @@ impl World {
         let mut flash = self.phone.flash().clone();
         flash.set_web(param, value);
         self.phone = Phone::new(*self.phone.identity(), 0, flash);
+        self
+    }
+
+    /// The same phone with somebody at its display.
+    pub(crate) fn operator(mut self, operator: Operator) -> Self {
+        let flash = self.phone.flash().clone();
+        let phone = Phone::new(*self.phone.identity(), 0, flash);
+        self.phone = phone.with_operator(Arc::new(operator));
         self
     }
 
@@ -532,7 +550,7 @@ impl World {
             self.streams
                 .insert(connection, (to, ServerConnection::default()));
             self.launch(Cargo::Opened(connection));
-        } else if served && to.port() == 5_060 && self.server.registrar.is_some() {
+        } else if served && to.port() == 5_060 {
             self.streams
                 .insert(connection, (to, ServerConnection::default()));
             self.lines.insert(connection, SipConnection::default());
@@ -612,9 +630,11 @@ impl World {
         let peer = SocketAddrV4::new(self.address, 40_000 + connection.0 % 10_000);
         let mut answer = Vec::new();
         let line = self.lines.get_mut(&connection);
-        let after = match line.zip(self.server.registrar.as_mut()) {
-            Some((line, registrar)) => line.receive(self.now, peer, registrar, bytes, &mut answer),
-            None => stream.receive(self.now, peer, &self.server.http, bytes, &mut answer),
+        let after = match line {
+            Some(line) => {
+                line.receive(self.now, peer, &mut self.server.lines(), bytes, &mut answer)
+            }
+            None => stream.receive(self.now, peer, &mut self.server.site(), bytes, &mut answer),
         };
         if !answer.is_empty() {
             self.launch(Cargo::StreamDown(connection, answer));
@@ -630,6 +650,7 @@ impl World {
             69 => Endpoint::Tftp,
             123 => Endpoint::Ntp,
             5_060 => Endpoint::Sip,
+            5_353 => Endpoint::Mdns,
             PNP_PORT => Endpoint::Pnp,
             port @ TRANSFER_PORT..=21_000 => Endpoint::Transfer(port - TRANSFER_PORT),
             _ => return,
@@ -657,6 +678,7 @@ impl World {
                 Endpoint::Sip => (here, 5_060),
                 Endpoint::Pnp => (here, PNP_PORT),
                 Endpoint::Ntp => (here, 123),
+                Endpoint::Mdns => (here, 5_353),
             };
             let channel = match datagram.from {
                 Endpoint::Dhcp => Channel::Dhcp,

@@ -31,6 +31,14 @@ pub(crate) fn steps(files: &[&str]) -> Vec<Step> {
         "updates.xml",
         "linked file",
         "certificate",
+        "mDNS query",
+        "prompt",
+        "Inform",
+        "ACS",
+        "download",
+        "-",
+        "-",
+        "-",
     ];
     let labels = fixed.iter().chain(files);
     let step = |label: &&str| Step {
@@ -68,6 +76,7 @@ pub(crate) fn facts(planned: u32) -> RunFacts {
         repeat: "bootstorm run every-vendor --seed 42 --phone {phone}".to_owned(),
         stopped: false,
         registered: 0,
+        bodies: crate::run::Bodies::default(),
         steps: Vec::new(),
         generator: crate::run::GeneratorHealth {
             late_starts: 3,

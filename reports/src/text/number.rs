@@ -32,6 +32,17 @@ pub fn compact(value: u64) -> String {
     unreachable!("64 bits end at 18.4E")
 }
 
+/// Bytes in a unit that suits them: `262.1 kB`.
+#[must_use]
+pub fn bytes(value: u64) -> String {
+    let units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
+    let value = value as f64;
+    match units.into_iter().find(|(unit, _)| value >= *unit) {
+        Some((unit, word)) => format!("{:.1} {word}", value / unit),
+        None => format!("{value} bytes"),
+    }
+}
+
 /// `1 phone`, `1,000 phones`
 #[must_use]
 pub fn phones(value: u32) -> String {

@@ -86,6 +86,18 @@ fn colour_changes_nothing_but_the_colour() {
 }
 
 #[test]
+fn says_how_many_of_the_files_fetched_were_held_and_hashed() {
+    let sum = |count, bytes| BodySum { count, bytes };
+    let bodies = Bodies {
+        fetched: sum(2_000, 262_350_000),
+        held: sum(1_001, 262_356),
+        hashed: sum(1_001, 999),
+    };
+    let expected = "2,000 fetched (262.4 MB) · 1,001 held (262.4 kB) · 1,001 hashed (999 bytes)";
+    assert_eq!(bodies_text(&bodies), expected);
+}
+
+#[test]
 fn groups_beyond_the_limit_are_counted() {
     let report = sample();
     let few = Style {

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use bootstorm_emulator::identity::Mac;
-use bootstorm_emulator::profile::{Param, Profile};
+use bootstorm_emulator::profile::template::Vars;
+use bootstorm_emulator::profile::{Classify, Param, Profile};
 use bootstorm_emulator::url::{Scheme, Url};
 
 use super::{PhonePlan, Plan};
-use crate::scenario::{Auth, AuthScheme, Credentials, Discovery, Fleet, Transport};
+use crate::scenario::{Auth, AuthScheme, Credentials, Discovery, Fleet, Transport, names};
 
 /// A user name and its password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,16 +32,22 @@ pub struct Redirected {
 
 impl Plan {
     /// The text that a phone finds: in option 66 or 114, on its web page. A file where the phone
-    /// walks no list of files below a directory (AUE-11); the bare address where that says it all
-    /// (FLY-66); else the directory's URL.
+    /// walks no list of files below a directory (AUE-11), or takes the URL's name for one of them
+    /// (FAN-54); the bare address where that says it all (FLY-66); else the directory's URL.
     #[must_use]
     pub fn found_text(&self, phone: &PhonePlan) -> String {
         let (base, file) = self.found_parts(phone);
-        let walks = self.profile(phone).is_none_or(|it| !it.fetches.is_empty());
+        let walks = self.profile(phone).is_none_or(|it| {
+            let named = it.classify == Classify::Beside && !file.is_empty();
+            !it.fetches.is_empty() && !named
+        });
         let fleet = self.fleet(phone);
         let bare = fleet.is_some_and(|fleet| {
             let plain = fleet.root.is_empty() && fleet.transport == Transport::Tftp;
-            plain && fleet.source == Discovery::Dhcp
+            // Whoever chooses the option wants a URL in it (FAN-50).
+            let profile = self.profile(phone);
+            let chosen = profile.is_some_and(|it| names(it, Param::DhcpUrlOption));
+            plain && !chosen && fleet.file.is_none() && fleet.source == Discovery::Dhcp
         });
         match (walks, bare) {
             (true, true) => self.server.to_string(),
@@ -69,6 +76,18 @@ impl Plan {
         if let Some(login) = self.login_in_url(phone) {
             let login = format!("://{}:{}@", escaped(&login.user), escaped(&login.password));
             base = base.replacen("://", &login, 1);
+        }
+        if let Some(file) = &fleet.file {
+            return (base, file.clone());
+        }
+        if profile.classify == Classify::Beside {
+            let vars = Vars {
+                typed: typed_marker(profile),
+                ..self.vars(phone)
+            };
+            let file = profile.named_file(&fleet.layout);
+            let name = file.map(|file| file.path.text(&vars));
+            return (base, name.unwrap_or_default());
         }
         let whole = profile.whole_file(&fleet.layout);
         let first = profile.layout(&fleet.layout).next();
@@ -136,18 +155,22 @@ impl Plan {
         })
     }
 
-    /// The user name and password that the HTTP server expects of a phone; `None` without
+    /// The user name and password that the HTTP or FTP server expects of a phone; `None` without
     /// authentication.
     #[must_use]
     pub fn login(&self, phone: &PhonePlan) -> Option<Login> {
         let auth = self.fleet(phone)?.auth.as_ref()?;
-        let text = |template: &Option<_>, param| match template {
-            Some(template) => self.filled(phone, template),
-            None => self.web_text(phone, param),
+        let operator = self.fleet(phone)?.operator.as_ref();
+        let typed = operator.filter(|_| auth.held == Credentials::Prompt);
+        let text = |template: &Option<_>, typed: Option<&_>, param| match (template, typed) {
+            (Some(template), _) | (None, Some(template)) => self.filled(phone, template),
+            (None, None) => self.web_text(phone, param),
         };
+        let user = typed.map(|operator| &operator.user);
+        let password = typed.map(|operator| &operator.password);
         Some(Login {
-            user: text(&auth.user, Param::Username),
-            password: text(&auth.password, Param::Password),
+            user: text(&auth.user, user, Param::Username),
+            password: text(&auth.password, password, Param::Password),
         })
     }
 
@@ -166,13 +189,86 @@ impl Plan {
         if let Some(auth) = &fleet.auth {
             fields.extend(self.auth_fields(phone, auth, profile));
         }
-        if fleet.source == Discovery::Fixed {
-            fields.push((Param::ServerUrl, self.found_text(phone)));
+        for (param, key) in [
+            (Param::DeviceKey, &fleet.seal.device_key),
+            (Param::CommonKey, &fleet.seal.common_key),
+        ] {
+            if !key.is_empty() {
+                fields.push((param, key.clone()));
+            }
         }
+        self.source_fields(phone, fleet, profile, &mut fields);
+        self.acs_fields(phone, &mut fields);
         // What the scenario says of a field counts.
         fields.retain(|(param, _)| fleet.web.iter().all(|(given, _)| given != param));
         fields.extend(fleet.web.iter().cloned());
         fields
+    }
+
+    /// What must stand on the web page so that the phone finds its server the fleet's way.
+    fn source_fields(
+        &self,
+        phone: &PhonePlan,
+        fleet: &Fleet,
+        profile: &Profile,
+        fields: &mut Vec<(Param, String)>,
+    ) {
+        let spec = |param: Param| profile.params.get(param as usize);
+        for switch in fleet.source.switches(profile) {
+            if spec(switch).is_some_and(|spec| spec.default.source() == "0") {
+                fields.push((switch, "1".to_owned()));
+            }
+        }
+        let option = match fleet.source {
+            Discovery::Dhcp if names(profile, Param::DhcpUrlOption) => Some(66),
+            Discovery::Dhcp43Plain => Some(43),
+            Discovery::DhcpCustom => Some(fleet.option),
+            _ => None,
+        };
+        let option = option.map(|option| option.to_string());
+        let default = spec(Param::DhcpUrlOption).map_or("", |spec| spec.default.source());
+        fields.extend(
+            option
+                .filter(|option| option != default)
+                .map(|option| (Param::DhcpUrlOption, option)),
+        );
+        match fleet.source {
+            Discovery::Fixed => fields.push((Param::ServerUrl, self.found_text(phone))),
+            Discovery::PnpTcp => fields.extend([
+                (Param::PnpTransport, "tcp".to_owned()),
+                (Param::PnpServer, self.server.to_string()),
+            ]),
+            Discovery::Static => {
+                let (_, file) = self.found_parts(phone);
+                let path = match fleet.root.as_str() {
+                    "" => file,
+                    root => format!("{root}/{file}"),
+                };
+                fields.extend([
+                    (Param::StaticMode, "after-reboot".to_owned()),
+                    (Param::StaticScheme, fleet.transport.scheme().to_owned()),
+                    (Param::StaticServer, self.server.to_string()),
+                    (Param::StaticFile, path),
+                ]);
+            }
+            _ => {}
+        }
+    }
+
+    /// The auto-configuration server's fields, where it knows the phone (FAN-115).
+    fn acs_fields(&self, phone: &PhonePlan, fields: &mut Vec<(Param, String)>) {
+        let Some(url) = self.acs_url(phone) else {
+            return;
+        };
+        fields.retain(|(param, _)| *param != Param::AcsEnable);
+        fields.extend([(Param::AcsEnable, "1".to_owned()), (Param::AcsUrl, url)]);
+        let given = self.acs(phone);
+        if let Some(login) = self.acs_login(phone)
+            && given.is_some_and(|acs| acs.user.is_some() || acs.password.is_some())
+        {
+            fields.push((Param::AcsUser, login.user));
+            fields.push((Param::AcsPassword, login.password));
+        }
     }
 
     fn auth_fields(
@@ -182,17 +278,22 @@ impl Plan {
         profile: &Profile,
     ) -> Vec<(Param, String)> {
         let method = match auth.scheme {
-            AuthScheme::Basic => "basic",
-            AuthScheme::Digest | AuthScheme::DigestSha256 => "digest",
+            AuthScheme::Basic => Some("basic"),
+            AuthScheme::Digest | AuthScheme::DigestSha256 => Some("digest"),
+            AuthScheme::Login => None,
         };
         let mut fields = Vec::new();
         let spec = profile.params.get(Param::AuthMethod as usize);
         let default = spec.map_or("", |spec| spec.default.source());
         // A phone that answers any challenge needs no word.
-        if !matches!(default, "" | "any") {
-            fields.push((Param::AuthMethod, method.to_owned()));
-        }
-        if let Some(login) = self.login(phone).filter(|_| auth.held == Credentials::Web) {
+        let method = method.filter(|_| !matches!(default, "" | "any"));
+        fields.extend(method.map(|method| (Param::AuthMethod, method.to_owned())));
+        // The static server's fields have no room for credentials.
+        let on_page = auth.held == Credentials::Web
+            || self
+                .fleet(phone)
+                .is_some_and(|it| it.source == Discovery::Static);
+        if let Some(login) = self.login(phone).filter(|_| on_page) {
             fields.push((Param::Username, login.user));
             fields.push((Param::Password, login.password));
         }
@@ -230,6 +331,13 @@ impl Fleet {
         };
         !inside(&self.root, &other.root) && !inside(&other.root, &self.root)
     }
+}
+
+/// What stands in a URL for the id that the user types (FAN-57).
+fn typed_marker(profile: &Profile) -> &str {
+    let mut markers = profile.markers.iter();
+    let marker = markers.find(|(_, template)| template.is_typed());
+    marker.map_or("", |(marker, _)| marker)
 }
 
 /// A user name or password as it may stand before the `@` of a URL (RFC 3986 §3.2.1).

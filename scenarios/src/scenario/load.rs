@@ -1,18 +1,25 @@
 //! Scenarios from TOML.
 
+mod server;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bootstorm_emulator::located::{Faults, Log, Node, Reader, nearest};
+use bootstorm_emulator::located::{Faults, Log, Node, Place, Reader, Slot, nearest};
 use bootstorm_emulator::profile::Param;
 use bootstorm_emulator::profile::template::Template;
 use bootstorm_emulator::version::is_stamp;
 
+use super::acs::acs;
+use super::pnp::answers;
+use super::share::shared;
+use super::source::CUSTOM_OPTION;
 use super::step::step;
 use super::{
-    Auth, AuthScheme, ClientCertificate, Credentials, Discovery, Fleet, Link, RedirectAnswer,
-    Scenario, TimeService, Transport,
+    Auth, AuthScheme, ClientCertificate, Credentials, Discovery, Fleet, Link, Places, PnpAnswers,
+    RedirectAnswer, Scenario, TimeService, Transport,
 };
 use crate::load_shape::LoadShape;
 use crate::plan::PHONES_MAX;
@@ -20,19 +27,24 @@ use crate::plan::PHONES_MAX;
 /// Scenarios that come with the program: name and text, found by directory.
 const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/fleets.rs"));
 
-const SCHEMES: [(AuthScheme, &str); 3] = [
+const SCHEMES: [(AuthScheme, &str); 4] = [
     (AuthScheme::Basic, "basic"),
     (AuthScheme::Digest, "digest"),
     (AuthScheme::DigestSha256, "digest-sha256"),
+    (AuthScheme::Login, "login"),
 ];
-const CREDENTIALS: [(Credentials, &str); 2] =
-    [(Credentials::Web, "web"), (Credentials::Url, "url")];
+const CREDENTIALS: [(Credentials, &str); 3] = [
+    (Credentials::Web, "web"),
+    (Credentials::Url, "url"),
+    (Credentials::Prompt, "prompt"),
+];
 const REDIRECT_ANSWERS: [(RedirectAnswer, &str); 2] = [
     (RedirectAnswer::Body, "body"),
     (RedirectAnswer::Location, "location"),
 ];
-const TRANSPORTS: [(Transport, &str); 3] = [
+const TRANSPORTS: [(Transport, &str); 4] = [
     (Transport::Tftp, "tftp"),
+    (Transport::Ftp, "ftp"),
     (Transport::Http, "http"),
     (Transport::Https, "https"),
 ];
@@ -54,7 +66,7 @@ pub fn built_in() -> &'static [(&'static str, &'static str)] {
 /// All faults of the text at once, each with its place.
 pub fn read(name: &str, text: &str) -> Result<Scenario, Faults> {
     let log = Log::default();
-    let tree = Node::parse(name, text, &log);
+    let tree = shared(Node::parse(name, text, &log), &log);
     let root = Reader::new(&tree, &log);
     let scenario = scenario(&root);
     drop(root);
@@ -108,6 +120,10 @@ fn scenario(root: &Reader<'_>) -> Scenario {
             .table()
             .and_then(|table| table.need("answer").word(&REDIRECT_ANSWERS))
             .unwrap_or_default(),
+        pnp: root
+            .may("pnp")
+            .table()
+            .map_or_else(PnpAnswers::default, |table| answers(&table)),
         steps: steps
             .iter()
             .map(|table| step(table, &fleets, deadline))
@@ -186,21 +202,30 @@ fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>) -> Fleet {
         name.fault(format!("a second fleet is called \"{text}\""));
     }
     let source = table.need("source");
+    let layout = table.need("layout");
+    let profiles = table.need("profiles").table();
+    let discovery = source.word(&Discovery::ALL).unwrap_or(Discovery::Dhcp);
     let transport = table.need("transport").word(&TRANSPORTS);
     let transport = transport.unwrap_or(Transport::Tftp);
     Fleet {
         name: text,
         phones: table.need("phones").number(1..=PHONES_MAX).unwrap_or(1),
-        profiles: table
-            .need("profiles")
-            .table()
-            .map_or_else(Vec::new, |table| weights(&table)),
-        source: source.word(&Discovery::ALL).unwrap_or(Discovery::Dhcp),
-        source_at: source.is_given().then(|| source.place()),
+        at: Places {
+            fleet: Some(table.place()),
+            source: place(&source),
+            layout: place(&layout),
+            auth: place(&table.may("auth")),
+            seal: server::seal_place(table),
+            profiles: profiles.as_ref().map_or_else(Vec::new, places),
+        },
+        profiles: profiles.as_ref().map_or_else(Vec::new, weights),
+        source: discovery,
+        option: option(table, discovery),
+        acs: acs(table, discovery == Discovery::Acs),
         auth: auth(table, transport),
         transport,
         root: directory(table),
-        layout: table.need("layout").text().unwrap_or_default().to_owned(),
+        layout: layout.text().unwrap_or_default().to_owned(),
         firmware: table.may("firmware").text().map(str::to_owned),
         firmware_bytes: table
             .may("firmware_bytes")
@@ -232,7 +257,33 @@ fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>) -> Fleet {
             .map_or_else(Vec::new, |table| web(&table)),
         settings_version: settings_version(table),
         client_certificate: table.may("client_certificate").template(),
+        file: server::file(table),
+        file_version: server::file_version(table),
+        seal: server::seal(table),
+        resources: server::resources(table),
+        firmware_transport: table.may("firmware_transport").word(&TRANSPORTS),
+        operator: server::operator(table).map(Arc::new),
     }
+}
+
+/// Where something that is given stands.
+fn place(slot: &Slot<'_>) -> Option<Place> {
+    slot.is_given().then(|| slot.place())
+}
+
+/// Where each profile of a fleet is named, in the order of `weights`.
+fn places(table: &Reader<'_>) -> Vec<Place> {
+    let entries = table.entries();
+    entries.map(|(entry, _)| entry.span.place()).collect()
+}
+
+/// `option = 160`, with the source `dhcp-custom` (FAN-65).
+fn option(table: &Reader<'_>, source: Discovery) -> u8 {
+    let slot = table.may("option");
+    if slot.is_given() && source != Discovery::DhcpCustom {
+        slot.fault("'option' goes with source = \"dhcp-custom\" only");
+    }
+    slot.number(128..=254).unwrap_or(CUSTOM_OPTION)
 }
 
 fn settings_version(table: &Reader<'_>) -> String {
@@ -256,15 +307,29 @@ fn auth(table: &Reader<'_>, transport: Transport) -> Option<Auth> {
         return None;
     }
     if transport == Transport::Tftp {
-        slot.fault("'auth' with tftp, which knows no users (expected transport http or https)");
+        slot.fault(
+            "'auth' with tftp, which knows no users (expected transport ftp, http or https)",
+        );
+    }
+    let scheme = slot.word(&SCHEMES)?;
+    match (transport, scheme) {
+        (Transport::Ftp, AuthScheme::Login) | (Transport::Tftp, _) => {}
+        (Transport::Ftp, _) => slot.fault("'auth' with ftp (expected \"login\")"),
+        (_, AuthScheme::Login) => {
+            slot.fault("'auth' is \"login\" with http (expected basic, digest or digest-sha256)");
+        }
+        _ => {}
     }
     let held = held.word(&CREDENTIALS).unwrap_or(Credentials::Web);
     let (user, password) = (user.template(), password.template());
     if held == Credentials::Url && (user.is_none() || password.is_none()) {
         slot.fault("credentials in the URL need 'user' and 'password'");
     }
+    if held == Credentials::Prompt && !server::types_credentials(table) {
+        slot.fault("credentials that are asked for need 'user' in [fleet.operator]");
+    }
     Some(Auth {
-        scheme: slot.word(&SCHEMES)?,
+        scheme,
         held,
         user,
         password,

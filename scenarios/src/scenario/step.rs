@@ -34,6 +34,10 @@ pub enum Action {
         /// The parameter `reboot`; without it the event stands alone.
         reboot: Option<bool>,
     },
+    /// The auto-configuration server asks phones to begin a session (TR-069 §3.2.2).
+    ConnectionRequest,
+    /// The NOTIFYs leave that PnP phones have not had yet (FAN-104): `PnpNotify::Ordered`.
+    PnpNotify,
 }
 
 /// Reads a `[[step]]`.
@@ -64,9 +68,16 @@ pub(super) fn step(table: &Reader<'_>, fleets: &[Fleet], deadline: Duration) -> 
             .word(&[(When::Settled, "settled")])
             .unwrap_or(When::Settled),
     };
-    let reboot = table.may("reboot").switch();
-    let action = Action::CheckSync { reboot };
-    let action = table.need("do").word(&[(action, "check-sync")]);
+    let slot = table.may("reboot");
+    let reboot = slot.switch();
+    let action = table.need("do").word(&[
+        (Action::CheckSync { reboot }, "check-sync"),
+        (Action::ConnectionRequest, "connection-request"),
+        (Action::PnpNotify, "pnp-notify"),
+    ]);
+    if slot.is_given() && !matches!(action, None | Some(Action::CheckSync { .. })) {
+        slot.fault(format!("'{}' goes with \"check-sync\" only", slot.name()));
+    }
     let slot = table.may("fleet");
     let fleet = slot.text().map(str::to_owned);
     let names = fleets.iter().map(|fleet| fleet.name.as_str());

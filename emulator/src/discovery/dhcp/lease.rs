@@ -48,13 +48,19 @@ impl Lease {
     }
 }
 
-/// What of an ACK the profile uses, each option once: those of its sources, and the time servers
-/// where it wants to know the time.
-pub(super) fn kept_options(turn: &mut Turn<'_>, message: &Message<'_>) -> Box<[(u8, Box<[u8]>)]> {
+/// What of an ACK the profile uses, each option once: those of its sources, the time servers where
+/// it wants to know the time, the mask where it asks its network. `chosen` is the option that holds
+/// the URL where it can be chosen.
+pub(super) fn kept_options(
+    turn: &mut Turn<'_>,
+    message: &Message<'_>,
+    chosen: Option<u8>,
+) -> Box<[(u8, Box<[u8]>)]> {
     let mut kept: Vec<(u8, Box<[u8]>)> = Vec::new();
     let profile = turn.profile;
     let clock = profile.clock.as_ref().map(|_| code::NTP_SERVERS);
-    for code in codes(&profile.sources).chain(clock) {
+    let mask = profile.mdns.as_ref().map(|_| code::SUBNET_MASK);
+    for code in codes(&profile.sources, chosen).chain(clock).chain(mask) {
         if kept.iter().any(|(known, _)| *known == code) {
             continue;
         }
@@ -83,14 +89,15 @@ pub(super) fn kept_file(turn: &Turn<'_>, message: &Message<'_>) -> Box<[u8]> {
 }
 
 /// The options that sources look at, some perhaps twice.
-fn codes(sources: &[Source]) -> impl Iterator<Item = u8> {
-    sources.iter().flat_map(|source| {
+fn codes(sources: &[Source], chosen: Option<u8>) -> impl Iterator<Item = u8> {
+    sources.iter().flat_map(move |source| {
         let codes = match source.kind {
             SourceKind::Dhcp {
                 option,
                 file_option,
                 unless,
             } => [Some(option), file_option, unless],
+            SourceKind::DhcpChosen => [chosen, None, None],
             SourceKind::DhcpJoined => [
                 Some(code::VENDOR_SPECIFIC),
                 Some(code::TFTP_SERVER),
@@ -99,6 +106,7 @@ fn codes(sources: &[Source]) -> impl Iterator<Item = u8> {
             SourceKind::Pnp
             | SourceKind::Redirect(_)
             | SourceKind::Fixed(_)
+            | SourceKind::Static
             | SourceKind::Mdns
             | SourceKind::Acs => [None; 3],
         };
@@ -107,15 +115,20 @@ fn codes(sources: &[Source]) -> impl Iterator<Item = u8> {
 }
 
 /// The options that hold a provisioning server for some source of the profile.
-pub(super) fn source_options<'a>(turn: &Turn<'a>) -> impl Iterator<Item = u8> + use<'a> {
+pub(super) fn source_options<'a>(
+    turn: &Turn<'a>,
+    chosen: Option<u8>,
+) -> impl Iterator<Item = u8> + use<'a> {
     let profile = turn.profile;
-    profile.sources.iter().flat_map(|source| {
+    profile.sources.iter().flat_map(move |source| {
         let codes = match source.kind {
             SourceKind::Dhcp { option, .. } => [Some(option), None],
+            SourceKind::DhcpChosen => [chosen, None],
             SourceKind::DhcpJoined => [Some(code::VENDOR_SPECIFIC), Some(code::TFTP_SERVER)],
             SourceKind::Pnp
             | SourceKind::Redirect(_)
             | SourceKind::Fixed(_)
+            | SourceKind::Static
             | SourceKind::Mdns
             | SourceKind::Acs => [None; 2],
         };

@@ -5,8 +5,17 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use crate::phone::io::Channel;
 use crate::phone::turn::Turn;
 use crate::profile::template::Vars;
-use crate::profile::{DhcpOption, DhcpSpec};
+use crate::profile::{DhcpOption, DhcpSpec, URL_OPTION};
 use crate::wire::dhcp::{Encoder, Header, MessageType, SERVER_PORT, code};
+
+/// What the phone's page adds to option 55.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// The profile's `parameters_with_67` too (FLY-79).
+    pub with_67: bool,
+    /// The option that holds the URL, where it can be chosen (FAN-64); none = disabled.
+    pub url_option: Option<u8>,
+}
 
 /// A message to be sent.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +31,7 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     /// Sends it as the profile words it; its length in bytes.
-    pub(super) fn transmit(&self, turn: &mut Turn<'_>, xid: u32, with_67: bool) -> usize {
+    pub(super) fn transmit(&self, turn: &mut Turn<'_>, xid: u32, asked: Asked) -> usize {
         let (profile, mac) = (turn.profile, turn.identity.mac);
         let spec = &profile.dhcp;
         let vars = Vars {
@@ -45,7 +54,7 @@ impl Outgoing {
         turn.out.send(Channel::Dhcp, to, |out| {
             let mut encoder = Encoder::begin(out, &header);
             for option in &spec.options {
-                write_option(&mut encoder, *option, self, spec, &vars, with_67);
+                write_option(&mut encoder, *option, self, spec, &vars, asked);
             }
             encoder.finish(spec.message_bytes);
         })
@@ -60,7 +69,7 @@ fn write_option(
     message: &Outgoing,
     spec: &DhcpSpec,
     vars: &Vars<'_>,
-    with_67: bool,
+    asked: Asked,
 ) {
     let asks = message.kind != MessageType::Release;
     match option {
@@ -96,8 +105,12 @@ fn write_option(
         }
         DhcpOption::Parameters if asks => {
             encoder.option_with(code::PARAMETERS, |out| {
-                out.extend_from_slice(&spec.parameters);
-                if with_67 {
+                // FAN-70: only the chosen option, in its place.
+                out.extend(spec.parameters.iter().filter_map(|code| match *code {
+                    URL_OPTION => asked.url_option,
+                    code => Some(code),
+                }));
+                if asked.with_67 {
                     out.extend_from_slice(&spec.parameters_with_67);
                 }
             });

@@ -14,7 +14,7 @@ use crate::profile::template::Template;
 use crate::profile::{
     Account, Apply, Change, Classify, DhcpOption, DhcpSpec, FirmwareChoice, FirmwareRule,
     FirmwareVersion, HttpSpec, Profile, SendCredentials, SipSpec, Source, SourceKind, SourcesEnd,
-    TftpSpec, Timers,
+    TftpSpec, Timers, URL_OPTION,
 };
 use crate::rng::Rng;
 use crate::shelf::Shelf;
@@ -42,6 +42,7 @@ fn source(option: u8, file_option: Option<u8>) -> Source {
             file_option,
             unless: None,
         },
+        ends_run: false,
         enabled_by: Vec::new(),
         together: None,
         account: Account::First,
@@ -71,6 +72,8 @@ fn udhcp() -> DhcpSpec {
         retry_spread: Duration::ZERO,
         pause: seconds(60),
         constant_xid: true,
+        xid_from_mac: false,
+        run_at_renewal: false,
         broadcast: false,
         clauses: Vec::new(),
     }
@@ -94,9 +97,12 @@ fn profile(dhcp: DhcpSpec) -> Profile {
         timers: Timers::default(),
         sources: vec![source(66, Some(67)), source(160, None)],
         sources_end: SourcesEnd::FirstFile,
+        sources_fixed: false,
+        mdns: None,
         clock: None,
         dhcp,
         pnp: None,
+        prompt: None,
         sip: SipSpec {
             resync_events: Vec::new(),
             reboot_parameter: String::new(),
@@ -112,6 +118,7 @@ fn profile(dhcp: DhcpSpec) -> Profile {
             refuse_zero_size: false,
             clauses: Vec::new(),
         },
+        ftp: None,
         http: HttpSpec {
             headers: Vec::new(),
             user_agent: Template::default(),
@@ -126,7 +133,10 @@ fn profile(dhcp: DhcpSpec) -> Profile {
         classify: Classify::BySuffix,
         given: Vec::new(),
         fetches: Vec::new(),
+        cipher: None,
+        tasks: crate::profile::Tasks::default(),
         accounts: None,
+        cwmp: None,
         change: Change::None,
         apply: Apply::AfterRun,
         format: FormatOptions::default(),
@@ -293,7 +303,14 @@ impl Stand {
 
     fn start(&mut self, with_67: bool) {
         self.step(|client, turn| {
-            client.start(turn, with_67);
+            let url_option = None;
+            client.start(
+                turn,
+                Asked {
+                    with_67,
+                    url_option,
+                },
+            );
             None
         });
     }
@@ -1272,3 +1289,5 @@ proptest! {
         }
     }
 }
+
+mod chosen;

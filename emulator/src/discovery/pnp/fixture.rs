@@ -3,11 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use super::PnpClient;
+use super::{PnpClient, PnpServer};
 use crate::event::EventKind;
 use crate::format::FormatOptions;
 use crate::identity::{Identity, Mac};
-use crate::phone::io::{Channel, Effect, Outputs};
+use crate::phone::io::{Channel, Connection, Effect, Outputs};
 use crate::phone::turn::Turn;
 use crate::profile::keys::KeyRules;
 use crate::profile::template::Template;
@@ -66,6 +66,7 @@ impl Rig {
         shelf.ports = Ports {
             sip: 5060,
             pnp: 59_495,
+            cwmp: 7_547,
         };
         Self {
             profile: profile(),
@@ -107,12 +108,18 @@ impl Rig {
 
     /// Starts a search; gives it with its SUBSCRIBE.
     pub(crate) fn search(&mut self) -> (PnpClient, String) {
-        let client = self.step(PnpClient::start).unwrap();
+        let client = self.step(|turn| start(turn, false)).unwrap();
         (client, self.sent().1)
     }
 
     /// The only datagram sent in the last step.
     pub(crate) fn sent(&self) -> (SocketAddrV4, String) {
+        let (to, bytes) = self.sent_bytes();
+        (to, String::from_utf8(bytes).unwrap())
+    }
+
+    /// The only datagram sent in the last step, as it stands.
+    pub(crate) fn sent_bytes(&self) -> (SocketAddrV4, Vec<u8>) {
         let [Effect::Send { to, bytes, .. }] = &self.out.effects[..] else {
             panic!("not one datagram: {:?}", self.out.effects);
         };
@@ -121,8 +128,7 @@ impl Rig {
             self.out.bytes.len(),
             "nothing else is left in the arena"
         );
-        let text = String::from_utf8(self.out.slice(bytes).to_vec()).unwrap();
-        (*to, text)
+        (*to, self.out.slice(bytes).to_vec())
     }
 
     pub(crate) fn channels(&self) -> Vec<Channel> {
@@ -157,6 +163,8 @@ fn pnp() -> PnpSpec {
         listen: Duration::from_secs(5),
         window: Duration::from_secs(5),
         choose: PnpChoice::First,
+        accepts_late: false,
+        url_ends_at_blank: false,
         clauses: Vec::new(),
     }
 }
@@ -179,9 +187,12 @@ fn profile() -> Profile {
         timers: Timers::default(),
         sources: Vec::new(),
         sources_end: SourcesEnd::FirstFile,
+        sources_fixed: false,
+        mdns: None,
         clock: None,
         dhcp: dhcp(),
         pnp: Some(pnp()),
+        prompt: None,
         sip: SipSpec {
             resync_events: vec!["check-sync".to_owned(), "resync".to_owned()],
             reboot_parameter: "reboot".to_owned(),
@@ -197,6 +208,7 @@ fn profile() -> Profile {
             refuse_zero_size: false,
             clauses: Vec::new(),
         },
+        ftp: None,
         http: HttpSpec {
             headers: Vec::new(),
             user_agent: template("{vendor}/{model}"),
@@ -211,7 +223,10 @@ fn profile() -> Profile {
         classify: Classify::BySuffix,
         given: Vec::new(),
         fetches: Vec::new(),
+        cipher: None,
+        tasks: crate::profile::Tasks::default(),
         accounts: None,
+        cwmp: None,
         change: Change::Digest,
         apply: Apply::AfterRun,
         format: FormatOptions::default(),
@@ -240,7 +255,18 @@ fn dhcp() -> DhcpSpec {
         retry_spread: Duration::ZERO,
         pause: Duration::ZERO,
         constant_xid: false,
+        xid_from_mac: false,
+        run_at_renewal: false,
         broadcast: false,
         clauses: Vec::new(),
     }
+}
+
+/// Starts a search at the profile's group, or over connection 7.
+pub(crate) fn start(turn: &mut Turn<'_>, stream: bool) -> Option<PnpClient> {
+    let spec = turn.profile.pnp.as_ref();
+    let address = spec.map_or(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5060), |spec| {
+        SocketAddrV4::new(spec.group, spec.port)
+    });
+    PnpClient::start(turn, PnpServer { address, stream }, Connection(7))
 }

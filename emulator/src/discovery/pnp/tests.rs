@@ -122,7 +122,7 @@ fn subscribe_has_the_length_of_the_trace() {
 fn does_nothing_without_a_pnp_client_in_the_profile() {
     let mut rig = Rig::new();
     rig.profile.pnp = None;
-    assert!(rig.step(PnpClient::start).is_none());
+    assert!(rig.step(|turn| fixture::start(turn, false)).is_none());
     assert!(rig.out.effects.is_empty());
 }
 

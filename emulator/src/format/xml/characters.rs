@@ -122,7 +122,7 @@ pub(super) fn plain_length(text: &[u8]) -> usize {
 
 /// Appends a text with its references replaced and its line ends as LF or, in an attribute, all
 /// blanks as spaces. References that are none stand as they are; the reader lets none pass.
-pub(super) fn push_decoded(out: &mut String, raw: &str, attribute: bool) {
+pub(in crate::format) fn push_decoded(out: &mut String, raw: &str, attribute: bool) {
     let mut rest = raw;
     let special = |byte: &u8| matches!(byte, b'&' | b'\r' | b'\n' | b'\t');
     while let Some(at) = rest.as_bytes().iter().position(special) {

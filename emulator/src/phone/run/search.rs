@@ -6,26 +6,33 @@
 
 use std::collections::VecDeque;
 
-use super::super::holdings::Holdings;
-use super::super::io::Input;
+use super::super::holdings::{Carried, Holdings};
+use super::super::io::{Channel, Connection, Input};
 use super::super::params::{self, HttpIdentity};
 use super::super::turn::Turn;
 use super::candidate;
-use crate::discovery::pnp::{PnpClient, PnpResult};
+use crate::discovery::mdns::{MdnsClient, MdnsResult};
+use crate::discovery::pnp::{PnpClient, PnpResult, PnpServer};
 use crate::discovery::redirect::{RedirectClient, RedirectRequest, RedirectResult};
 use crate::event::EventKind;
 use crate::flash::Flash;
+use crate::limits::FRESH_CHANNELS;
 use crate::profile::{Param, RedirectSpec, Source, SourceId, SourceKind};
 use crate::time::Moment;
 use crate::url::{Scheme, Url};
+use crate::wire::dhcp::code;
 
 /// Sources at work.
 #[derive(Debug)]
 pub(super) struct Search {
-    behind: u8,
+    /// The places of the group's sources, in the order of trial.
+    places: Box<[u8]>,
     pnp: Option<(u8, PnpClient)>,
     redirect: Option<(u8, RedirectClient)>,
-    connection: u16,
+    mdns: Option<(u8, MdnsClient)>,
+    carried: Carried,
+    /// The session with the auto-configuration server is to say something.
+    acs: Option<u8>,
     /// The best answer so far, and when it came.
     offer: Option<(Offer, Moment)>,
     /// A PnP search that gave its result.
@@ -51,49 +58,75 @@ pub(super) enum Progress {
 }
 
 impl Search {
-    /// Starts the source at `first` and those together with it, as far as they are on.
+    /// Starts the first source of `rest` and those together with it, as far as they are on.
     pub(super) fn begin(
         turn: &mut Turn<'_>,
         holdings: &Holdings<'_>,
-        first: u8,
-        connection: u16,
+        rest: &[u8],
+        carried: Carried,
     ) -> (Self, Progress) {
         let profile = turn.profile;
-        let sources = profile.sources.get(usize::from(first)..);
-        let group = sources.unwrap_or_default();
-        let length = match group.split_first() {
-            Some((head, tail)) => {
-                let tail = tail.iter();
-                1 + tail.take_while(|next| head.is_together_with(next)).count()
-            }
-            None => 1,
+        let source = |place: &u8| profile.sources.get(usize::from(*place));
+        let head = rest.first().and_then(source);
+        let joins = |place: &&u8| {
+            let pair = head.zip(source(place));
+            pair.is_some_and(|(head, next)| head.is_together_with(next))
         };
+        let length = 1 + rest.iter().skip(1).take_while(joins).count();
         let mut search = Self {
-            behind: first.saturating_add(u8::try_from(length).unwrap_or(u8::MAX)),
+            places: rest.iter().take(length).copied().collect(),
             pnp: None,
             redirect: None,
-            connection,
+            mdns: None,
+            carried,
+            acs: None,
             offer: None,
             searched: None,
         };
-        for (place, source) in (first..).zip(group.iter().take(length)) {
-            if candidate::is_enabled(turn, holdings.flash, source) {
-                search.start(turn, holdings, place, source);
+        for place in rest.iter().take(length) {
+            if let Some(source) = source(place)
+                && candidate::is_enabled(turn, holdings.flash, source)
+            {
+                search.start(turn, holdings, *place, source);
             }
         }
         let progress = search.progress(turn, false);
         (search, progress)
     }
 
-    /// The first source that is not part of the group.
-    pub(super) fn behind(&self) -> u8 {
-        self.behind
+    /// How many sources the group has.
+    pub(super) fn places(&self) -> usize {
+        self.places.len()
     }
 
-    /// The number of the next TCP connection.
-    pub(super) fn next_connection(&self) -> u16 {
+    /// What goes on behind the search: the numbers of the next TCP connection and UDP port.
+    pub(super) fn carried(&self) -> Carried {
         let redirect = self.redirect.as_ref();
-        redirect.map_or(self.connection, |(_, client)| client.next_connection())
+        let connection = self.carried.connection;
+        let connection = redirect.map_or(connection, |(_, client)| client.next_connection());
+        Carried {
+            connection,
+            ..self.carried
+        }
+    }
+
+    /// Whether it waits for datagrams at this fresh port.
+    pub(super) fn asks_from(&self, channel: Channel) -> bool {
+        let mdns = self.mdns.as_ref();
+        mdns.is_some_and(|(_, client)| client.channel() == channel)
+    }
+
+    /// The auto-configuration server is to be asked.
+    pub(super) fn awaits_acs(&self) -> bool {
+        self.acs.is_some()
+    }
+
+    /// What the auto-configuration server ordered, if anything.
+    pub(super) fn acs_said(&mut self, turn: &mut Turn<'_>, url: Option<Url>) -> Progress {
+        if let Some(place) = self.acs.take() {
+            self.offered(turn, place, url.into_iter().collect());
+        }
+        self.progress(turn, false)
     }
 
     /// The SIP search under way.
@@ -111,8 +144,9 @@ impl Search {
         let pnp = self.pnp.as_ref().map(|(_, client)| client.deadline());
         let redirect = self.redirect.as_ref();
         let redirect = redirect.and_then(|(_, client)| client.deadline());
+        let mdns = self.mdns.as_ref().map(|(_, client)| client.deadline());
         let offer = self.offer.as_ref().map(|(_, at)| *at);
-        [pnp, redirect, offer].into_iter().flatten().min()
+        [pnp, redirect, mdns, offer].into_iter().flatten().min()
     }
 
     /// Takes an input; one that no source waits for changes nothing.
@@ -137,39 +171,105 @@ impl Search {
                     from,
                     bytes,
                 } => client.datagram_at(turn, channel, from, bytes),
+                Input::Opened(_) | Input::Bytes(..) | Input::Closed(_) | Input::Failed(..) => {
+                    client.line(turn, input)
+                }
                 _ => None,
             };
             if let Some(result) = result {
-                self.searched = self.pnp.take().map(|(_, client)| client);
-                match result {
-                    PnpResult::Url(text) => self.text(turn, flash, place, &text),
-                    PnpResult::Nothing => nothing(turn, place),
-                }
+                self.searched_by_sip(turn, flash, place, result);
             }
         }
+        self.asked_by_mdns(turn, flash, input);
         self.progress(turn, matches!(input, Input::Tick))
     }
 
     /// Closes what is open.
     pub(super) fn close(&mut self, turn: &mut Turn<'_>) {
         self.end_redirect(turn);
+        self.mdns = None;
+        self.acs = None;
         if let Some((_, mut client)) = self.pnp.take() {
-            client.stop();
+            client.stop(turn);
             self.searched = Some(client);
+        }
+    }
+
+    fn searched_by_sip(
+        &mut self,
+        turn: &mut Turn<'_>,
+        flash: &Flash,
+        place: u8,
+        result: PnpResult,
+    ) {
+        self.searched = self.pnp.take().map(|(_, client)| client);
+        match result {
+            PnpResult::Url(text) => self.text(turn, flash, place, &text),
+            PnpResult::Nothing => nothing(turn, place),
+        }
+    }
+
+    /// Hands an input to the multicast DNS query, if it is one for it.
+    fn asked_by_mdns(&mut self, turn: &mut Turn<'_>, flash: &Flash, input: &Input<'_>) {
+        let Some((place, client)) = &mut self.mdns else {
+            return;
+        };
+        let place = *place;
+        let result = match *input {
+            Input::Tick if client.deadline() <= turn.now => client.tick(turn),
+            Input::Datagram {
+                channel,
+                from,
+                bytes,
+            } if channel == client.channel() => client.datagram(turn, from, bytes),
+            _ => None,
+        };
+        let Some(result) = result else { return };
+        self.mdns = None;
+        match result {
+            MdnsResult::Url(text) => self.text(turn, flash, place, &text),
+            MdnsResult::Nothing => nothing(turn, place),
         }
     }
 
     fn start(&mut self, turn: &mut Turn<'_>, holdings: &Holdings<'_>, place: u8, source: &Source) {
         match &source.kind {
-            SourceKind::Pnp => match PnpClient::start(turn) {
-                Some(client) => self.pnp = Some((place, client)),
-                None => nothing(turn, place),
-            },
+            SourceKind::Pnp => {
+                let server = candidate::pnp_server(turn, holdings.flash);
+                // A redirect service asked at the same time counts its connections up itself.
+                let server = server.map(|server| PnpServer {
+                    stream: server.stream && self.redirect.is_none(),
+                    ..server
+                });
+                let connection = Connection(self.carried.connection);
+                match server.and_then(|server| PnpClient::start(turn, server, connection)) {
+                    Some(client) => {
+                        if client.is_stream() {
+                            self.carried.connection = self.carried.connection.wrapping_add(1);
+                        }
+                        self.pnp = Some((place, client));
+                    }
+                    None => nothing(turn, place),
+                }
+            }
+            SourceKind::Mdns => {
+                let channel = Channel::Fresh(self.carried.channel);
+                let lease = holdings.lease;
+                let mask = lease.and_then(|lease| lease.addresses(code::SUBNET_MASK).next());
+                match MdnsClient::start(turn, channel, mask) {
+                    Some(client) => {
+                        self.carried.channel = (self.carried.channel + 1) % FRESH_CHANNELS;
+                        self.mdns = Some((place, client));
+                    }
+                    None => nothing(turn, place),
+                }
+            }
             SourceKind::Redirect(spec) => {
                 let flash = &*holdings.flash;
                 let identity = HttpIdentity::of(turn, flash, source.account);
                 self.ask(turn, flash, place, *spec, &identity.user_agent);
             }
+            SourceKind::Acs => self.acs = Some(place),
             kind => {
                 let text = candidate::text(turn, holdings, kind);
                 self.text(turn, holdings.flash, place, &text);
@@ -196,7 +296,7 @@ impl Search {
             user_agent,
             user: &params::expanded(turn, flash, Param::RedirectUser),
             password: &params::expanded(turn, flash, Param::RedirectPassword),
-            connection: self.connection,
+            connection: self.carried.connection,
         };
         let (client, result) = RedirectClient::start(turn, &request);
         self.redirect = Some((place, client));
@@ -228,7 +328,7 @@ impl Search {
     fn end_redirect(&mut self, turn: &mut Turn<'_>) {
         if let Some((_, mut client)) = self.redirect.take() {
             client.close(turn);
-            self.connection = client.next_connection();
+            self.carried.connection = client.next_connection();
         }
     }
 
@@ -243,18 +343,25 @@ impl Search {
             return nothing(turn, source);
         }
         let held = self.offer.as_ref();
-        if held.is_none_or(|(held, _)| source < held.source) {
+        if held.is_none_or(|(held, _)| self.rank(source) < self.rank(held.source)) {
             self.offer = Some((Offer { source, urls }, turn.now));
         }
+    }
+
+    /// Where a source of the group stands in it.
+    fn rank(&self, place: u8) -> Option<usize> {
+        self.places.iter().position(|known| *known == place)
     }
 
     /// Whether it is over; `moment_over` when nothing else comes at this moment.
     fn progress(&mut self, turn: &mut Turn<'_>, moment_over: bool) -> Progress {
         let pnp = self.pnp.as_ref().map(|(place, _)| *place);
         let redirect = self.redirect.as_ref().map(|(place, _)| *place);
-        let first = [pnp, redirect].into_iter().flatten().min();
+        let mdns = self.mdns.as_ref().map(|(place, _)| *place);
+        let waiting = [pnp, redirect, mdns, self.acs].into_iter().flatten();
+        let first = waiting.map(|place| self.rank(place)).min();
         let decided = match (&self.offer, first) {
-            (Some((offer, _)), Some(first)) => moment_over || offer.source < first,
+            (Some((offer, _)), Some(first)) => moment_over || self.rank(offer.source) < first,
             (Some(_), None) | (None, None) => true,
             (None, Some(_)) => false,
         };

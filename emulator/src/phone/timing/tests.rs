@@ -7,10 +7,11 @@ use crate::phone::stage::StageName;
 use crate::phone::stand::{MONDAY_S, SERVER, Stand};
 use crate::profile::{Param, StepId};
 
-/// Valid time first, then one URL that nobody serves.
+/// Valid time first, then one URL that this phone cannot even ask for.
 const LINES: &str = r#"
+ftp = false
 [params]
-server_url = { default = "ftp://10.0.0.9/x.xml" }
+server_url = { default = "http://nowhere.example/x.xml" }
 [discovery]
 order = ["profile-rule"]
 [clock]
@@ -58,7 +59,7 @@ fn waits_for_the_time_before_it_tries_any_source() {
     assert!(stand.candidates().is_empty());
     stand.tell_time(asked[0], MONDAY_S);
     assert!(stand.has(EventKind::TimeSet { unix_s: MONDAY_S }));
-    assert_eq!(stand.candidates(), ["0 ftp://10.0.0.9/x.xml"]);
+    assert_eq!(stand.candidates(), ["0 http://nowhere.example/x.xml"]);
     assert!(stand.has(started(Trigger::Boot(BootCause::Power))));
     assert!(stand.phone.is_settled());
 }

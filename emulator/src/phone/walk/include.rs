@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use super::{Position, Walk, fault_of};
+use super::document::fault_of;
+use super::{Position, Walk};
 use crate::bodies::Body;
 use crate::event::{EventKind, Fault, Limit};
 use crate::format::{Document, Format};

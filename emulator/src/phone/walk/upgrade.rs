@@ -7,14 +7,19 @@ use super::{Position, Walk};
 use crate::bodies::Body;
 use crate::event::{EventKind, Fault};
 use crate::firmware;
+use crate::flash::Flash;
 use crate::format::{Format, Reading};
 use crate::phone::apply::{self, Collected};
 use crate::phone::fetching::Target;
 use crate::phone::holdings::Holdings;
 use crate::phone::params;
 use crate::phone::turn::Turn;
+use crate::profile::template::Vars;
 use crate::profile::{Fetch, FirmwareVersion, Param, StepId};
 use crate::url::Url;
+
+/// Stands for the version in an image's name; a name has no control characters.
+const MARK: &str = "\u{1}";
 
 /// A firmware offer and how far it got.
 #[derive(Debug, Default)]
@@ -23,6 +28,8 @@ pub(super) struct Upgrade {
     /// Parts still to fetch, last one first.
     parts: Vec<Url>,
     bytes: u64,
+    /// The digest of an image that is judged by it.
+    md5: Option<[u8; 16]>,
 }
 
 impl Upgrade {
@@ -32,12 +39,17 @@ impl Upgrade {
             version: Some(version),
             parts: Vec::new(),
             bytes,
+            md5: None,
         }
     }
 }
 
 impl Walk {
-    pub(super) fn firmware_target(&mut self, turn: &mut Turn<'_>) -> Option<Target> {
+    pub(super) fn firmware_target(
+        &mut self,
+        turn: &mut Turn<'_>,
+        flash: &mut Flash,
+    ) -> Option<Target> {
         if let Some(url) = self.upgrade.parts.pop() {
             return Some(Target {
                 image: true,
@@ -51,6 +63,9 @@ impl Walk {
                 version: name,
                 bytes,
             });
+            if let Some(md5) = self.upgrade.md5.take() {
+                flash.remember_image(md5);
+            }
             self.end.install = Some(version);
         }
         self.at = Position::Done;
@@ -112,6 +127,34 @@ impl Walk {
         self.offer(turn, holdings, &version, vec![url]);
     }
 
+    /// An image is here whose own bytes say whether it is new (FAN-126): it is installed unless it
+    /// was installed last and still runs. One whose installation was broken off does not run.
+    pub(super) fn image_by_digest(
+        &mut self,
+        turn: &mut Turn<'_>,
+        flash: &Flash,
+        target: &Target,
+        body: &Rc<Body>,
+    ) {
+        if !firmware::is_image(body.bytes()) {
+            turn.event(EventKind::FirmwareRefused {
+                fault: Fault::NotAnImage,
+            });
+            return self.drop_upgrade();
+        }
+        let md5 = body.md5();
+        let version = called(turn, &target.url, md5);
+        if flash.image() == Some(md5) && version == turn.firmware {
+            turn.event(EventKind::FirmwareCurrent);
+            return;
+        }
+        let bytes = body.bytes().len() as u64;
+        self.upgrade = Upgrade {
+            md5: Some(md5),
+            ..Upgrade::had(version.into(), bytes)
+        };
+    }
+
     /// Takes a firmware offer up when its version is not the one that runs.
     pub(super) fn offer(
         &mut self,
@@ -138,6 +181,7 @@ impl Walk {
             version: Some(version.into()),
             parts,
             bytes: 0,
+            md5: None,
         };
     }
 
@@ -158,4 +202,17 @@ impl Walk {
         self.end.upgrade_failed = true;
         self.end.failed += 1;
     }
+}
+
+/// What a phone calls an image: the version in its file name, written as the vendor does, else its
+/// digest.
+fn called(turn: &Turn<'_>, url: &Url, md5: [u8; 16]) -> String {
+    let written = turn.profile.firmware_rule.image_name.text(&Vars {
+        version: MARK,
+        ..turn.vars()
+    });
+    let before = written.split(MARK).next().unwrap_or_default();
+    let before = before.rsplit('/').next().unwrap_or_default();
+    let version = firmware::version_behind(url.file_name(), before);
+    version.map_or_else(|| firmware::digest_text(md5), str::to_owned)
 }

@@ -95,7 +95,9 @@ fn says_what_is_wrong_with_a_pattern_and_where() {
     let cases = [
         ("", 0, "empty key pattern"),
         ("a*b", 1, "at the end"),
-        ("a b", 1, "cannot be in a key"),
+        ("a\tb", 1, "cannot be in a key"),
+        (" ab", 0, "cannot be in a key"),
+        ("ab ", 2, "cannot be in a key"),
         ("a=b", 1, "cannot be in a key"),
         ("a.{1-4", 2, "`{` without `}`"),
         ("a.1}", 3, "`}` without `{`"),

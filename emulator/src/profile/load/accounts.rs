@@ -120,8 +120,19 @@ fn count(root: &Reader<'_>, slot: &Slot<'_>, limits: &[(String, u32)]) -> u8 {
 }
 
 fn keys(table: &Reader<'_>) -> AccountKeys {
-    let read =
-        |slot: Slot<'_>| slot.parsed("a setting key with at most one {n}", AccountKey::parse);
+    let one =
+        |slot: &Slot<'_>| slot.parsed("a setting key with at most one {n}", AccountKey::parse);
+    let read = |slot: Slot<'_>| match slot.value() {
+        // What the dialects of the vendor's files call it.
+        Some(Value::List(_)) => {
+            let keys = slot.list().iter().filter_map(one).reduce(AccountKey::or);
+            if keys.is_none() {
+                slot.unexpected("at least one setting key");
+            }
+            keys
+        }
+        _ => one(&slot),
+    };
     let optional = |name: &str| {
         let slot = table.may(name);
         slot.is_given().then(|| read(slot)).flatten()

@@ -1,15 +1,17 @@
-//! The protocol clients of a profile: DHCP, SIP PnP, SIP, TFTP, HTTP.
+//! The protocol clients of a profile: DHCP, SIP PnP, SIP, TFTP, FTP, HTTP.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::{clauses, headers, one_line_template};
 use crate::located::{Reader, Slot, Value};
+use crate::phone::io::FtpMode;
 use crate::profile::template::Template;
 use crate::profile::{
-    DhcpOption, DhcpSpec, HttpSpec, PnpChoice, PnpSpec, SendCredentials, SipSpec, TftpOption,
-    TftpSpec,
+    DhcpOption, DhcpSpec, FtpSpec, HttpSpec, MdnsSpec, PnpChoice, PnpSpec, SendCredentials,
+    SipSpec, TftpOption, TftpSpec, URL_OPTION,
 };
+use crate::wire::dns;
 
 /// Transmissions of one DHCP message.
 const RETRIES_MAX: usize = 32;
@@ -19,6 +21,8 @@ const PARAMETERS_MAX: usize = 255;
 const MESSAGE_BYTES_MIN: usize = 244;
 /// What fits one Ethernet frame beside IPv4 and UDP headers.
 const MESSAGE_BYTES_MAX: usize = 1_472;
+/// The shortest wait for an answer by multicast DNS.
+const MDNS_TIMEOUT_MIN: Duration = Duration::from_millis(100);
 /// The least that option 57 may say (RFC 2132 §9.10).
 const MAX_SIZE_MIN: u16 = 576;
 
@@ -36,8 +40,8 @@ pub(super) fn dhcp(slot: &Slot<'_>) -> Option<DhcpSpec> {
     let spec = DhcpSpec {
         message_bytes,
         options: dhcp_options(&table),
-        parameters: option_codes(&parameters),
-        parameters_with_67: option_codes(&table.may("parameters_with_67")),
+        parameters: option_codes(&parameters, true),
+        parameters_with_67: option_codes(&table.may("parameters_with_67"), false),
         vendor_class: one_line_template(&table.may("vendor_class")),
         host_name: one_line_template(&table.may("host_name")),
         offer_window: time(&table.may("offer_window_ms")),
@@ -45,6 +49,8 @@ pub(super) fn dhcp(slot: &Slot<'_>) -> Option<DhcpSpec> {
         retry_spread: time(&table.may("retry_spread_ms")),
         pause: time(&table.need("pause_ms")),
         constant_xid: table.may("constant_xid").switch().unwrap_or_default(),
+        xid_from_mac: table.may("xid_from_mac").switch().unwrap_or_default(),
+        run_at_renewal: table.may("run_at_renewal").switch().unwrap_or_default(),
         broadcast: table.may("broadcast").switch().unwrap_or_default(),
         clauses: clauses(&table),
     };
@@ -110,8 +116,8 @@ fn dhcp_options(table: &Reader<'_>) -> Vec<DhcpOption> {
     options
 }
 
-/// Option codes 1 to 254, each once.
-fn option_codes(slot: &Slot<'_>) -> Vec<u8> {
+/// Option codes 1 to 254, each once; where an option can be chosen `"url"` is its place.
+fn option_codes(slot: &Slot<'_>, chosen: bool) -> Vec<u8> {
     let items = slot.list();
     if items.len() > PARAMETERS_MAX {
         slot.fault(format!(
@@ -121,9 +127,21 @@ fn option_codes(slot: &Slot<'_>) -> Vec<u8> {
     }
     let mut codes = Vec::new();
     for item in items {
-        if let Some(code) = item.number(1..=254_u8) {
+        let code = match item.value() {
+            Some(Value::Text(text)) if chosen && text == "url" => Some(URL_OPTION),
+            Some(Value::Text(_)) if chosen => {
+                item.unexpected("a whole number from 1 to 254, or \"url\"");
+                None
+            }
+            _ => item.number(1..=254_u8),
+        };
+        if let Some(code) = code {
             if codes.contains(&code) {
-                item.fault(format!("option {code} stands there twice"));
+                let what = match code {
+                    URL_OPTION => "\"url\"".to_owned(),
+                    code => format!("option {code}"),
+                };
+                item.fault(format!("{what} stands there twice"));
             }
             codes.push(code);
         }
@@ -156,8 +174,33 @@ pub(super) fn pnp(slot: &Slot<'_>) -> Option<Option<PnpSpec>> {
             .need("choose")
             .word(&choices)
             .unwrap_or(PnpChoice::First),
+        accepts_late: table.may("accepts_late").switch().unwrap_or_default(),
+        url_ends_at_blank: table.may("url_ends_at_blank").switch().unwrap_or_default(),
         clauses: clauses(&table),
     }))
+}
+
+/// `[mdns]`; none without it, and with `mdns = false`.
+pub(super) fn mdns(slot: &Slot<'_>) -> Option<MdnsSpec> {
+    if matches!(slot.value(), None | Some(Value::Switch(false))) {
+        return None;
+    }
+    let table = slot.table()?;
+    let service = table.need("service");
+    let name = service.parsed("a service such as '_http._tcp.local'", |text| {
+        dns::is_service(text).then(|| text.trim_end_matches('.').to_owned())
+    });
+    let timeout = table.need("timeout_ms");
+    let wait = time(&timeout);
+    if timeout.is_given() && wait < MDNS_TIMEOUT_MIN {
+        timeout.unexpected("a time of at least 100 milliseconds");
+    }
+    Some(MdnsSpec {
+        service: name.unwrap_or_default(),
+        timeout: wait,
+        attempts: table.need("attempts").number(1..=u8::MAX).unwrap_or(1),
+        clauses: clauses(&table),
+    })
 }
 
 /// `[sip]`
@@ -238,6 +281,22 @@ fn tftp_option(text: &str) -> Option<TftpOption> {
         }
         _ => None,
     }
+}
+
+/// `[ftp]`, or `ftp = false`. The outer `None` is a fault, the inner one a phone without FTP.
+pub(super) fn ftp(slot: &Slot<'_>) -> Option<Option<FtpSpec>> {
+    if matches!(slot.value(), None | Some(Value::Switch(false))) {
+        return Some(None);
+    }
+    let table = slot.table()?;
+    let modes = [(FtpMode::Passive, "passive"), (FtpMode::Active, "active")];
+    Some(Some(FtpSpec {
+        mode: table.need("mode").word(&modes).unwrap_or_default(),
+        timeout: time(&table.need("timeout_ms")),
+        attempts: table.need("attempts").number(1..=u8::MAX).unwrap_or(1),
+        retry: time(&table.may("retry_ms")),
+        clauses: clauses(&table),
+    }))
 }
 
 /// `[http]`

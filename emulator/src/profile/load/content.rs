@@ -7,7 +7,7 @@ use crate::located::{Reader, Slot, Value};
 use crate::profile::template::Template;
 use crate::profile::{
     CatalogueContent, CatalogueEntry, CertificateForm, ContentFile, ContentKind, ContentLink,
-    ContentVersion, LinkForm, Scope,
+    ContentVersion, Fetch, LinkForm, Param, Scope,
 };
 
 /// Files of one layout.
@@ -48,8 +48,18 @@ const SCOPES: [(Scope, &str); 3] = [
     (Scope::All, "all"),
 ];
 /// Formats that settings can be written in.
-const SETTINGS_FORMATS: [(Format, &str); 2] =
-    [(Format::KeyValue, "key-value"), (Format::Answer, "answer")];
+const SETTINGS_FORMATS: [(Format, &str); 5] = [
+    (Format::KeyValue, "key-value"),
+    (Format::Answer, "answer"),
+    (Format::ModuleText, "module-text"),
+    (Format::ModuleXml, "module-xml"),
+    (Format::ModuleTree, "module-tree"),
+];
+/// Fields that may hold a file's key.
+const KEYS: [(Param, &str); 2] = [
+    (Param::DeviceKey, "device_key"),
+    (Param::CommonKey, "common_key"),
+];
 
 const ROOTS: [(Root, &str); 5] = [
     (Root::Provisioning, "provisioning"),
@@ -76,7 +86,7 @@ const FORMS: [(LinkForm, &str); 3] = [
 const SETTINGS_VERSION: &str = "settings";
 
 /// `[content]`: a list of files for each layout; `false` takes an inherited layout away.
-pub(super) fn content(slot: &Slot<'_>) -> Vec<ContentFile> {
+pub(super) fn content(slot: &Slot<'_>, fetches: &[Fetch]) -> Vec<ContentFile> {
     let Some(table) = slot.table() else {
         return Vec::new();
     };
@@ -87,13 +97,13 @@ pub(super) fn content(slot: &Slot<'_>) -> Vec<ContentFile> {
             slot.fault("a layout has no name");
         }
         if !matches!(slot.value(), Some(Value::Switch(false))) {
-            files.extend(read_layout(layout, &slot));
+            files.extend(read_layout(layout, &slot, fetches));
         }
     }
     files
 }
 
-fn read_layout(layout: &str, slot: &Slot<'_>) -> Vec<ContentFile> {
+fn read_layout(layout: &str, slot: &Slot<'_>, fetches: &[Fetch]) -> Vec<ContentFile> {
     let items = slot.tables();
     if items.is_empty() || items.len() > FILES_MAX {
         slot.fault(format!(
@@ -104,8 +114,7 @@ fn read_layout(layout: &str, slot: &Slot<'_>) -> Vec<ContentFile> {
     let mut files: Vec<ContentFile> = Vec::new();
     let mut checksums: Vec<(Slot<'_>, Template)> = Vec::new();
     for table in &items {
-        let path_slot = table.need("path");
-        let path = path(&path_slot);
+        let (path_slot, path, key) = place(table, fetches);
         if files.iter().any(|file| file.path == path) {
             path_slot.fault(format!("path stands twice in layout '{layout}'"));
         }
@@ -117,6 +126,7 @@ fn read_layout(layout: &str, slot: &Slot<'_>) -> Vec<ContentFile> {
             layout: layout.to_owned(),
             path,
             holds,
+            key,
         }));
     }
     for (slot, of) in checksums {
@@ -125,6 +135,22 @@ fn read_layout(layout: &str, slot: &Slot<'_>) -> Vec<ContentFile> {
         }
     }
     files
+}
+
+/// Where a file is, and which field holds its key: `path` and `key`, or `fetch` with the id of the
+/// fetch that asks for it and says both.
+fn place<'a>(table: &Reader<'a>, fetches: &[Fetch]) -> (Slot<'a>, Template, Option<Param>) {
+    let slot = table.may("fetch");
+    if !slot.is_given() {
+        let given = table.need("path");
+        let path = path(&given);
+        return (given, path, table.may("key").word(&KEYS));
+    }
+    let ids = fetches.iter().enumerate();
+    let ids: Vec<_> = ids.map(|(at, fetch)| (at, fetch.id.as_str())).collect();
+    let fetch = slot.word(&ids).and_then(|at| fetches.get(at));
+    let name = fetch.map_or_else(Template::default, |fetch| fetch.name.clone());
+    (slot, name, fetch.and_then(|fetch| fetch.key))
 }
 
 /// A path below the fleet's root: it may have spaces, but nothing that leads out of the root.
@@ -191,10 +217,8 @@ fn settings(table: &Reader<'_>, path: &Template) -> Option<ContentKind> {
 /// Which settings; a file with a phone's own ones must be that phone's.
 fn scope(slot: &Slot<'_>, table: &Reader<'_>, path: &Template) -> Option<Scope> {
     let scope = slot.word(&SCOPES)?;
-    if scope != Scope::Common && !path.is_per_phone() {
-        table
-            .need("path")
-            .fault("a file with a phone's own settings needs {mac} or {index} in its path");
+    if scope != Scope::Common && !path.is_per_phone() && !path.is_typed() {
+        table.fault("a file with a phone's own settings needs {mac} or {index} in its path");
     }
     Some(scope)
 }

@@ -6,7 +6,7 @@ use super::{clauses, is_line, one_line_template};
 use crate::located::{Reader, Slot, nearest};
 use crate::profile::keys::{KeyRule, KeyRules, Meaning, ValueKind};
 use crate::profile::template::Template;
-use crate::profile::{Param, ParamSpec};
+use crate::profile::{Param, ParamSpec, Tasks};
 
 /// The longest time that a parameter may be set to, in seconds: ten years.
 const SECONDS_MAX: i64 = 10 * 366 * 86_400;
@@ -24,7 +24,7 @@ const SCHEMES: [&str; 5] = ["tftp", "http", "https", "ftp", "in-turn"];
 
 /// What a parameter's value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// `1` or `0`; `true` or `false` in a profile.
     Switch,
     /// Whole seconds.
@@ -35,7 +35,8 @@ enum Kind {
     Text,
 }
 
-fn kind(param: Param) -> Kind {
+#[expect(clippy::too_many_lines, reason = "a line for each parameter")]
+pub(super) fn kind(param: Param) -> Kind {
     match param {
         Param::ProvisionEnable
         | Param::PnpEnable
@@ -97,6 +98,7 @@ fn kind(param: Param) -> Kind {
         | Param::TimetableTime
         | Param::TimeZoneMinutes
         | Param::CheckSyncSenders
+        | Param::OwnAddress
         | Param::DhcpUrlOption
         | Param::SourceOrder
         | Param::PnpServer
@@ -164,12 +166,31 @@ fn spec(kind: Kind, table: &Reader<'_>) -> ParamSpec {
     let keys = table.may("keys").list();
     let keys = keys.iter().filter_map(|item| {
         item.parsed("a setting key", |text| {
-            let plain = !text.is_empty() && text.bytes().all(is_key_byte);
-            plain.then(|| text.to_owned())
+            is_key(text).then(|| text.to_owned())
         })
     });
+    let codes = table.may("codes").table();
+    let codes = codes.iter().flat_map(Reader::entries);
+    let codes = codes.filter_map(|(entry, slot)| {
+        let word = match kind {
+            Kind::Word(words) => {
+                let words: Vec<(&str, &str)> = words.iter().map(|word| (*word, *word)).collect();
+                slot.word(&words).map(str::to_owned)
+            }
+            _ => slot.parsed("a text of one line", |text| {
+                is_line(text).then(|| text.to_owned())
+            }),
+        };
+        Some((entry.key.clone(), word?))
+    });
+    let unit = table.may("unit_s");
+    if unit.is_given() && !matches!(kind, Kind::Seconds) {
+        unit.fault("only a time has a unit");
+    }
     ParamSpec {
         default: default.unwrap_or_default(),
+        codes: codes.collect(),
+        unit_s: unit.number(1..=86_400).unwrap_or(1),
         keys: keys.collect(),
         clauses: clauses(table),
     }
@@ -194,10 +215,12 @@ pub(super) fn key_rules(
     root: &Reader<'_>,
     limits: &[(String, u32)],
     params: &[ParamSpec],
+    tasks: &Tasks,
 ) -> KeyRules {
     let slot = root.may("keys");
     let mut unknown = BTreeSet::new();
     let mut rules = bound_rules(params);
+    rules.extend(task_rules(tasks));
     let mut keep_unknown = false;
     if let Some(table) = slot.table() {
         keep_unknown = table.may("keep_unknown").switch().unwrap_or_default();
@@ -230,7 +253,9 @@ fn bound_rules(params: &[ParamSpec]) -> Vec<KeyRule> {
     for ((param, _), spec) in Param::ALL.iter().zip(params) {
         for key in &spec.keys {
             let words = |words: &[&str]| {
-                ValueKind::Words(words.iter().map(|word| (*word).to_owned()).collect())
+                let codes = spec.codes.iter().map(|(code, _)| code.clone());
+                let words = words.iter().map(|word| (*word).to_owned());
+                ValueKind::Words(codes.chain(words).collect())
             };
             rules.push(KeyRule {
                 pattern: key.clone(),
@@ -245,6 +270,21 @@ fn bound_rules(params: &[ParamSpec]) -> Vec<KeyRule> {
         }
     }
     rules
+}
+
+/// Rules for the keys that name what a task fetches.
+fn task_rules(tasks: &Tasks) -> impl Iterator<Item = KeyRule> + '_ {
+    let keys = tasks.list.iter().flat_map(|task| task.settings.iter());
+    keys.map(|key| KeyRule {
+        pattern: key.clone(),
+        value: ValueKind::Text,
+        meaning: Meaning::Plain,
+    })
+}
+
+/// Whether a text can be the key of a setting.
+pub(super) fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_key_byte)
 }
 
 /// One table of rules: patterns that share values and meaning.
@@ -291,6 +331,13 @@ fn value_kind(table: &Reader<'_>) -> ValueKind {
     if range.is_given() && words.is_given() {
         words.fault("'range' and 'words' exclude each other");
     }
+    let chars = table.may("chars_max");
+    if chars.is_given() {
+        if range.is_given() || words.is_given() {
+            chars.fault("'chars_max' and 'range' or 'words' exclude each other");
+        }
+        return ValueKind::Chars(chars.number(1..=65_535).unwrap_or(65_535));
+    }
     if range.is_given() {
         let bounds: Vec<i64> = range
             .list()
@@ -315,7 +362,7 @@ fn value_kind(table: &Reader<'_>) -> ValueKind {
 }
 
 fn is_key_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"._-/@[]".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"._-/@[] ".contains(&byte)
 }
 
 /// What is wrong with a pattern.
@@ -337,8 +384,8 @@ fn pattern(text: &str, limits: &[(String, u32)]) -> Result<String, Wrong> {
     let check = |part: &str, start: usize| match part.bytes().position(|b| !is_key_byte(b)) {
         Some(at) => Err(wrong(
             start + at,
-            "expected letters, digits, '.', '_', '-', '/', '@', '[', ']', one {index}, '*' at the \
-             end only",
+            "expected letters, digits, blanks, '.', '_', '-', '/', '@', '[', ']', one {index}, '*' \
+             at the end only",
         )),
         None => Ok(()),
     };

@@ -6,7 +6,8 @@ use super::clauses;
 use super::walk::arranged;
 use crate::located::{Reader, Slot, Value};
 use crate::profile::{
-    Account, ClockSpec, DhcpSpec, Param, PnpSpec, RedirectSpec, Source, SourceKind, SourcesEnd,
+    Account, ClockSpec, DhcpSpec, Param, ParamSpec, RedirectSpec, Source, SourceKind, SourcesEnd,
+    URL_OPTION, url_option,
 };
 use crate::transfer::http::AuthMethod;
 use crate::wire::dhcp::code;
@@ -25,7 +26,19 @@ const URLS: [(Param, &str); 2] = [
 /// `[discovery]` and `[sources]`.
 pub(super) struct Sources {
     pub(super) end: SourcesEnd,
+    pub(super) fixed: bool,
     pub(super) list: Vec<Source>,
+}
+
+/// What the sources of a profile can ask with.
+#[derive(Clone, Copy)]
+pub(super) struct Clients<'a> {
+    /// `None` when it could not be read.
+    pub(super) dhcp: Option<&'a DhcpSpec>,
+    /// Whether there is a table `pnp`; `None` when it could not be read.
+    pub(super) pnp: Option<bool>,
+    /// Whether there is a table `mdns`.
+    pub(super) mdns: bool,
 }
 
 /// `[clock]`; none without it, and with `required = false`.
@@ -51,17 +64,14 @@ pub(super) fn clock(root: &Reader<'_>, dhcp: Option<&DhcpSpec>) -> Option<ClockS
 }
 
 /// Reads the sources in the order of trial.
-pub(super) fn sources(
-    root: &Reader<'_>,
-    dhcp: Option<&DhcpSpec>,
-    pnp: Option<&Option<PnpSpec>>,
-) -> Sources {
+pub(super) fn sources(root: &Reader<'_>, clients: Clients<'_>) -> Sources {
     let ends = [
         (SourcesEnd::FirstFile, "first-file"),
         (SourcesEnd::FirstUrl, "first-url"),
     ];
     let nothing = Sources {
         end: SourcesEnd::FirstFile,
+        fixed: false,
         list: Vec::new(),
     };
     let slot = root.need("sources");
@@ -69,6 +79,7 @@ pub(super) fn sources(
         return nothing;
     };
     let end = discovery.need("ends_with").word(&ends);
+    let fixed = discovery.may("order_fixed").switch().unwrap_or_default();
     let _ = clauses(&discovery);
     let order = discovery.may("order");
     let Some(table) = slot.table() else {
@@ -85,7 +96,7 @@ pub(super) fn sources(
         let source = slot.table().and_then(|table| source(&entry.key, &table));
         let place = ids.iter().position(|id| *id == entry.key);
         if let Some((place, source)) = place.zip(source) {
-            check_source(slot, &source, dhcp, pnp);
+            check_source(slot, &source, clients);
             list.push((place, source));
         }
     }
@@ -94,6 +105,7 @@ pub(super) fn sources(
     check_groups(&slot, &list);
     Sources {
         end: end.unwrap_or(SourcesEnd::FirstFile),
+        fixed,
         list,
     }
 }
@@ -103,18 +115,22 @@ fn source(id: &str, table: &Reader<'_>) -> Option<Source> {
     enum Kind {
         Pnp,
         Dhcp,
+        DhcpChosen,
         DhcpJoined,
         Redirect,
         Fixed,
+        Static,
         Mdns,
         Acs,
     }
     let kinds = [
         (Kind::Pnp, "pnp"),
         (Kind::Dhcp, "dhcp"),
+        (Kind::DhcpChosen, "dhcp-chosen"),
         (Kind::DhcpJoined, "dhcp-joined"),
         (Kind::Redirect, "redirect"),
         (Kind::Fixed, "fixed"),
+        (Kind::Static, "static"),
         (Kind::Mdns, "mdns"),
         (Kind::Acs, "acs"),
     ];
@@ -122,6 +138,7 @@ fn source(id: &str, table: &Reader<'_>) -> Option<Source> {
     let switches = table.may("enabled_by").list();
     let enabled_by = switches.iter().filter_map(|item| item.word(&Param::ALL));
     let enabled_by = enabled_by.collect();
+    let ends_run = table.may("ends_run").switch().unwrap_or_default();
     let account = table.may("account").word(&accounts);
     let together = table.may("together").parsed("a name", |text| {
         (!text.trim().is_empty()).then(|| text.to_owned())
@@ -134,7 +151,9 @@ fn source(id: &str, table: &Reader<'_>) -> Option<Source> {
             file_option: table.may("file_option").number(1..=254),
             unless: table.may("unless").number(1..=254),
         },
+        Kind::DhcpChosen => SourceKind::DhcpChosen,
         Kind::DhcpJoined => SourceKind::DhcpJoined,
+        Kind::Static => SourceKind::Static,
         Kind::Redirect => SourceKind::Redirect(redirect(table)),
         Kind::Mdns => SourceKind::Mdns,
         Kind::Acs => SourceKind::Acs,
@@ -143,6 +162,7 @@ fn source(id: &str, table: &Reader<'_>) -> Option<Source> {
     Some(Source {
         id: id.to_owned(),
         kind,
+        ends_run,
         enabled_by,
         together,
         account: account.unwrap_or(Account::First),
@@ -189,22 +209,45 @@ fn check_groups(slot: &Slot<'_>, sources: &[Source]) {
         };
         if count(|kind| matches!(kind, SourceKind::Pnp)) > 1
             || count(|kind| matches!(kind, SourceKind::Redirect(_))) > 1
+            || count(|kind| matches!(kind, SourceKind::Mdns)) > 1
         {
             slot.fault(format!("two sources of one kind are together as '{name}'"));
         }
     }
 }
 
-fn check_source(
-    slot: &Slot<'_>,
-    source: &Source,
-    dhcp: Option<&DhcpSpec>,
-    pnp: Option<&Option<PnpSpec>>,
-) {
+/// The option that a phone asks for, where it can be chosen, is one of those that can (FAN-65).
+pub(super) fn check_url_option(root: &Reader<'_>, sources: &[Source], params: &[ParamSpec]) {
+    let chosen = |source: &Source| matches!(source.kind, SourceKind::DhcpChosen);
+    let Some(param) = params.get(Param::DhcpUrlOption as usize) else {
+        return;
+    };
+    let text = param.default.source();
+    let known = matches!(text, "" | "0") || url_option(text).is_some();
+    if !known && sources.iter().any(chosen) {
+        let expected = "\"0\", \"43\", \"66\" or one of \"128\" to \"254\"";
+        root.may("params").fault(format!(
+            "'params.dhcp_url_option.default' is \"{text}\" (expected {expected})"
+        ));
+    }
+}
+
+fn check_source(slot: &Slot<'_>, source: &Source, clients: Clients<'_>) {
+    let dhcp = clients.dhcp;
     match source.kind {
         SourceKind::Pnp => {
-            if matches!(pnp, Some(None)) {
+            if clients.pnp == Some(false) {
                 slot.fault(format!("source '{}' needs a table 'pnp'", source.id));
+            }
+        }
+        SourceKind::Mdns => {
+            if !clients.mdns {
+                slot.fault(format!("source '{}' needs a table 'mdns'", source.id));
+            }
+        }
+        SourceKind::DhcpChosen => {
+            if dhcp.is_some_and(|dhcp| !dhcp.parameters.contains(&URL_OPTION)) {
+                slot.fault("the place of the chosen option, \"url\", is not in 'dhcp.parameters'");
             }
         }
         SourceKind::Dhcp {
@@ -235,6 +278,6 @@ fn check_source(
                 slot.fault(format!("option {code} is not in 'dhcp.parameters'"));
             }
         }
-        SourceKind::Redirect(_) | SourceKind::Fixed(_) | SourceKind::Mdns | SourceKind::Acs => {}
+        SourceKind::Redirect(_) | SourceKind::Fixed(_) | SourceKind::Static | SourceKind::Acs => {}
     }
 }

@@ -1,10 +1,12 @@
 //! The document walk of a profile.
 
+use std::time::Duration;
+
 use super::{clauses, line, one_line_template};
 use crate::format::Format;
 use crate::located::{Reader, Slot};
 use crate::profile::template::Template;
-use crate::profile::{Apply, Change, Classify, Fetch, Next, StepId};
+use crate::profile::{Apply, Change, Classify, Fetch, Next, Param, StepId};
 
 /// Fetches of one walk.
 pub(super) const FETCHES_MAX: usize = (u8::MAX - StepId::FIRST_FETCH) as usize;
@@ -16,6 +18,8 @@ pub(super) struct Walk {
     pub(super) apply: Apply,
     pub(super) given: Vec<(String, Format)>,
     pub(super) fetches: Vec<Fetch>,
+    /// From the configuration to the first task (FAN-90).
+    pub(super) tasks_pause: Duration,
 }
 
 /// A fetch's id with its place in the walk; none when the walk leaves it out.
@@ -28,17 +32,21 @@ pub(super) fn walk(root: &Reader<'_>) -> Walk {
         classify: Classify::BySuffix,
         change: Change::None,
         apply: Apply::AfterRun,
-        given: given(&root.need("given")),
+        given: Vec::new(),
         fetches: Vec::new(),
+        tasks_pause: Duration::ZERO,
     };
+    let files = root.may("given");
     let fetches = root.may("fetches");
     let Some(table) = root.need("walk").table() else {
+        walk.given = given(&root.need("given"));
         return walk;
     };
     let classify = [
         (Classify::BySuffix, "by-suffix"),
         (Classify::Root, "root"),
         (Classify::File, "file"),
+        (Classify::Beside, "beside"),
     ];
     let change = [
         (Change::Digest, "digest"),
@@ -57,7 +65,12 @@ pub(super) fn walk(root: &Reader<'_>) -> Walk {
         .unwrap_or(walk.classify);
     walk.change = change_slot.word(&change).unwrap_or(walk.change);
     walk.apply = table.need("apply").word(&apply).unwrap_or(walk.apply);
+    walk.tasks_pause = table.may("tasks_pause_ms").duration().unwrap_or_default();
     let _ = clauses(&table);
+    // No candidate names a file that is not part of the walk.
+    if files.is_given() || walk.classify != Classify::Beside {
+        walk.given = given(&root.need("given"));
+    }
     let order = table.may("order");
     if walk.classify == Classify::File && !fetches.is_given() && !order.is_given() {
         return walk;
@@ -152,6 +165,7 @@ fn read_fetches(slot: &Slot<'_>, order: &Slot<'_>) -> Vec<Fetch> {
     if fetches.len() == ids.len() {
         check_circle(&slots, &fetches);
         check_verify(&slots, &fetches);
+        check_beside(&slots, &fetches);
     }
     fetches
 }
@@ -167,7 +181,9 @@ fn fetch(id: &str, table: &Reader<'_>, targets: &[Target<'_>], listed: bool) -> 
         Some(Some(next)) => next,
         _ => Next::End,
     };
-    let as_given = table.may("as_given").switch().unwrap_or_default();
+    let switch = |key: &str| table.may(key).switch().unwrap_or_default();
+    let switches = table.may("enabled_by").list();
+    let as_given = switch("as_given");
     let name = name_of(table, as_given);
     let found = target(&table.need("found"));
     let missing = target(&table.need("missing"));
@@ -191,6 +207,14 @@ fn fetch(id: &str, table: &Reader<'_>, targets: &[Target<'_>], listed: bool) -> 
         id: id.to_owned(),
         as_given,
         name,
+        enabled_by: switches
+            .iter()
+            .filter_map(|item| item.word(&Param::ALL))
+            .collect(),
+        name_from_url: switch("name_from_url"),
+        beside_next: switch("beside_next"),
+        skip_same: switch("skip_same"),
+        key: key(table),
         label,
         format: table
             .need("format")
@@ -203,9 +227,18 @@ fn fetch(id: &str, table: &Reader<'_>, targets: &[Target<'_>], listed: bool) -> 
         missing,
         missing_empty: otherwise("missing_empty", missing),
         mismatch: otherwise("mismatch", missing),
-        verify: table.may("verify").switch().unwrap_or_default(),
+        verify: switch("verify"),
         clauses: clauses(table),
     }
+}
+
+/// The parameter that holds the file's key.
+fn key(table: &Reader<'_>) -> Option<Param> {
+    let keys = [
+        (Param::DeviceKey, "device_key"),
+        (Param::CommonKey, "common_key"),
+    ];
+    table.may("key").word(&keys)
 }
 
 /// The name below the candidate; one that is fetched as given has none.
@@ -267,5 +300,38 @@ fn check_verify(slots: &[&Slot<'_>], fetches: &[Fetch]) {
         slot.fault(format!(
             "'{id}' is to be verified, but no fetch has format checksum"
         ));
+    }
+}
+
+/// Files that are asked for together: what comes of one must not decide whether the other is asked
+/// for, and a second request of the first would come too late.
+fn check_beside(slots: &[&Slot<'_>], fetches: &[Fetch]) {
+    for (at, (slot, fetch)) in slots.iter().zip(fetches).enumerate() {
+        if !fetch.beside_next {
+            continue;
+        }
+        let id = &fetch.id;
+        let next = u8::try_from(at + 1).map(Next::Fetch).ok();
+        let exits = [
+            fetch.found,
+            fetch.unchanged,
+            fetch.missing,
+            fetch.missing_empty,
+            fetch.mismatch,
+        ];
+        let other = fetches.get(at + 1);
+        if other.is_none() || exits.iter().any(|exit| Some(*exit) != next) {
+            slot.fault(format!(
+                "'{id}' is beside the next, but does not always lead there"
+            ));
+        }
+        if fetch.attempts > 1 {
+            slot.fault(format!(
+                "'{id}' is beside the next, but asked for more than once"
+            ));
+        }
+        if fetch.beside_next && other.is_some_and(|other| other.beside_next) {
+            slot.fault(format!("'{id}' is beside one that is beside another"));
+        }
     }
 }

@@ -24,6 +24,42 @@ fn loads_every_built_in_profile_without_fault() {
         [
             "auerswald/comfortel-d-100",
             "auerswald/comfortel-d-200",
+            "fanvil/c400",
+            "fanvil/c58",
+            "fanvil/c600",
+            "fanvil/c62",
+            "fanvil/eim-01",
+            "fanvil/f600",
+            "fanvil/h2s",
+            "fanvil/h3",
+            "fanvil/h5",
+            "fanvil/i12",
+            "fanvil/i13w",
+            "fanvil/i16sv",
+            "fanvil/i16v",
+            "fanvil/i18s",
+            "fanvil/i20s",
+            "fanvil/i23s",
+            "fanvil/i30",
+            "fanvil/i31s",
+            "fanvil/i32v",
+            "fanvil/i33v",
+            "fanvil/i51w",
+            "fanvil/iw30",
+            "fanvil/pa2",
+            "fanvil/v62g",
+            "fanvil/v65",
+            "fanvil/x1",
+            "fanvil/x2",
+            "fanvil/x210",
+            "fanvil/x3s",
+            "fanvil/x4",
+            "fanvil/x5s",
+            "fanvil/x5u-v2",
+            "fanvil/x6",
+            "fanvil/x6v2",
+            "fanvil/x7",
+            "fanvil/x7c",
             "flyingvoice/fip10",
             "flyingvoice/fip10p",
             "flyingvoice/fip11c",
@@ -42,7 +78,13 @@ fn loads_every_built_in_profile_without_fault() {
     );
     assert_eq!(
         set.vendors(),
-        ["auerswald", "flyingvoice", "gigaset", "plug-n-dial"]
+        [
+            "auerswald",
+            "fanvil",
+            "flyingvoice",
+            "gigaset",
+            "plug-n-dial"
+        ]
     );
     assert_eq!(set.iter().count(), ProfileSet::built_in().iter().count());
 }
@@ -50,9 +92,62 @@ fn loads_every_built_in_profile_without_fault() {
 #[test]
 fn keeps_model_files_of_a_known_vendor_short() {
     for (path, text) in BUILT_IN {
-        if path.starts_with("flyingvoice/fip") {
+        // A family's first model says what the others inherit.
+        let family = ["fanvil/vendor.toml", "fanvil/c400.toml", "fanvil/i12.toml"];
+        let short = path.starts_with("flyingvoice/fip") || path.starts_with("fanvil/");
+        if short && !family.contains(path) {
             assert!(text.lines().count() < 15, "{path}");
         }
+    }
+}
+
+/// FAN-17 … FAN-23: as printed; then what public servers hold (vendor-facts §5).
+#[test]
+fn names_the_general_file_of_every_model_as_printed() {
+    let set = ProfileSet::built_in();
+    for (model, name) in [
+        ("X1", "f0X1hw1.100.cfg"),
+        ("X2", "f0X2hw1.100.cfg"),
+        ("X3S", "f0X3Shw1.100.cfg"),
+        ("X4", "f0X4hw1.100.cfg"),
+        ("H2S", "f0H2Shw1.100.cfg"),
+        ("H3", "f0H3hw1.100.cfg"),
+        ("H5", "f0H5hw1.100.cfg"),
+        ("i16V", "f0i16Vhw1.100.cfg"),
+        ("i20S", "f0i20SVhw1.100.cfg"),
+        ("i30", "f0i30hw1.100.cfg"),
+        ("i23S", "f0i23Shw1.100.cfg"),
+        ("i31S", "f0i31Shw1.100.cfg"),
+        ("i12", "f0i12hw1.100.cfg"),
+        ("i18S", "f0i18Shw1.100.cfg"),
+        ("PA2", "f0PA2hw1.100.cfg"),
+        ("i13W", "f0i13Whw1.100.cfg"),
+        ("I32V", "f0i32Vhw1.100.cfg"),
+        ("I33V", "f0i33Vhw1.100.cfg"),
+        ("IW30", "f0iW30hw1.100.cfg"),
+        ("EIM-01", "f0EIM-01hw1.100.cfg"),
+        ("X5S", "F0V0X5S00000.cfg"),
+        ("X6", "F0V00X600000.cfg"),
+        ("X7", "F0V00X700000.cfg"),
+        ("X7C", "F0V0X7C00000.cfg"),
+        ("X210", "F0VX21000000.cfg"),
+        ("F600", "f0F060000000.cfg"),
+        ("C600", "f0C060000000.cfg"),
+        ("C400", "f0C040000000.cfg"),
+        ("C62", "f0C00620000.cfg"),
+        ("C58", "f0C00580000.cfg"),
+        ("X6V2", "F0000X600000.cfg"),
+        ("X5U-V2", "F0V5UV200000.cfg"),
+        ("V65", "F0V0V6500000.cfg"),
+        ("V62G", "F0VV62G00000.cfg"),
+        ("i51W", "F0Vi51W00000.cfg"),
+        ("i16SV", "F0V16SV00000.cfg"),
+    ] {
+        let profile = set.get(&format!("fanvil/{}", model.to_lowercase()));
+        let profile = profile.unwrap();
+        assert_eq!(profile.model, model);
+        let names: Vec<&str> = profile.fetches.iter().map(|f| f.name.source()).collect();
+        assert_eq!(names, [name, "{mac}.cfg"], "{model}");
     }
 }
 
@@ -117,6 +212,14 @@ fn numbers_the_ladder_steps_and_gives_them_their_clauses() {
             "updates",
             "linked file",
             "certificate",
+            "mDNS query",
+            "prompt",
+            "Inform",
+            "ACS",
+            "download",
+            "-",
+            "-",
+            "-",
             "<mac>",
             "<mac>.boot",
             "y000000000000.boot",

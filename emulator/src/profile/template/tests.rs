@@ -16,6 +16,7 @@ fn vars() -> Vars<'static> {
         user_agent: "Agent",
         authorization: "Digest x",
         config_file_name: "$(MA)",
+        typed: "ll",
         version: "1.2",
         user: "u1",
         domain: "example.org",

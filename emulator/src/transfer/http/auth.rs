@@ -1,6 +1,8 @@
 //! Answers to HTTP challenges: Basic (RFC 7617) and Digest (RFC 7616; without `qop` as RFC 2069
 //! had it). SIP uses the same Digest (RFC 3261 §22.4, RFC 8760).
 
+pub(crate) mod verify;
+
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 

@@ -9,23 +9,27 @@ use crate::limits::{REDIRECTS_MAX, URL_BYTES_MAX};
 use crate::phone::turn::Turn;
 use crate::profile::{SendCredentials, StepId};
 use crate::time::Moment;
-use crate::transfer::Ending;
+use crate::transfer::{Ending, PROGRESS_BYTES_MIN};
 use crate::url::{Scheme, Url, UrlFault};
 use crate::wire::http::{self as wire, ResponseReader};
 
-/// Bytes of a body that must come within one timeout, so that a server which sends a byte now and
-/// then cannot hold a phone for ever.
-pub(super) const PROGRESS_BYTES_MIN: usize = 1 << 10;
+/// What is asked of a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Post,
+}
 
 /// One file on its way: everything from `get` to its ending.
 #[derive(Debug)]
 pub(super) struct Exchange {
+    pub(super) method: Method,
     pub(super) step: StepId,
     pub(super) limit: usize,
     pub(super) user_agent: String,
     patience: Option<Patience>,
     pub(super) follow: bool,
-    method: AuthMethod,
+    auth: AuthMethod,
     pub(super) url: Url,
     /// Credentials for `url`.
     login: Option<Login>,
@@ -75,6 +79,8 @@ pub(super) enum Sink {
     Head,
     /// To the body store.
     File(BodyWriter),
+    /// To the client: the answer to a POST.
+    Answer(Vec<u8>),
     /// Nowhere, as long as it is not too much; then the phone goes on.
     Refusal { left: usize, then: Then },
 }
@@ -87,8 +93,18 @@ pub(super) enum Then {
     Answer(Challenge),
 }
 
+impl Method {
+    /// As requests have it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}
+
 impl Exchange {
-    pub(super) fn new(url: &Url, options: &RequestOptions<'_>) -> Self {
+    pub(super) fn new(url: &Url, options: &RequestOptions<'_>, method: Method) -> Self {
         let own = Own {
             login: Login::new(&url.user, &url.password)
                 .or_else(|| Login::new(options.user, options.password)),
@@ -101,7 +117,8 @@ impl Exchange {
             user_agent: options.user_agent.to_owned(),
             patience: options.patience,
             follow: options.follow,
-            method: options.auth,
+            method,
+            auth: options.auth,
             url: url.clone(),
             login: own.login.clone(),
             own,
@@ -165,19 +182,20 @@ impl Exchange {
         };
         if let Some((server, grant)) = grant
             && server.is_of(&self.url)
-            && grant.allowed(self.method)
+            && grant.allowed(self.auth)
         {
             // Basic credentials that were refused once are not worth a second try.
-            self.credentials = match (self.credentials, self.method) {
+            self.credentials = match (self.credentials, self.auth) {
                 (Credentials::Unsent, AuthMethod::Basic) => Credentials::Sent,
                 (Credentials::Unsent, _) => Credentials::Reused,
                 (other, _) => other,
             };
             let mut target = Vec::new();
             wire::write_target(&mut target, &self.url.path);
-            return grant.authorization(login, "GET", &String::from_utf8_lossy(&target));
+            let uri = String::from_utf8_lossy(&target);
+            return grant.authorization(login, self.method.name(), &uri);
         }
-        if send == SendCredentials::Preemptive && self.method == AuthMethod::Basic {
+        if send == SendCredentials::Preemptive && self.auth == AuthMethod::Basic {
             self.credentials = Credentials::Sent;
             return login.basic();
         }
@@ -186,7 +204,7 @@ impl Exchange {
 
     /// What follows a 401.
     pub(super) fn challenged(&mut self, fields: &[String]) -> Then {
-        let choice = Challenge::choose(fields, self.method).filter(|_| self.login.is_some());
+        let choice = Challenge::choose(fields, self.auth).filter(|_| self.login.is_some());
         let next = match (self.credentials, &choice) {
             (Credentials::Unsent | Credentials::Reused, Some(_)) => Credentials::Sent,
             (Credentials::Unsent | Credentials::Reused, None) => {
@@ -230,10 +248,11 @@ impl Exchange {
     }
 
     /// Goes to another URL. Credentials in it win; the caller's own go with it only to the host
-    /// they were given for, and never from https to http.
+    /// they were given for, and never from https to http. An auto-configuration server may send
+    /// its phones to another host, which knows them by the same credentials (TR-069 §3.4.5).
     pub(super) fn follow(&mut self, url: Url) {
-        let at_home = url.host.eq_ignore_ascii_case(&self.own.host)
-            && (url.scheme == Scheme::Https || !self.own.secure);
+        let known = self.method == Method::Post || url.host.eq_ignore_ascii_case(&self.own.host);
+        let at_home = known && (url.scheme == Scheme::Https || !self.own.secure);
         let own = self.own.login.clone().filter(|_| at_home);
         self.login = Login::new(&url.user, &url.password).or(own);
         self.redirects += 1;

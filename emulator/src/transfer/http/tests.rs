@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, proptest};
 
-use super::exchange::PROGRESS_BYTES_MIN;
 use super::*;
 use crate::limits::{REDIRECTS_MAX, URL_BYTES_MAX};
 use crate::profile::{HttpSpec, SendCredentials};
+use crate::transfer::PROGRESS_BYTES_MIN;
 use world::*;
 
 mod world;

@@ -30,6 +30,8 @@ pub struct ResponseHead {
     pub location: Option<String>,
     /// Every `WWW-Authenticate`, in order; one can hold several challenges.
     pub challenges: Vec<String>,
+    /// Every `Set-Cookie`, in order.
+    pub cookies: Vec<String>,
 }
 
 /// What was read.
@@ -186,6 +188,7 @@ fn parse(bytes: &[u8]) -> Result<(ResponseHead, Body), ReadFault> {
         },
         location: fields.values("Location").next().map(unfolded),
         challenges: fields.values("WWW-Authenticate").map(unfolded).collect(),
+        cookies: fields.values("Set-Cookie").map(unfolded).collect(),
     };
     Ok((head, body))
 }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::reference::certificate::ServerTls;
+use crate::reference::mdns;
 use crate::reference::pnp::GROUP;
 
 /// Bytes of unread datagrams that a well-known port holds while the thread is busy. The kernel
@@ -29,6 +30,8 @@ pub struct Bind {
     pub dhcp_port: Option<u16>,
     /// TFTP, well-known port 69.
     pub tftp_port: Option<u16>,
+    /// FTP, well-known port 21.
+    pub ftp_port: Option<u16>,
     /// HTTP, well-known port 80.
     pub http_port: Option<u16>,
     /// HTTPS, well-known port 443, and the certificate.
@@ -44,8 +47,10 @@ pub struct Bind {
     pub pnp_port: Option<u16>,
     /// SNTP, well-known port 123.
     pub ntp_port: Option<u16>,
-    /// HTTP and HTTPS connections open at one time, and as many of SIP; further ones are closed
-    /// at once.
+    /// Multicast DNS, well-known port 5353: joins 224.0.0.251 on the interface of `address`.
+    pub mdns_port: Option<u16>,
+    /// HTTP and HTTPS connections open at one time, and as many of SIP and of FTP; further ones
+    /// are closed at once.
     pub connections_max: usize,
 }
 
@@ -56,6 +61,8 @@ pub struct Endpoints {
     pub dhcp: Option<SocketAddrV4>,
     /// TFTP.
     pub tftp: Option<SocketAddrV4>,
+    /// FTP.
+    pub ftp: Option<SocketAddrV4>,
     /// HTTP.
     pub http: Option<SocketAddrV4>,
     /// HTTPS.
@@ -68,6 +75,8 @@ pub struct Endpoints {
     pub pnp: Option<SocketAddrV4>,
     /// SNTP.
     pub ntp: Option<SocketAddrV4>,
+    /// Multicast DNS.
+    pub mdns: Option<SocketAddrV4>,
 }
 
 /// Why a server did not start.
@@ -126,8 +135,10 @@ pub enum AdapterError {
     #[error("failed to bind 0.0.0.0: this server answers from one certain address; name it")]
     Unspecified,
     /// The multicast group cannot be joined.
-    #[error("failed to join {GROUP} on the interface with address {interface}: {fault}")]
+    #[error("failed to join {group} on the interface with address {interface}: {fault}")]
     Join {
+        /// The group.
+        group: Ipv4Addr,
         /// The interface's address.
         interface: Ipv4Addr,
         /// What the operating system says.
@@ -149,6 +160,9 @@ pub(super) struct Sockets {
     pub(super) group: Option<UdpSocket>,
     pub(super) pnp: Option<UdpSocket>,
     pub(super) ntp: Option<UdpSocket>,
+    pub(super) ftp: Option<TcpListener>,
+    pub(super) mdns: Option<UdpSocket>,
+    pub(super) mdns_group: Option<UdpSocket>,
     pub(super) http: Option<TcpListener>,
     pub(super) https: Option<TcpListener>,
 }
@@ -163,6 +177,7 @@ impl Bind {
             dhcp_interface: None,
             dhcp_port: None,
             tftp_port: None,
+            ftp_port: None,
             http_port: None,
             https: None,
             sip_port: None,
@@ -170,6 +185,7 @@ impl Bind {
             sip_group: None,
             pnp_port: None,
             ntp_port: None,
+            mdns_port: None,
             connections_max: 8_192,
         }
     }
@@ -213,6 +229,7 @@ impl Sockets {
             sip: udp("SIP", bind.sip_port)?,
             pnp: udp("SIP PnP", bind.pnp_port)?,
             ntp: udp("SNTP", bind.ntp_port)?,
+            ftp: tcp("FTP", bind.ftp_port)?,
             http: tcp("HTTP", bind.http_port)?,
             https: tcp("HTTPS", bind.https.as_ref().map(|(port, _)| *port))?,
             ..Self::default()
@@ -227,7 +244,13 @@ impl Sockets {
             }
         }
         if let (Some(interface), Some(sip)) = (bind.sip_group, address(sockets.sip.as_ref())) {
-            sockets.group = Some(group(interface, sip.port())?);
+            sockets.group = Some(group(GROUP, interface, sip.port())?);
+        }
+        if let Some(port) = bind.mdns_port {
+            let at = SocketAddrV4::new(bind.address, port);
+            sockets.mdns = Some(shared("multicast DNS", at)?);
+            let port = address(sockets.mdns.as_ref()).map_or(port, |at| at.port());
+            sockets.mdns_group = Some(group(mdns::GROUP, bind.address, port)?);
         }
         Ok(sockets)
     }
@@ -239,12 +262,14 @@ impl Sockets {
         Endpoints {
             dhcp: address(self.dhcp.as_ref()),
             tftp: address(self.tftp.as_ref()),
+            ftp: listening(self.ftp.as_ref()),
             http: listening(self.http.as_ref()),
             https: listening(self.https.as_ref()),
             sip: address(self.sip.as_ref()),
             sip_tcp: listening(self.sip_tcp.as_ref()),
             pnp: address(self.pnp.as_ref()),
             ntp: address(self.ntp.as_ref()),
+            mdns: address(self.mdns.as_ref()),
         }
     }
 }
@@ -268,6 +293,16 @@ fn datagrams(what: &'static str, address: SocketAddrV4) -> Result<UdpSocket, Ada
     open().map_err(|fault| AdapterError::bind(what, address, fault))
 }
 
+/// A socket on a port that other programs of the host use too (RFC 6762 §15.1).
+fn shared(what: &'static str, address: SocketAddrV4) -> Result<UdpSocket, AdapterError> {
+    let open = || {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_reuse_address(true)?;
+        finish(socket, address)
+    };
+    open().map_err(|fault| AdapterError::bind(what, address, fault))
+}
+
 /// DHCP broadcasts reach only a socket that is bound to no address; the interface bounds it.
 fn dhcp(bind: &Bind, port: u16) -> Result<UdpSocket, AdapterError> {
     let Some(interface) = &bind.dhcp_interface else {
@@ -285,15 +320,19 @@ fn dhcp(bind: &Bind, port: u16) -> Result<UdpSocket, AdapterError> {
 
 /// A socket that hears the group on one interface: bound to the group's address, so that unicasts
 /// go to the SIP socket, and deaf to what other programs joined.
-fn group(interface: Ipv4Addr, port: u16) -> Result<UdpSocket, AdapterError> {
+fn group(group: Ipv4Addr, interface: Ipv4Addr, port: u16) -> Result<UdpSocket, AdapterError> {
     let open = || {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_reuse_address(true)?;
         socket.set_multicast_all_v4(false)?;
-        socket.join_multicast_v4(&GROUP, &interface)?;
-        finish(socket, SocketAddrV4::new(GROUP, port))
+        socket.join_multicast_v4(&group, &interface)?;
+        finish(socket, SocketAddrV4::new(group, port))
     };
-    open().map_err(|fault| AdapterError::Join { interface, fault })
+    open().map_err(|fault| AdapterError::Join {
+        group,
+        interface,
+        fault,
+    })
 }
 
 fn finish(socket: Socket, address: SocketAddrV4) -> io::Result<UdpSocket> {

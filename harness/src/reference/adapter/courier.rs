@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::World;
-use crate::reference::notify::Batch;
+use super::{World, caller};
+use crate::reference::notify::{Batch, Message};
 
 /// Orders that may wait; more are refused.
 const ORDERS_MAX: usize = 1_024;
@@ -25,7 +25,7 @@ pub(super) fn pair() -> (Courier, Orders) {
 }
 
 impl Courier {
-    /// Orders check-sync for a batch. False when the server has ended or is swamped.
+    /// Orders check-sync or connection requests for a batch. False when the server has ended or is swamped.
     #[must_use]
     pub fn order(&self, batch: Arc<Batch>) -> bool {
         self.0.try_send(batch).is_ok()
@@ -36,12 +36,19 @@ impl World {
     /// Carries out what is ordered, for as long as somebody may order.
     pub(super) async fn obey(self: Rc<Self>, mut orders: Orders) {
         while let Some(batch) = orders.recv().await {
+            if batch.message() == Message::ConnectionRequest {
+                for target in (0_u32..).take(batch.targets().len()) {
+                    let visit = caller::visit(Rc::clone(&self), Arc::clone(&batch), target);
+                    tokio::task::spawn_local(visit);
+                }
+                continue;
+            }
             let now = self.now();
             let mut replies = self.replies.borrow_mut();
             replies.clear();
             let mut reference = self.reference.borrow_mut();
             reference.order(now, &batch);
-            reference.notifier.tick(now, &mut replies);
+            reference.tick(now, &mut replies);
             self.send(&replies);
         }
     }

@@ -74,9 +74,9 @@ async fn serve(world: &World, mut stream: TcpStream, peer: SocketAddrV4) -> io::
         }
         let bytes = buffer.get(..length).unwrap_or_default();
         let mut out = Vec::new();
-        let after = match &mut world.reference.borrow_mut().registrar {
-            Some(registrar) => connection.receive(world.now(), peer, registrar, bytes, &mut out),
-            None => After::Close,
+        let after = {
+            let mut reference = world.reference.borrow_mut();
+            connection.receive(world.now(), peer, &mut reference.lines(), bytes, &mut out)
         };
         if !out.is_empty() {
             stream.write_all(&out).await?;

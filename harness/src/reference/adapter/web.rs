@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bootstorm_emulator::limits::{HEADER_BYTES_MAX, HEADERS_MAX};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -127,10 +127,9 @@ impl Open {
 
     async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddrV4) {
         let world = &self.0.world;
-        let service =
-            service_fn(
-                |request| async move { Ok::<_, Infallible>(response(world, peer, &request)) },
-            );
+        let service = service_fn(|request| async move {
+            Ok::<_, Infallible>(response(world, peer, request).await)
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
@@ -144,23 +143,42 @@ impl Open {
     }
 }
 
-fn response(
+async fn response(
     world: &World,
     peer: SocketAddrV4,
-    request: &Request<Incoming>,
+    request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
-    let target = request.uri().to_string();
-    let headers: Vec<_> = request
-        .headers()
+    let (head, body) = request.into_parts();
+    let target = head.uri.to_string();
+    let headers: Vec<_> = head
+        .headers
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_bytes()))
         .collect();
-    let asked = http::Request {
-        method: request.method().as_str(),
+    let mut asked = http::Request {
+        method: head.method.as_str(),
         target: &target,
         headers: &headers,
+        body: &[],
     };
-    let reply = world.reference.borrow().request(world.now(), peer, &asked);
+    let most = world.reference.borrow_mut().site().body_bytes_max(&asked);
+    let taken = match most {
+        None => Bytes::new(),
+        Some(most) => {
+            let taken = tokio::time::timeout(HEAD_TIMEOUT, Limited::new(body, most).collect());
+            match taken.await {
+                Ok(Ok(taken)) => taken.to_bytes(),
+                Ok(Err(_)) => return outgoing(Reply::plain(413).with("connection", "close")),
+                Err(_) => return outgoing(Reply::plain(408).with("connection", "close")),
+            }
+        }
+    };
+    asked.body = &taken;
+    let now = world.now();
+    let reply = world.reference.borrow_mut().request(now, peer, &asked);
+    if !reply.after.is_zero() {
+        tokio::time::sleep(reply.after).await;
+    }
     outgoing(reply)
 }
 

@@ -92,6 +92,13 @@ impl Leases {
             .map(|lease| Ipv4Addr::from(lease.address))
     }
 
+    /// The hardware address of whoever has the address, or had it last.
+    pub(super) fn holder(&self, address: Ipv4Addr) -> Option<&[u8]> {
+        let index = *self.by_address.get(&u32::from(address))?;
+        let client = self.leases.get(index as usize)?.client.as_ref()?;
+        client.bytes.get(..usize::from(client.length))
+    }
+
     /// An address for the client, its own for `hold` from now: the one it has or had, else the one
     /// it wishes if that is free, else one never used, else the one free for longest. `None` when
     /// every address is taken.

@@ -55,11 +55,11 @@ pub(in crate::reference) struct Asked<'a> {
 }
 
 /// A realm with its passwords from anywhere.
-pub(super) struct Guard<'a> {
-    pub(super) name: &'a str,
-    pub(super) schemes: &'a [Scheme],
-    pub(super) nonce_lifetime: Duration,
-    pub(super) password: &'a dyn Fn(&str) -> Option<String>,
+pub(in crate::reference) struct Guard<'a> {
+    pub(in crate::reference) name: &'a str,
+    pub(in crate::reference) schemes: &'a [Scheme],
+    pub(in crate::reference) nonce_lifetime: Duration,
+    pub(in crate::reference) password: &'a dyn Fn(&str) -> Option<String>,
 }
 
 impl Realm {
@@ -103,7 +103,12 @@ pub(super) fn claimed_user(header: &[u8]) -> Option<String> {
 
 impl Guard<'_> {
     /// The values of the `WWW-Authenticate` headers.
-    pub(super) fn challenges(&self, now: Moment, secret: u64, stale: bool) -> Vec<String> {
+    pub(in crate::reference) fn challenges(
+        &self,
+        now: Moment,
+        secret: u64,
+        stale: bool,
+    ) -> Vec<String> {
         let stale = if stale { ", stale=true" } else { "" };
         let name = self.name;
         let digest = |algorithm: &str| {
@@ -123,7 +128,7 @@ impl Guard<'_> {
             .collect()
     }
 
-    pub(super) fn check(&self, asked: Asked, secret: u64) -> Verdict {
+    pub(in crate::reference) fn check(&self, asked: Asked, secret: u64) -> Verdict {
         let header = asked.authorization.and_then(|it| str::from_utf8(it).ok());
         let Some((scheme, rest)) = header.and_then(|it| it.trim().split_once(' ')) else {
             return Verdict::Denied;
@@ -217,7 +222,7 @@ fn issued(nonce: &str) -> Option<Moment> {
 }
 
 /// The hash of the parts joined by colons, in hex.
-fn hex(scheme: Scheme, parts: &[&str]) -> String {
+pub(in crate::reference) fn hex(scheme: Scheme, parts: &[&str]) -> String {
     let joined = parts.join(":");
     let mut text = String::with_capacity(64);
     match scheme {
@@ -236,7 +241,7 @@ pub(super) fn write_hex(text: &mut String, bytes: &[u8]) {
 }
 
 /// The `name=value` and `name="value"` pairs of a header, up to the first that is neither.
-fn parameters(text: &str) -> Vec<(&str, String)> {
+pub(in crate::reference) fn parameters(text: &str) -> Vec<(&str, String)> {
     let mut found = Vec::new();
     let mut rest = text.trim_start_matches([' ', '\t', ',']);
     while let Some((name, tail)) = rest.split_once('=') {

@@ -2,11 +2,12 @@
 //! sockets have hyper.
 
 use std::net::SocketAddrV4;
+use std::time::Duration;
 
 use bootstorm_emulator::limits::{HEADER_BYTES_MAX, HEADERS_MAX};
 use bootstorm_emulator::time::Moment;
 
-use super::{Http, Reply, Request, reason};
+use super::{Http, Reply, Request, Site, reason};
 use crate::reference::counters::Counter;
 
 /// The server's end of a connection.
@@ -16,6 +17,8 @@ pub struct Connection {
     /// Bytes of a request's body that are still to come; nobody reads them.
     skip: u64,
     closed: bool,
+    /// The longest that an answer of the last `receive` is to wait.
+    wait: Duration,
 }
 
 /// What to do with the connection when the bytes written so far are sent.
@@ -40,16 +43,18 @@ impl Connection {
     /// with them to `out`.
     ///
     /// Heads of more than `HEADER_BYTES_MAX` bytes or `HEADERS_MAX` fields are answered 431,
-    /// unreadable ones 400, chunked request bodies 411; then the connection is to be closed.
+    /// unreadable ones 400, chunked request bodies 411, bodies longer than their reader takes 413;
+    /// then the connection is to be closed.
     pub fn receive(
         &mut self,
         now: Moment,
         peer: SocketAddrV4,
-        http: &Http,
+        site: &mut Site<'_>,
         bytes: &[u8],
         out: &mut Vec<u8>,
     ) -> After {
         self.held.extend_from_slice(bytes);
+        self.wait = Duration::ZERO;
         let mut read = 0;
         while !self.closed {
             let rest = self.held.get(read..).unwrap_or_default();
@@ -62,15 +67,21 @@ impl Connection {
             if rest.is_empty() {
                 break;
             }
-            match answer(now, peer, http, rest, out) {
-                Ok(Some((length, framing))) => {
+            match answer(now, peer, site, rest, out) {
+                Ok(Step::Answered {
+                    length,
+                    framing,
+                    wait,
+                }) => {
                     read += length;
                     self.skip = framing.body.unwrap_or(0);
                     self.closed = framing.close;
+                    self.wait = self.wait.max(wait);
                 }
-                Ok(None) if rest.len() <= HEADER_BYTES_MAX => break,
-                Ok(None) => self.refuse(431, http, out),
-                Err(status) => self.refuse(status, http, out),
+                Ok(Step::Body) => break,
+                Ok(Step::Head) if rest.len() <= HEADER_BYTES_MAX => break,
+                Ok(Step::Head) => self.refuse(431, site.http, out),
+                Err(status) => self.refuse(status, site.http, out),
             }
         }
         self.held.drain(..read);
@@ -81,7 +92,13 @@ impl Connection {
         After::Open
     }
 
-    /// Bytes held of a head that is not complete.
+    /// How long what the last `receive` wrote is to wait before it is sent.
+    #[must_use]
+    pub fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    /// Bytes held of a request that is not complete.
     #[must_use]
     pub fn held(&self) -> usize {
         self.held.len()
@@ -99,20 +116,35 @@ impl Connection {
     }
 }
 
-/// Answers the request at the beginning of `bytes` if its head is complete; says how long that is.
+/// What came of the bytes at hand.
+enum Step {
+    /// The head is not complete.
+    Head,
+    /// The head is, the body that its reader wants is not.
+    Body,
+    /// Answered.
+    Answered {
+        /// Bytes that are done with.
+        length: usize,
+        framing: Framing,
+        wait: Duration,
+    },
+}
+
+/// Answers the request at the beginning of `bytes` if it is complete.
 fn answer(
     now: Moment,
     peer: SocketAddrV4,
-    http: &Http,
+    site: &mut Site<'_>,
     bytes: &[u8],
     out: &mut Vec<u8>,
-) -> Result<Option<(usize, Framing)>, u16> {
+) -> Result<Step, u16> {
     let mut fields = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut fields);
     let length = match parsed.parse(bytes) {
         Ok(httparse::Status::Complete(length)) if length <= HEADER_BYTES_MAX => length,
         Ok(httparse::Status::Complete(_)) => return Err(431),
-        Ok(httparse::Status::Partial) => return Ok(None),
+        Ok(httparse::Status::Partial) => return Ok(Step::Head),
         Err(httparse::Error::TooManyHeaders) => return Err(431),
         Err(_) => return Err(400),
     };
@@ -124,14 +156,31 @@ fn answer(
         *place = (field.name, field.value);
     }
     let count = parsed.headers.len();
-    let request = Request {
+    let mut request = Request {
         method,
         target,
         headers: headers.get(..count).unwrap_or_default(),
+        body: &[],
     };
-    let framing = Framing::of(&request, parsed.version == Some(0))?;
-    write(&http.handle(now, peer, &request), framing, out);
-    Ok(Some((length, framing)))
+    let mut framing = Framing::of(&request, parsed.version == Some(0))?;
+    let mut length = length;
+    if let (Some(most), Some(body)) = (site.body_bytes_max(&request), framing.body) {
+        let body = usize::try_from(body).ok().filter(|body| *body <= most);
+        let end = length + body.ok_or(413_u16)?;
+        let Some(body) = bytes.get(length..end) else {
+            return Ok(Step::Body);
+        };
+        request.body = body;
+        length = end;
+        framing.body = None;
+    }
+    let reply = site.handle(now, peer, &request);
+    write(&reply, framing, out);
+    Ok(Step::Answered {
+        length,
+        framing,
+        wait: reply.after,
+    })
 }
 
 impl Framing {
@@ -182,14 +231,15 @@ fn write(reply: &Reply, framing: Framing, out: &mut Vec<u8>) {
     for (name, value) in &reply.headers {
         line(&[name, ": ", value]);
     }
-    if reply.status != 304 {
+    // RFC 9110 §8.6: a 204 has none.
+    if !matches!(reply.status, 204 | 304) {
         line(&["content-length: ", &reply.body.len().to_string()]);
     }
     if framing.close {
         line(&["connection: close"]);
     }
     line(&[]);
-    if !framing.head && reply.status != 304 {
+    if !framing.head && !matches!(reply.status, 204 | 304) {
         out.extend_from_slice(&reply.body);
     }
 }

@@ -81,6 +81,7 @@ impl RedirectService {
                 status: 200,
                 headers: vec![("content-type", "text/plain".to_owned())],
                 body: known.url.into_bytes().into(),
+                after: Duration::ZERO,
             },
             RedirectAnswer::Location => Reply::plain(302).with("location", known.url),
         }

@@ -31,8 +31,13 @@ fn ask_at(http: &Http, now: Moment, method: &str, target: &str, headers: &[(&str
         method,
         target,
         headers: &headers,
+        body: &[],
     };
     http.handle(now, PHONE, &request)
+}
+
+fn site(http: &Http) -> Site<'_> {
+    Site { http, acs: None }
 }
 
 fn ask(http: &Http, method: &str, target: &str, headers: &[(&str, &str)]) -> Reply {
@@ -316,7 +321,7 @@ fn a_realm_covers_its_prefix_however_it_is_written() {
 
 fn exchange(http: &Http, connection: &mut Connection, bytes: &[u8]) -> (String, After) {
     let mut out = Vec::new();
-    let after = connection.receive(Moment::ZERO, PHONE, http, bytes, &mut out);
+    let after = connection.receive(Moment::ZERO, PHONE, &mut site(http), bytes, &mut out);
     (String::from_utf8(out).unwrap(), after)
 }
 
@@ -427,7 +432,7 @@ proptest! {
         let mut connection = Connection::default();
         for chunk in chunks {
             let mut out = Vec::new();
-            connection.receive(Moment::ZERO, PHONE, &http, &chunk, &mut out);
+            connection.receive(Moment::ZERO, PHONE, &mut site(&http), &chunk, &mut out);
             prop_assert!(connection.held() <= 20_000);
         }
     }

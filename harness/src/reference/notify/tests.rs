@@ -16,7 +16,7 @@ fn batch(count: u16, reboot: Option<bool>) -> Arc<Batch> {
     };
     Batch::new(
         (0..count).map(|place| target(5060 + place)).collect(),
-        reboot,
+        Message::CheckSync(reboot),
     )
 }
 
@@ -206,7 +206,11 @@ fn sent_by(registrar: &Registrar, user: &str, at: u64) -> (SocketAddrV4, String)
         domain: "Example.org".to_owned(),
     });
     let at = Moment::from_millis(at);
-    notifier.order(at, &Batch::new(vec![target], None), Some(registrar));
+    notifier.order(
+        at,
+        &Batch::new(vec![target], Message::CheckSync(None)),
+        Some(registrar),
+    );
     let mut replies = Replies::default();
     notifier.tick(at, &mut replies);
     let (datagram, bytes) = replies.iter().next().unwrap();

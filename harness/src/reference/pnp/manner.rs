@@ -1,6 +1,8 @@
 //! How servers in the field differ in their PnP answers, each difference by name: phones must take
 //! all of them (vendor facts, "PnP answers by servers in the field").
 
+use bootstorm_scenarios::scenario::{PnpAnswers, PnpHabit, PnpNotify};
+
 /// The differences. By default an answer is as RFC 3261 and RFC 6665 want it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Manner {
@@ -22,6 +24,14 @@ pub struct Manner {
     pub to_sip_port: bool,
     /// The NOTIFY has the tags of From and To in each other's place.
     pub tags_swapped: bool,
+    /// The NOTIFY comes a second time after half a second, answered or not (FAN-102).
+    pub repeated: bool,
+    /// A remark follows the URL in the body (FAN-101).
+    pub remark: bool,
+    /// The NOTIFY is addressed to the phone's address and port, without a user (FAN-99).
+    pub to_address: bool,
+    /// When the NOTIFY comes.
+    pub notify: PnpNotify,
 }
 
 /// The Via of the 200 OK.
@@ -56,6 +66,8 @@ pub enum EventManner {
     Bare,
     /// The same for all phones, with `vendor="OEM"`.
     Constant,
+    /// The same for all phones, a device of no model (FAN-99).
+    Device,
 }
 
 /// The Contact of both answers.
@@ -71,41 +83,49 @@ pub enum ContactManner {
 }
 
 impl Manner {
-    /// Every single difference with its name.
+    /// The manner that a scenario describes.
     #[must_use]
-    pub fn named() -> [(&'static str, Self); 13] {
-        let none = Self::default();
-        let with = |change: fn(&mut Self)| {
-            let mut manner = none;
-            change(&mut manner);
-            manner
+    pub fn of(answers: &PnpAnswers) -> Self {
+        let mut manner = Self {
+            notify: answers.notify,
+            ..Self::default()
         };
-        [
-            ("cseq-raised", with(|it| it.cseq_raised = true)),
-            ("via-own", with(|it| it.via = ViaManner::Own)),
-            (
-                "state-noresource",
-                with(|it| it.state = StateManner::NoResource),
-            ),
-            ("state-missing", with(|it| it.state = StateManner::Missing)),
-            ("event-bare", with(|it| it.event = EventManner::Bare)),
-            (
-                "event-constant",
-                with(|it| it.event = EventManner::Constant),
-            ),
-            (
-                "contact-empty",
-                with(|it| it.contact = ContactManner::Empty),
-            ),
-            (
-                "contact-missing",
-                with(|it| it.contact = ContactManner::Missing),
-            ),
-            ("unfinished", with(|it| it.unfinished = true)),
-            ("type-ucm", with(|it| it.ucm_type = true)),
-            ("to-sip-port", with(|it| it.to_sip_port = true)),
-            ("tags-swapped", with(|it| it.tags_swapped = true)),
-            ("as-the-standards-say", none),
-        ]
+        for habit in &answers.habits {
+            manner.take(*habit);
+        }
+        manner
+    }
+
+    /// Every single difference with its name, and none.
+    pub fn named() -> impl Iterator<Item = (&'static str, Self)> {
+        let single = PnpHabit::ALL.into_iter().map(|(habit, name)| {
+            let mut manner = Self::default();
+            manner.take(habit);
+            (name, manner)
+        });
+        single.chain([("as-the-standards-say", Self::default())])
+    }
+
+    fn take(&mut self, habit: PnpHabit) {
+        match habit {
+            PnpHabit::CseqRaised => self.cseq_raised = true,
+            PnpHabit::ViaOwn => self.via = ViaManner::Own,
+            PnpHabit::StateNoResource => self.state = StateManner::NoResource,
+            PnpHabit::StateMissing => self.state = StateManner::Missing,
+            PnpHabit::EventBare => self.event = EventManner::Bare,
+            PnpHabit::EventConstant => self.event = EventManner::Constant,
+            PnpHabit::ContactEmpty => self.contact = ContactManner::Empty,
+            PnpHabit::ContactMissing => self.contact = ContactManner::Missing,
+            PnpHabit::Unfinished => self.unfinished = true,
+            PnpHabit::TypeUcm => self.ucm_type = true,
+            PnpHabit::ToSipPort => self.to_sip_port = true,
+            PnpHabit::TagsSwapped => self.tags_swapped = true,
+            PnpHabit::Repeated => self.repeated = true,
+            PnpHabit::Remark => self.remark = true,
+            PnpHabit::Device => {
+                self.to_address = true;
+                self.event = EventManner::Device;
+            }
+        }
     }
 }

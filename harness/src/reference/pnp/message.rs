@@ -17,6 +17,12 @@ use super::manner::{ContactManner, EventManner, Manner, StateManner, ViaManner};
 const CONSTANT_EVENT: &str =
     "ua-profile;profile-type=\"device\";vendor=\"OEM\";model=\"OEM\";version=\"1.0\"";
 
+/// What a traced PBX says (FAN-99).
+const DEVICE_EVENT: &str =
+    "ua-profile;profile-type=\"device\";vendor=\"OEM\";model=\"VOIP PHONE \";version=\"1.0\"";
+/// What follows a URL in a traced NOTIFY (FAN-101).
+const REMARK: &str = " (the configuration)\r\n";
+
 /// A message, split.
 #[derive(Debug)]
 pub(super) struct Message<'a> {
@@ -51,6 +57,7 @@ pub(super) struct Accept<'a> {
     pub(super) phone: SocketAddrV4,
     pub(super) tag: &'a str,
     pub(super) contact: SocketAddrV4,
+    pub(super) stream: bool,
     pub(super) manner: Manner,
 }
 
@@ -63,6 +70,7 @@ pub(super) struct Notify<'a> {
     pub(super) tag: &'a str,
     pub(super) mac: Mac,
     pub(super) url: &'a str,
+    pub(super) stream: bool,
     pub(super) manner: Manner,
 }
 
@@ -212,12 +220,16 @@ impl<'a> Subscribe<'a> {
 impl Notify<'_> {
     pub(super) fn write(&self, out: &mut Vec<u8>, subscribe: &Subscribe) {
         let Self { contact, tag, .. } = self;
-        let target = subscribe.target(self.mac, self.phone);
+        let target = match self.manner.to_address {
+            true => format!("sip:{}", self.phone),
+            false => subscribe.target(self.mac, self.phone),
+        };
         line(out, format_args!("NOTIFY {target} SIP/2.0"));
         let branch = self.branch;
+        let transport = transport(self.stream);
         line(
             out,
-            format_args!("Via: SIP/2.0/UDP {contact};branch={branch}"),
+            format_args!("Via: SIP/2.0/{transport} {contact};branch={branch}"),
         );
         line(out, format_args!("Max-Forwards: 70"));
         // In the NOTIFY the ends change places (RFC 3261 §12.2.1.1).
@@ -234,11 +246,12 @@ impl Notify<'_> {
         }
         line(out, format_args!("Call-ID: {}", subscribe.call_id));
         line(out, format_args!("CSeq: 1 NOTIFY"));
-        self.manner.write_contact(out, *contact);
+        self.manner.write_contact(out, *contact, self.stream);
         let event = match self.manner.event {
             EventManner::Echoed => subscribe.event,
             EventManner::Bare => "ua-profile",
             EventManner::Constant => CONSTANT_EVENT,
+            EventManner::Device => DEVICE_EVENT,
         };
         line(out, format_args!("Event: {event}"));
         match self.manner.state {
@@ -261,9 +274,12 @@ impl Notify<'_> {
             false => "application/url",
         };
         line(out, format_args!("Content-Type: {kind}"));
-        line(out, format_args!("Content-Length: {}", self.url.len()));
+        let remark = if self.manner.remark { REMARK } else { "" };
+        let length = self.url.len() + remark.len();
+        line(out, format_args!("Content-Length: {length}"));
         line(out, format_args!(""));
         out.extend_from_slice(self.url.as_bytes());
+        out.extend_from_slice(remark.as_bytes());
     }
 }
 
@@ -282,10 +298,10 @@ impl Accept<'_> {
                 }
             }
             ViaManner::Own => {
-                let contact = self.contact;
+                let (contact, transport) = (self.contact, transport(self.stream));
                 line(
                     out,
-                    format_args!("Via: SIP/2.0/UDP {contact};branch=z9hG4bKown{tag}"),
+                    format_args!("Via: SIP/2.0/{transport} {contact};branch=z9hG4bKown{tag}"),
                 );
             }
         }
@@ -296,9 +312,10 @@ impl Accept<'_> {
             Some(cseq) => line(out, format_args!("CSeq: {cseq} SUBSCRIBE")),
             None => line(out, format_args!("CSeq: {}", subscribe.cseq)),
         }
-        self.manner.write_contact(out, self.contact);
+        self.manner.write_contact(out, self.contact, self.stream);
         line(out, format_args!("Expires: 0"));
-        if self.manner.unfinished {
+        // On a stream nothing else says where the message ends.
+        if self.manner.unfinished && !self.stream {
             out.extend_from_slice(b"Content-Length: 0");
             return;
         }
@@ -314,8 +331,11 @@ impl Accept<'_> {
 }
 
 impl Manner {
-    fn write_contact(self, out: &mut Vec<u8>, own: SocketAddrV4) {
+    fn write_contact(self, out: &mut Vec<u8>, own: SocketAddrV4, stream: bool) {
         match self.contact {
+            ContactManner::Own if stream => {
+                line(out, format_args!("Contact: <sip:{own};transport=tcp>"));
+            }
             ContactManner::Own => line(out, format_args!("Contact: <sip:{own}>")),
             ContactManner::Empty => line(out, format_args!("Contact: ")),
             ContactManner::Missing => {}
@@ -351,6 +371,11 @@ fn received(via: &str, phone: SocketAddrV4) -> String {
         text.push_str(others);
     }
     text
+}
+
+/// As a Via says it.
+fn transport(stream: bool) -> &'static str {
+    if stream { "TCP" } else { "UDP" }
 }
 
 fn line(out: &mut Vec<u8>, text: std::fmt::Arguments) {

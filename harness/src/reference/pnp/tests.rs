@@ -1,8 +1,9 @@
+mod late;
+
 use super::*;
 use proptest::prelude::*;
 use rsip::headers::ToTypedHeader;
 use rsip::message::HeadersExt;
-use std::net::Ipv4Addr;
 
 const PHONE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 50, 57), 59_495);
 const OWN: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 50, 18), 7_777);

@@ -9,6 +9,7 @@ use bootstorm_emulator::wire::sip;
 use super::{Origin, Registrar};
 use crate::reference::counters::Counter;
 use crate::reference::http::connection::After;
+use crate::reference::pnp::Pnp;
 
 /// The ping and the pong of RFC 5626 §3.5.1.
 const PING: &[u8] = b"\r\n\r\n";
@@ -20,6 +21,25 @@ pub struct SipConnection {
     held: Vec<u8>,
 }
 
+/// Who is behind a SIP connection.
+#[derive(Debug)]
+pub struct Lines<'a> {
+    /// Takes REGISTER and OPTIONS, and whatever nobody else does.
+    pub registrar: Option<&'a mut Registrar>,
+    /// Takes SUBSCRIBE, and answers to its NOTIFYs (FAN-93).
+    pub pnp: Option<&'a mut Pnp>,
+}
+
+impl Lines<'_> {
+    fn message(&mut self, now: Moment, origin: Origin, bytes: &[u8], out: &mut Vec<u8>) {
+        match (&mut self.registrar, &mut self.pnp) {
+            (_, Some(pnp)) if Pnp::wants(bytes) => pnp.message(now, origin.peer, bytes, out),
+            (Some(registrar), _) => registrar.message(now, origin, bytes, out),
+            (None, _) => {}
+        }
+    }
+}
+
 impl SipConnection {
     /// Takes the next bytes from `peer` and appends the answers to all messages that are complete
     /// with them to `out`. Where nobody knows the end of a message the connection is to be closed.
@@ -27,7 +47,7 @@ impl SipConnection {
         &mut self,
         now: Moment,
         peer: SocketAddrV4,
-        registrar: &mut Registrar,
+        lines: &mut Lines<'_>,
         bytes: &[u8],
         out: &mut Vec<u8>,
     ) -> After {
@@ -43,11 +63,13 @@ impl SipConnection {
                 Ok(Some(length)) => {
                     let rest = self.held.split_off(length);
                     let message = std::mem::replace(&mut self.held, rest);
-                    registrar.message(now, origin, &message, out);
+                    lines.message(now, origin, &message, out);
                 }
                 Ok(None) => break,
                 Err(_) => {
-                    registrar.counters.count(Counter::SipMalformed);
+                    if let Some(registrar) = &lines.registrar {
+                        registrar.counters.count(Counter::SipMalformed);
+                    }
                     self.held = Vec::new();
                     return After::Close;
                 }

@@ -89,6 +89,13 @@ fn count(registrar: &Registrar, counter: Counter) -> u64 {
     registrar.counters.value(counter)
 }
 
+fn lines(registrar: &mut Registrar) -> Lines<'_> {
+    Lines {
+        registrar: Some(registrar),
+        pnp: None,
+    }
+}
+
 #[test]
 fn registers_whoever_answers_either_digest() {
     for algorithm in ["MD5", "SHA-256"] {
@@ -282,7 +289,7 @@ fn a_connection_answers_messages_and_pings_in_any_pieces() {
         let mut connection = SipConnection::default();
         let mut out = Vec::new();
         for part in bytes.as_bytes().chunks(piece) {
-            let after = connection.receive(at(0), peer, &mut open, part, &mut out);
+            let after = connection.receive(at(0), peer, &mut lines(&mut open), part, &mut out);
             assert_eq!(after, After::Open);
         }
         let text = String::from_utf8(out).unwrap();
@@ -296,6 +303,12 @@ fn a_connection_answers_messages_and_pings_in_any_pieces() {
     }
     let mut connection = SipConnection::default();
     let endless = [b'a'; 40_000];
-    let after = connection.receive(at(0), peer, &mut open, &endless, &mut Vec::new());
+    let after = connection.receive(
+        at(0),
+        peer,
+        &mut lines(&mut open),
+        &endless,
+        &mut Vec::new(),
+    );
     assert_eq!(after, After::Close);
 }

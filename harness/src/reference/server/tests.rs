@@ -69,6 +69,7 @@ fn hands_each_datagram_to_the_protocol_of_its_endpoint() {
         method: "GET",
         target: "/0021f222b01d.cfg",
         headers: &[],
+        body: &[],
     };
     assert_eq!(reference.request(now, PHONE, &request).status, 200);
     let counted: Vec<_> = reference

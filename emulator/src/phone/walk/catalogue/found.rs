@@ -229,6 +229,7 @@ fn own_settings(
     let stamp = stamp.filter(|_| !known).map(Into::into);
     let collected = Collected {
         file,
+        format: Format::Catalogue,
         md5,
         vetted,
         known,

@@ -11,7 +11,7 @@ use crate::profile::keys::KeyRules;
 use crate::profile::template::Template;
 use crate::profile::{
     Apply, Change, Classify, DhcpSpec, FirmwareChoice, FirmwareRule, FirmwareVersion, HttpSpec,
-    Profile, SendCredentials, SipSpec, SourcesEnd, TftpSpec, Timers,
+    Profile, SendCredentials, SipSpec, SourcesEnd, StepId, TftpSpec, Timers,
 };
 use crate::rng::Rng;
 use crate::shelf::Shelf;
@@ -56,6 +56,7 @@ pub(super) fn spec() -> HttpSpec {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a line for each field")]
 fn profile(http: HttpSpec) -> Profile {
     Profile {
         name: "test/phone".into(),
@@ -74,6 +75,8 @@ fn profile(http: HttpSpec) -> Profile {
         timers: Timers::default(),
         sources: Vec::new(),
         sources_end: SourcesEnd::FirstFile,
+        sources_fixed: false,
+        mdns: None,
         clock: None,
         dhcp: DhcpSpec {
             message_bytes: 0,
@@ -87,10 +90,13 @@ fn profile(http: HttpSpec) -> Profile {
             retry_spread: Duration::ZERO,
             pause: Duration::ZERO,
             constant_xid: false,
+            xid_from_mac: false,
+            run_at_renewal: false,
             broadcast: false,
             clauses: Vec::new(),
         },
         pnp: None,
+        prompt: None,
         sip: SipSpec {
             resync_events: Vec::new(),
             reboot_parameter: String::new(),
@@ -106,11 +112,15 @@ fn profile(http: HttpSpec) -> Profile {
             refuse_zero_size: false,
             clauses: Vec::new(),
         },
+        ftp: None,
         http,
         classify: Classify::Root,
         given: Vec::new(),
         fetches: Vec::new(),
+        cipher: None,
+        tasks: crate::profile::Tasks::default(),
         accounts: None,
+        cwmp: None,
         change: Change::None,
         apply: Apply::AfterRun,
         format: FormatOptions::default(),

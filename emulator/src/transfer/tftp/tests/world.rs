@@ -19,6 +19,7 @@ pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 50, 92);
 pub(super) const STEP: StepId = StepId::GIVEN;
 pub(super) const CHANNEL: Channel = Channel::Fresh(7);
 
+#[expect(clippy::too_many_lines, reason = "a line for each field")]
 pub(super) fn profile(tftp: TftpSpec) -> Profile {
     Profile {
         name: "test/phone".into(),
@@ -37,6 +38,8 @@ pub(super) fn profile(tftp: TftpSpec) -> Profile {
         timers: Timers::default(),
         sources: Vec::new(),
         sources_end: SourcesEnd::FirstFile,
+        sources_fixed: false,
+        mdns: None,
         clock: None,
         dhcp: DhcpSpec {
             message_bytes: 0,
@@ -50,10 +53,13 @@ pub(super) fn profile(tftp: TftpSpec) -> Profile {
             retry_spread: Duration::ZERO,
             pause: Duration::ZERO,
             constant_xid: false,
+            xid_from_mac: false,
+            run_at_renewal: false,
             broadcast: false,
             clauses: Vec::new(),
         },
         pnp: None,
+        prompt: None,
         sip: SipSpec {
             resync_events: Vec::new(),
             reboot_parameter: String::new(),
@@ -61,6 +67,7 @@ pub(super) fn profile(tftp: TftpSpec) -> Profile {
             clauses: Vec::new(),
         },
         tftp,
+        ftp: None,
         http: HttpSpec {
             headers: Vec::new(),
             user_agent: Template::default(),
@@ -75,7 +82,10 @@ pub(super) fn profile(tftp: TftpSpec) -> Profile {
         classify: Classify::Root,
         given: Vec::new(),
         fetches: Vec::new(),
+        cipher: None,
+        tasks: crate::profile::Tasks::default(),
         accounts: None,
+        cwmp: None,
         change: Change::None,
         apply: Apply::AfterRun,
         format: FormatOptions::default(),

@@ -41,6 +41,7 @@ fn ask(http: &Http, host: &str, target: &str, authorization: Option<&str>) -> Re
         method: "GET",
         target,
         headers: &headers,
+        body: &[],
     };
     http.handle(Moment::from_millis(1_000), PHONE, &request)
 }
