@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bootstorm_emulator::flash::Flash;
@@ -15,7 +14,7 @@ use bootstorm_emulator::identity::{Identity, Mac};
 use bootstorm_emulator::phone::Phone;
 use bootstorm_emulator::phone::io::{Channel, Connection, Effect, Input, Outputs, Request};
 use bootstorm_emulator::profile::Param;
-use bootstorm_emulator::profile::load::Library;
+use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_emulator::shelf::Shelf;
 use bootstorm_emulator::time::Moment;
 use bootstorm_emulator::wire::dhcp::{BOOT_REPLY, Encoder, Header, Message, MessageType, code};
@@ -24,30 +23,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const MAC: Mac = Mac([0x00, 0x09, 0x52, 0, 0, 1]);
-const PROFILE: &str = r#"
-inherits = "flyingvoice/fip13g"
-[keys]
-keep_unknown = true
-[params.acs_enable]
-default = true
-[params.acs_url]
-default = "http://10.0.0.2/openacs/acs"
-[cwmp]
-root = "Device."
-serial = "00100400FV0200100000{mac}"
-path = "/ask"
-[cwmp.tables]
-"Line." = { instances = 8 }
-[cwmp.parameters]
-"DeviceInfo.Manufacturer" = { constant = "{vendor}", inform = true }
-"DeviceInfo.SerialNumber" = { constant = "{serial}", inform = true }
-"DeviceInfo.SoftwareVersion" = { constant = "{firmware}", inform = true }
-"ManagementServer.ConnectionRequestURL" = { live = "connection-request-url", inform = true }
-"ManagementServer.ParameterKey" = { live = "parameter-key", inform = true }
-"Line.{n}.Enable" = { setting = "line.{n}.enable", type = "boolean", writable = true }
-"Line.{n}.User" = { setting = "line.{n}.user", writable = true }
-"Line.{n}.Password" = { setting = "line.{n}.password", writable = true, hidden = true }
-"#;
+const PROFILE: &str = include_str!("cwmp.toml");
 
 /// A phone with its shelf, and the server's answers.
 struct Bench {
@@ -60,17 +36,9 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let mut library = Library::default();
-        let vendor = include_str!("../../emulator/profiles/flyingvoice/vendor.toml");
-        let model = include_str!("../../emulator/profiles/flyingvoice/fip13g.toml");
-        for (path, text) in [
-            ("flyingvoice/vendor.toml", vendor),
-            ("flyingvoice/fip13g.toml", model),
-            ("test/phone.toml", PROFILE),
-        ] {
-            library.add(path, text).expect("a good path");
-        }
-        let profile = library.load("test/phone").expect("a good profile");
+        let own = [("test/phone.toml".to_owned(), PROFILE.to_owned())];
+        let profiles = ProfileSet::with_directory(own).expect("good profiles");
+        let profile = profiles.get("test/phone").expect("a good profile");
         let mut flash = Flash::default();
         for param in [Param::ResyncOnReset, Param::PeriodicS, Param::AcsPeriodS] {
             flash.set_web(param, "0");
@@ -82,7 +50,7 @@ impl Bench {
         };
         let mut bench = Self {
             phone: Phone::new(identity, 0, flash),
-            shelf: Shelf::new(vec![Arc::new(profile)]),
+            shelf: Shelf::new(vec![profile]),
             out: Outputs::default(),
             now: Moment::ZERO,
             answers: answers(),

@@ -353,8 +353,8 @@ fn answer(bytes: &[u8]) -> bool {
     document(Format::Answer, bytes)
 }
 
-/// A file of modules in any dialect. Written again in each, it reads back the same where the dialect
-/// can hold its keys.
+/// A file of modules in any dialect. Written again in each, it reads back the same where the
+/// dialect can hold its keys.
 fn modules(bytes: &[u8]) -> bool {
     let whole = document(Format::ModuleText, bytes);
     let mut keys = Names::default();
@@ -382,8 +382,8 @@ fn modules(bytes: &[u8]) -> bool {
     whole
 }
 
-/// An encrypted file: a byte that says the mode, then the file, under a key that is always the same.
-/// What was opened and is sealed again opens the same.
+/// An encrypted file: a byte that says the mode, then the file, under a key that is always the
+/// same. What was opened and is sealed again opens the same.
 fn sealed(bytes: &[u8]) -> bool {
     let Some((mode, file)) = bytes.split_first() else {
         return false;

@@ -319,8 +319,8 @@ impl Bodies {
     }
 
     /// As `vetted`, for a phone whose files are encrypted with a key of its own (FAN-42, FAN-45);
-    /// with `None` as the profile says. Judged at most once per profile and key, of which the latest
-    /// `SEALED_READINGS_MAX` of a body are kept.
+    /// with `None` as the profile says. Judged at most once per profile and key, of which the
+    /// latest `SEALED_READINGS_MAX` of a body are kept.
     pub fn vetted_sealed(
         &mut self,
         body: &Rc<Body>,

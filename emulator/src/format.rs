@@ -39,8 +39,8 @@ pub enum Format {
     /// XML: settings sections, references and operations, told apart by their root. Read by
     /// `sections`, since they hold markers of the phone.
     Sections,
-    /// Modules of options, as text with a 64-byte header (FAN-28 … FAN-34). Reading any of the three
-    /// module formats tells them apart by content (FAN-41).
+    /// Modules of options, as text with a 64-byte header (FAN-28 … FAN-34). Reading any of the
+    /// three module formats tells them apart by content (FAN-41).
     ModuleText,
     /// The same as XML with blanks as underscores (FAN-35 … FAN-37).
     ModuleXml,

@@ -74,7 +74,8 @@ pub const TREE_BYTES_MAX: usize = 2 * FILE_BYTES_MAX;
 pub const TREE_VISITS_MAX: u32 = 10_000_000;
 /// Messages that one session with an auto-configuration server may have, in each direction.
 pub const ACS_MESSAGES_MAX: u16 = 256;
-/// Seconds that one such session may take; unspecified, but a server must not hold a phone for ever.
+/// Seconds that one such session may take; unspecified, but a server must not hold a phone for
+/// ever.
 pub const ACS_SESSION_SECONDS_MAX: u64 = 600;
 /// Bytes of one SOAP message that a phone takes in.
 pub const SOAP_BYTES_MAX: usize = 256 << 10;

@@ -281,8 +281,11 @@ impl Life {
         };
         run.abort(turn);
         self.carried = run.carried();
+        let trigger = run.trigger();
         turn.event(EventKind::RunEnded(RunResult::Aborted));
-        Some(run.trigger())
+        // It is over; what follows is the caller's.
+        self.enter(Stage::Idle);
+        Some(trigger)
     }
 
     /// Loses everything but flash.
@@ -448,18 +451,17 @@ impl Life {
     }
 
     fn start_run(&mut self, turn: &mut Turn<'_>, trigger: Trigger) {
-        let scope = self.scope_of(turn, trigger);
-        self.start_run_in(turn, trigger, scope);
+        if self.has_time(turn, Some(trigger)) {
+            let scope = self.scope_of(turn, trigger);
+            self.start_run_in(turn, trigger, scope);
+        }
     }
 
     /// Starts a run over some of the sources, or with one URL.
     fn start_run_in(&mut self, turn: &mut Turn<'_>, trigger: Trigger, scope: Scope) {
-        if !self.has_time(turn, Some(trigger)) {
-            return;
-        }
         self.refused = 0;
-        // What one source says does not stand for all.
-        if !matches!(scope, Scope::Only(_)) {
+        // What one source says, or one file that was ordered, does not stand for all.
+        if !matches!(scope, Scope::Only(_) | Scope::Ordered(..)) {
             self.schedule.retry = None;
             self.schedule.period = None;
             self.schedule.postponed = None;
@@ -510,6 +512,7 @@ impl Life {
             }
             RunEnd::Reboot(result) => {
                 if self.may_go_down(turn, result) {
+                    self.enter(Stage::Idle);
                     self.down(turn);
                     self.boot(turn, BootCause::Settings);
                 }
@@ -540,5 +543,16 @@ impl Life {
             self.finished(turn, RunResult::Partial);
         }
         allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Phone;
+
+    // What is rare is boxed: thousands of phones idle in one process.
+    #[test]
+    fn a_phone_is_small() {
+        assert!(size_of::<Phone>() <= 656, "{}", size_of::<Phone>());
     }
 }

@@ -154,9 +154,10 @@ struct RunArguments {
     /// A scenario file, or the name of one that comes with the program
     #[arg(default_value = "first-run")]
     scenario: String,
-    /// An endpoint of the server to judge, as tftp://, http://, https://, ntp:// or sip:// (UDP,
-    /// PnP multicast included) with address and port on loopback; what is not given comes from
-    /// the built-in server (repeatable)
+    /// An endpoint of the server to judge, as tftp://, ftp://, http://, https://, ntp:// or sip://
+    /// (UDP, PnP multicast included) with address and port on loopback, or acs=URL for an
+    /// auto-configuration server; what is not given, multicast DNS included, comes from the
+    /// built-in server (repeatable)
     #[arg(long, value_name = "URL")]
     subject: Vec<String>,
     /// How phones are attached

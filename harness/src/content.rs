@@ -89,9 +89,19 @@ impl Writer<'_> {
             .content
             .iter()
             .filter(|file| file.layout == fleet.layout);
+        // URLs with a login of each phone's own: a file that phones share cannot hold them, which
+        // shows when it is written again.
+        let own_login = self.plan.directory_with_login(self.phone).is_per_phone();
+        let links = |kind: &ContentKind| {
+            use ContentKind::{Catalogue, Operations, References, Settings};
+            matches!(
+                kind,
+                Catalogue(_) | References(_) | Operations { .. } | Settings { .. }
+            )
+        };
         for file in in_layout {
             let own = file.path.source().contains("{mac") || file.path.source().contains("{index");
-            let own = own || file.path.is_typed();
+            let own = own || file.path.is_typed() || (own_login && links(&file.holds));
             if own || first_of_model {
                 self.file(profile, file)?;
             }

@@ -368,8 +368,12 @@ fn walk(text: &mut String, profile: &Profile) {
         let clauses = fetch.clauses.join(" ");
         // A label may be the same for all models; the name is this one's.
         let own = fetch.name.is_constant() && fetch.name.source() != fetch.label;
+        let usual = fetch.name.source().replace('{', "<").replace('}', ">");
         let name = match own && !fetch.as_given {
-            true => format!("{}, {} ", fetch.label, fetch.name.source()),
+            true => format!("{}, {usual} ", fetch.label),
+            false if fetch.name_from_url => {
+                format!("{}, {usual} or as the URL says ", fetch.label)
+            }
             false => format!("{} ", fetch.label),
         };
         let _ = writeln!(text, "  {:>2}  {name:<22}{clauses}", place + 1);

@@ -281,7 +281,7 @@ fn ftp(plan: &Plan) -> FtpConfig {
             users: users(plan, place),
         })
         .collect();
-    let open = |fleet: &Fleet| fleet.transport == Transport::Ftp && !of_login(fleet);
+    let open = |fleet: &Fleet| fleet.uses(Transport::Ftp) && !of_login(fleet);
     FtpConfig {
         closed: !areas.is_empty() && !plan.scenario.fleets.iter().any(open),
         areas,

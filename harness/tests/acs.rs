@@ -85,8 +85,29 @@ fn every_ordered_download_is_reported_complete_and_in_force() {
         ],
     );
     let notes = &ended.report.facts().notes;
+    let log = String::from_utf8_lossy(&ended.transcript);
+    let from = "candidate from what started the run: http://";
+    assert_eq!(log.matches(from).count(), 12, "{log}");
     let told = "12 of 12 ordered downloads were reported complete";
     assert!(notes.iter().any(|note| note.contains(told)), "{notes:?}");
+}
+
+// What the script sets is meant, though no file has it.
+#[test]
+fn what_the_script_sets_is_intended() {
+    let set = |text: String| {
+        let set = "{ set = { \"Device.ManagementServer.ConnectionRequestPassword\" = \"{mac}\" } }";
+        text.replace("\"get-rpc-methods\"", set)
+    };
+    let (ended, counters) = boot(fleet(3, set));
+    all_provisioned(&ended);
+    counted(
+        &counters,
+        &[
+            (Counter::AcsCallFault, 0),
+            (Counter::AcsDownloadComplete, 3),
+        ],
+    );
 }
 
 // FAN-123: an answer that comes 5 s late is waited for.
@@ -103,10 +124,15 @@ fn a_late_server_is_waited_for() {
     counted(&counters, &[(Counter::AcsDownloadComplete, 4)]);
 }
 
-// TR-069 §3.2.1.1: a session that failed is tried again.
+// TR-069 §3.2.1.1: a session that failed is tried again; each phone says what was wrong.
 #[test]
 fn a_session_that_failed_is_tried_again() {
-    for fault in ["unavailable", "wrong-id", "soap-fault", "cut"] {
+    for (fault, said) in [
+        ("unavailable", "HTTP status 503"),
+        ("wrong-id", "RPC without a usable id"),
+        ("soap-fault", "SOAP fault 8"),
+        ("cut", "no SOAP message that fits here"),
+    ] {
         let wrong = format!("auth = \"digest\"\nfault = \"{fault}\"\nfault_times = 1");
         // The wait before a retry does not keep a phone from being at rest; a last step does.
         let change = |text: String| {
@@ -122,6 +148,9 @@ fn a_session_that_failed_is_tried_again() {
                 (Counter::AcsDownloadComplete, 4),
             ],
         );
+        let log = String::from_utf8_lossy(&ended.transcript);
+        let told = log.lines().filter(|line| line.contains(said)).count();
+        assert!(told >= 4, "{fault}: {log}");
     }
 }
 
@@ -137,6 +166,11 @@ fn an_endless_server_is_left() {
     let (ended, counters) = boot(fleet(2, endless));
     assert_eq!(ended.report.phones().len(), 2);
     assert!(counters.value(Counter::AcsCall) < 10_000);
+    let log = String::from_utf8_lossy(&ended.transcript);
+    for said in ["length of an ACS session", "that the server does not end"] {
+        let told = log.lines().filter(|line| line.contains(said)).count();
+        assert!(told >= 2, "{said}: {log}");
+    }
 }
 
 /// Connection requests, and a last step that nobody waits for: the sessions end before it.

@@ -3,6 +3,8 @@
 
 #[path = "fanvil/change.rs"]
 mod change;
+#[path = "fanvil/figures.rs"]
+mod figures;
 #[path = "fanvil/ladders.rs"]
 mod ladders;
 #[path = "fanvil/names.rs"]

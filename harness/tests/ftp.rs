@@ -236,6 +236,32 @@ fn fetches_two_files_at_once_each_with_a_connection_of_its_own() {
     }
 }
 
+// FAN-134: firmware by FTP with the login that phones have from URLs, each one of its own.
+#[test]
+fn firmware_is_named_with_the_login_of_its_phone() {
+    let text = "name = \"x\"\ntime_scale = 0.01\ndeadline_s = 60\n[[fleet]]\nname = \"a\"\n\
+                phones = 4\nsource = \"dhcp\"\ntransport = \"ftp\"\nlayout = \"modules\"\n\
+                root = \"a\"\nauth = \"login\"\ncredentials = \"url\"\nuser = \"u-{mac}\"\n\
+                password = \"p@{mac}\"\nfirmware = \"2.12.0\"\n\
+                profiles = { \"fanvil/x6\" = 1 }\n\
+                [[fleet]]\nname = \"b\"\nphones = 2\nsource = \"dhcp\"\ntransport = \"http\"\n\
+                layout = \"modules\"\nroot = \"b\"\nfirmware = \"2.12.0\"\n\
+                firmware_transport = \"ftp\"\nprofiles = { \"fanvil/x6\" = 1 }\n";
+    let scenario = scenario::read("x.toml", text).unwrap_or_else(|faults| panic!("{faults}"));
+    let plan = Plan::new(scenario, &ProfileSet::built_in(), SIMULATED_SERVER).expect("a plan");
+    let plan = Arc::new(plan);
+    let source = provision::tree(&plan).expect("content");
+    let reference = Reference::new(provision::reference(&plan, source, SIMULATED_POOL));
+    let orders = Orders {
+        shards: 1,
+        ..Orders::default()
+    };
+    let ended = run::simulate(&plan, reference, &orders).expect("a report");
+    for phone in ended.report.phones() {
+        assert_eq!(phone.outcome, Outcome::Provisioned, "{phone:?}");
+    }
+}
+
 // FAN-108, FAN-110: the static server by FTP, with credentials and without.
 #[test]
 fn asks_the_static_server_with_and_without_a_login() {
@@ -249,6 +275,39 @@ fn asks_the_static_server_with_and_without_a_login() {
             let boot = world.boot(attach);
             boot.everybody(Outcome::Provisioned);
             assert!((boot.counted)(Counter::FtpSent) >= u64::from(PHONES));
+        }
+    }
+}
+
+// FAN-52: where the server wants a login that neither URL nor page has, the user is asked.
+#[test]
+fn asks_the_user_for_a_login() {
+    for attach in BOTH {
+        let fleet = "auth = \"login\"\ncredentials = \"prompt\"\n\
+                     [fleet.operator]\nuser = \"site\"\npassword = \"hush\"\nthink_s = 4";
+        let boot = World { fleet, ..pair() }.boot(attach);
+        boot.everybody(Outcome::Provisioned);
+    }
+}
+
+// FAN-111, FAN-145: whatever a static server does wrong, the whole run ends there, and says why.
+#[test]
+fn ends_the_run_where_a_static_server_does_wrong() {
+    for (what, why) in [
+        (FtpWrong::Greeting(421), "FTP reply 421"),
+        (FtpWrong::Reply(425), "FTP reply 425"),
+        (FtpWrong::Reply(550), "missing"),
+        (FtpWrong::DataRefused, "no FTP data connection"),
+    ] {
+        for found in [("static", "modules"), ("dhcp", "modules")] {
+            let world = World {
+                found,
+                ..World {
+                    faults: World::wrong(what).faults,
+                    ..pair()
+                }
+            };
+            world.boot(Attach::Memory).nobody(why);
         }
     }
 }

@@ -3,6 +3,8 @@
 
 #[path = "second_decoder/capture.rs"]
 mod capture;
+#[path = "second_decoder/talk.rs"]
+mod talk;
 #[path = "second_decoder/tap.rs"]
 mod tap;
 #[path = "support/tool.rs"]
@@ -17,7 +19,7 @@ use bootstorm::provision::SIMULATED_SERVER;
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_scenarios::plan::Plan;
-use bootstorm_scenarios::scenario;
+use bootstorm_scenarios::scenario::{self, Fleet, Transport};
 use tempfile::TempDir;
 
 /// A boot as tshark reads it.
@@ -72,9 +74,25 @@ impl Decoded {
         text.lines().map(line).collect()
     }
 
+    /// The MACs of the phones of a vendor whose fleet is such.
+    fn phones(&self, vendor: &str, such: impl Fn(&Fleet) -> bool) -> BTreeSet<Mac> {
+        let phones = (0..self.plan.phones()).filter_map(|index| self.plan.phone(index));
+        let wanted = phones.filter(|phone| {
+            let profile = self.plan.profile(phone).expect("a profile");
+            let fleet = self.plan.fleet(phone).expect("in a fleet");
+            profile.name.starts_with(vendor) && such(fleet)
+        });
+        wanted.map(|phone| phone.identity.mac).collect()
+    }
+
     fn count(&self, filter: &str) -> usize {
         self.fields(filter, &["frame.number"]).len()
     }
+}
+
+/// A MAC without colons.
+fn bare(mac: Mac) -> String {
+    mac.to_string().replace(':', "").to_lowercase()
 }
 
 /// Nothing is malformed, nothing is an error to the decoder, and every frame is understood.
@@ -86,7 +104,7 @@ fn require_sound(decoded: &Decoded) {
     let what = ["frame.number", "_ws.col.Protocol", "_ws.expert.message"];
     let wrong = decoded.fields(&wrong, &what);
     assert!(wrong.is_empty(), "{wrong:?}");
-    let known = "dhcp || tftp || sip || ntp || tcp";
+    let known = "dhcp || tftp || sip || ntp || mdns || tcp";
     let unknown = decoded.fields(&format!("!({known})"), &["frame.number", "udp.port"]);
     assert!(unknown.is_empty(), "{unknown:?}");
     assert!(decoded.count("frame") > 100);
@@ -130,9 +148,11 @@ fn dhcp_messages_mean_what_was_meant() {
             transactions.insert((message[0].clone(), message[1].clone()));
         }
     }
-    // FLY-63: one transaction id from DISCOVER to ACK; 12 of the 36 phones boot twice, because of
-    // a new firmware.
-    assert_eq!(transactions.len(), 36 + 12);
+    // FLY-63: one transaction id from DISCOVER to ACK; phones that find a new firmware boot twice.
+    let all = decoded.phones("flyingvoice", |_| true).len();
+    let upgraded = decoded.phones("flyingvoice", |fleet| fleet.firmware.is_some());
+    assert!((1..all).contains(&upgraded.len()));
+    assert_eq!(transactions.len(), all + upgraded.len());
     let requests = decoded.fields("dhcp.option.dhcp == 3", &fields);
     for message in requests.iter().filter(|it| it[0].starts_with("00:21")) {
         assert!(
@@ -224,20 +244,22 @@ fn pnp_messages_mean_what_was_meant() {
     ];
     let subscribes = "sip.Method == \"SUBSCRIBE\" && sip.r-uri contains \"MAC0021f2\"";
     let subscribes = decoded.fields(subscribes, &fields);
-    assert_eq!(subscribes.len(), 12, "{subscribes:?}");
+    let asking = decoded.phones("flyingvoice", |it| it.source == scenario::Discovery::Pnp);
+    assert_eq!(subscribes.len(), asking.len(), "{subscribes:?}");
     let first = &subscribes[0];
     // FLY-41, FLY-43, FLY-45.
     assert_eq!(first[..2], ["224.0.1.75", "5060"]);
     let targets: BTreeSet<_> = subscribes.iter().map(|it| it[2].clone()).collect();
-    let meant: BTreeSet<_> = (12..24)
-        .map(|number| format!("sip:MAC0021f20000{number:02x}@224.0.1.75"))
+    let meant = asking.iter().map(|mac| bare(*mac));
+    let meant: BTreeSet<_> = meant
+        .map(|mac| format!("sip:MAC{mac}@224.0.1.75"))
         .collect();
     assert_eq!(targets, meant);
     let event = "ua-profile;profile-type=\"device\";vendor=\"Flyingvoice\"";
     assert!(first[3].starts_with(event), "{first:?}");
     assert_eq!(first[4..6], ["application/url", "0"]);
     let calls: BTreeSet<_> = subscribes.iter().map(|it| it[6].clone()).collect();
-    assert_eq!(calls.len(), 12, "each with a dialogue of its own");
+    assert_eq!(calls.len(), asking.len(), "each with a dialogue of its own");
 
     let fields = ["sip.Call-ID", "sip.Content-Type", "sip.Subscription-State"];
     let notifies = decoded.fields("sip.Method == \"NOTIFY\" && udp.srcport == 7777", &fields);
@@ -340,7 +362,9 @@ fn http_requests_mean_what_was_meant() {
     let requests = decoded.fields("http.request", &fields);
     let boot = "/boot%20files/y000000000000.boot";
     let found: Vec<_> = requests.iter().filter(|it| it[0] == boot).collect();
-    assert_eq!(found.len(), 8, "{requests:?}");
+    let asking = decoded.phones("flyingvoice", |it| it.layout == "boot");
+    assert!(!asking.is_empty());
+    assert_eq!(found.len(), asking.len(), "{requests:?}");
     for request in found {
         assert_eq!(request[1], "10.0.0.2");
         assert!(request[2].starts_with("Flyingvoice FIP1"), "{request:?}");
@@ -371,4 +395,120 @@ fn http_requests_mean_what_was_meant() {
     }
     // The documents are XML to the decoder too.
     assert!(decoded.count("xml") > 50);
+}
+
+// FLY-01, FAN-05: the login, the type, a data connection of its own for each file.
+#[test]
+fn ftp_dialogues_mean_what_was_meant() {
+    let Some(decoded) = Decoded::boot("first-run", 80) else {
+        return;
+    };
+    let fields = ["ip.src", "ftp.request.command", "ftp.request.arg"];
+    let commands = decoded.fields("ftp.request == 1", &fields);
+    let mut dialogues = commands.chunks(5);
+    assert!(dialogues.len() > 10);
+    let verbs = ["USER", "PASS", "TYPE", "PASV", "RETR"];
+    let asked: BTreeSet<_> = dialogues
+        .by_ref()
+        .map(|dialogue| {
+            let said: Vec<_> = dialogue.iter().map(|it| it[1].as_str()).collect();
+            assert_eq!(said, verbs, "{dialogue:?}");
+            assert!(dialogue.iter().all(|it| it[0] == dialogue[0][0]));
+            assert_eq!(dialogue[2][2], "I");
+            dialogue[4][2].clone()
+        })
+        .collect();
+    // Every phone that learns of an FTP server asks it for its own file there.
+    let asking = decoded.phones("", |it| it.transport == Transport::Ftp);
+    for mac in &asking {
+        let own = bare(*mac);
+        assert!(asked.iter().any(|path| path.contains(&own)), "{own}");
+    }
+    // FAN-10: the resources of others come by FTP too.
+    assert!(asked.contains("fanvil-xml/phonebook.vcf"), "{asked:?}");
+
+    let answers = decoded.fields("ftp.response == 1", &["ftp.response.code"]);
+    let count = |code: &str| answers.iter().filter(|it| it[0] == code).count();
+    let dialogues = commands.len() / verbs.len();
+    assert_eq!(count("220"), dialogues);
+    assert_eq!(count("230"), dialogues);
+    assert_eq!(count("227"), dialogues);
+    assert_eq!(count("226") + count("550"), dialogues);
+    // The decoder knows the files by what was said on the control connection.
+    let ports = ["tcp.srcport", "ftp-data.setup-method"];
+    let files = decoded.fields("ftp-data", &ports);
+    assert!(files.len() >= count("226"), "{files:?}");
+    assert!(files.iter().all(|it| it == &["50000", "PASV"]), "{files:?}");
+}
+
+// FAN-03: questions for services by multicast DNS, and what the responder says.
+#[test]
+fn mdns_messages_mean_what_was_meant() {
+    let Some(decoded) = Decoded::boot("every-way", 100) else {
+        return;
+    };
+    let fields = ["ip.src", "ip.dst", "dns.id", "dns.qry.name", "dns.qry.type"];
+    let asked = decoded.fields("mdns && dns.flags.response == 0", &fields);
+    let asking = decoded.phones("", |it| it.source == scenario::Discovery::Mdns);
+    assert!(!asking.is_empty());
+    let phones: BTreeSet<_> = asked.iter().map(|it| it[0].clone()).collect();
+    assert!(phones.len() >= asking.len(), "{asked:?}");
+    for question in &asked {
+        assert_eq!(question[1], "224.0.0.251");
+        assert!(question[3].ends_with("._tcp.local"), "{question:?}");
+        // RFC 6763 §4: a PTR question.
+        assert_eq!(question[4], "12");
+    }
+    let fields = [
+        "ip.dst",
+        "dns.id",
+        "dns.resp.type",
+        "dns.srv.target",
+        "dns.txt",
+    ];
+    let answers = decoded.fields("mdns && dns.flags.response == 1", &fields);
+    let told: BTreeSet<_> = answers.iter().map(|it| it[0].clone()).collect();
+    assert_eq!(told.len(), asking.len(), "{answers:?}");
+    for answer in &answers {
+        // RFC 6762 §6.7: with the question's id, to whoever asked.
+        let of = |it: &&Vec<String>| it[0] == answer[0] && it[2] == answer[1];
+        assert!(asked.iter().any(|it| of(&it)), "{answer:?}");
+        for kind in ["12", "33", "16", "1"] {
+            assert!(answer[2].split(',').any(|it| it == kind), "{answer:?}");
+        }
+        assert_eq!(answer[3], "bootstorm.local");
+    }
+}
+
+// FAN-116 … FAN-119: sessions with the auto-configuration server are SOAP by HTTP.
+#[test]
+fn sessions_with_the_auto_configuration_server_mean_what_was_meant() {
+    let Some(decoded) = Decoded::boot("acs-download", 12) else {
+        return;
+    };
+    require_sound(&decoded);
+    let requests = decoded.fields("http.request.method == \"POST\"", &["http.request.uri"]);
+    assert!(requests.len() >= 12 * 4);
+    assert!(
+        requests.iter().all(|it| it[0] == "/openacs/acs"),
+        "{requests:?}"
+    );
+    let called = |name: &str| {
+        let filter = format!("xml.tag matches \"^<cwmp:{name}[ />]\"");
+        decoded.fields(&filter, &["ip.src"])
+    };
+    let phones: BTreeSet<_> = called("Inform").into_iter().collect();
+    assert_eq!(phones.len(), 12);
+    for call in ["InformResponse", "GetRPCMethods", "Download"] {
+        let senders: BTreeSet<_> = called(call).into_iter().collect();
+        assert_eq!(senders, [vec!["10.0.0.2".to_owned()]].into(), "{call}");
+    }
+    for call in [
+        "GetRPCMethodsResponse",
+        "DownloadResponse",
+        "TransferComplete",
+    ] {
+        let senders: BTreeSet<_> = called(call).into_iter().collect();
+        assert_eq!(senders, phones, "{call}");
+    }
 }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use bootstorm_emulator::event::File;
 use bootstorm_emulator::names::Name;
 use bootstorm_emulator::phone::Phone;
+use bootstorm_emulator::profile::StepId;
 use bootstorm_emulator::profile::template::Template;
+use bootstorm_emulator::settings::Held;
 use bootstorm_emulator::shelf::Shelf;
 
 use crate::plan::{PhonePlan, Plan};
@@ -93,9 +95,13 @@ impl Checker {
         let vars = plan.vars(planned);
         let mut held = phone.flash().settings.effective().peekable();
         let mut extra = None;
+        // What the script of the auto-configuration server sets is meant, by whatever name.
+        let scripted = plan.sets_by_script(planned);
+        let unintended =
+            |(_, found): &(Name, Held<'_>)| !(scripted && found.file == File::Step(StepId::ACS));
         for (key, expected) in &group.expected {
             while let Some(more) = held.next_if(|(other, _)| other < key) {
-                extra.get_or_insert(more);
+                extra = extra.or(Some(more).filter(unintended));
             }
             let expected = match expected {
                 Expected::Same(text) => text.as_bytes(),
@@ -116,7 +122,7 @@ impl Checker {
             }
         }
         let extra = extra
-            .or_else(|| held.next())
+            .or_else(|| held.find(unintended))
             .map(|(key, found)| Difference::Extra {
                 key: shelf.keys.text(key).to_owned(),
                 held: found.value.to_owned(),

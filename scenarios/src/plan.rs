@@ -466,9 +466,8 @@ impl Plan {
         let (fleet, profile) = (self.fleet(phone)?, self.profile(phone)?);
         let mut rules = profile.keys.rules.iter();
         let rule = rules.find(|rule| rule.meaning == Meaning::Firmware)?;
-        let url = format!("{}{path}", self.directory_url(fleet));
-        let url = url.replace('{', "{{").replace('}', "}}");
-        Some((rule.pattern.clone(), Template::parse(&url).ok()?))
+        let url = self.url_with_login(phone, fleet.transport, &path);
+        Some((rule.pattern.clone(), url))
     }
 }
 

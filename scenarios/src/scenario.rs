@@ -281,6 +281,32 @@ pub enum AuthScheme {
     Login,
 }
 
+impl AuthScheme {
+    /// Whether the server of this protocol asks for it.
+    #[must_use]
+    pub fn is_asked_by(self, transport: Transport) -> bool {
+        match transport {
+            Transport::Ftp => self == Self::Login,
+            Transport::Http | Transport::Https => self != Self::Login,
+            Transport::Tftp => false,
+        }
+    }
+}
+
+impl Fleet {
+    /// True when any of its files come by this protocol.
+    #[must_use]
+    pub fn uses(&self, transport: Transport) -> bool {
+        let firmware = self.firmware_transport.filter(|_| self.firmware.is_some());
+        let resources = self.resources.iter().filter_map(|it| it.transport);
+        self.transport == transport
+            || firmware
+                .into_iter()
+                .chain(resources)
+                .any(|it| it == transport)
+    }
+}
+
 /// Where a phone has its credentials from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credentials {

@@ -171,8 +171,8 @@ impl Session {
     }
 
     /// Breaks it off.
-    pub(crate) fn close(&mut self, device: &mut Device<'_, '_>) {
-        let _ = self.over(device, false, false);
+    pub(crate) fn close(&mut self, device: &mut Device<'_, '_>) -> SessionEnd {
+        self.over(device, false, false).unwrap_or_default()
     }
 
     fn say_inform(&mut self, device: &mut Device<'_, '_>) -> Over {

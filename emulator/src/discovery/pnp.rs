@@ -6,6 +6,7 @@
 //! their own (vendor facts, PnP answers). After the first usable NOTIFY the client goes on
 //! listening for the profile's window (FLY-51). A phone has no means to check who answers.
 
+mod body;
 mod late;
 mod line;
 
@@ -19,23 +20,19 @@ pub use late::{Late, is_notify, late_notify};
 use std::net::SocketAddrV4;
 
 use crate::event::{EventKind, Fault, Limit};
-use crate::limits::{STRAYS_MAX, URL_BYTES_MAX};
+use crate::limits::STRAYS_MAX;
 use crate::phone::io::{Channel, Connection, Effect};
 use crate::phone::resync::Way;
 use crate::phone::turn::Turn;
 use crate::profile::template::{Template, Vars};
 use crate::profile::{PnpChoice, PnpSpec, StepId};
 use crate::time::Moment;
-use crate::url::{Scheme, Url};
 use crate::wire::sip::{self, Answer, Message, Value, Writer};
+use body::{URL_TYPE, url_of};
 use line::Line;
 
 /// The CSeq of the one SUBSCRIBE; a constant like the vendors', so that lengths do not vary.
 const CSEQ: u32 = 1;
-/// The content type of a URL body, and the one that Grandstream PBXs give it (vendor facts).
-const URL_TYPE: &str = "application/url";
-const URL_TYPES: [&str; 2] = [URL_TYPE, "application/x-gs-ucm-url"];
-
 /// One search. Holds what makes its SUBSCRIBE its own, not the message: that is written anew from
 /// the profile for every repeat.
 #[derive(Debug)]
@@ -211,6 +208,21 @@ impl PnpClient {
             }
             _ => false,
         }
+    }
+
+    /// True for a request at a port that the search shares with the SIP user agent and that is the
+    /// user agent's: a check-sync counts during a search too (FLY-109, FAN-144).
+    #[must_use]
+    pub fn leaves(&self, turn: &Turn<'_>, bytes: &[u8]) -> bool {
+        let (Some(spec), Ok(message)) = (turn.profile.pnp.as_ref(), Message::parse(bytes)) else {
+            return false;
+        };
+        let other = |event: Value<'_>| !event.is(package_of(spec));
+        let theirs = match message.method() {
+            Some("NOTIFY") => message.event().is_some_and(other),
+            _ => true,
+        };
+        self.channel == Channel::Sip && message.status().is_none() && theirs
     }
 
     /// Does what is due at `turn.now`.
@@ -566,70 +578,6 @@ impl Place {
             Way::Stream(connection) => turn.out.write(connection, write),
         };
     }
-}
-
-/// Why a NOTIFY of this search is of no use, and what it is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Refusal {
-    status: u16,
-    fault: Fault,
-    limit: Option<(Limit, u64)>,
-}
-
-/// The URL in a NOTIFY's body: the first line with anything in it, without what servers put
-/// around it (quotes, angle brackets, line ends, C string terminators).
-fn url_of<'a>(spec: &PnpSpec, message: &Message<'a>) -> Result<&'a str, Refusal> {
-    let unusable = |status, fault| Refusal {
-        status,
-        fault,
-        limit: None,
-    };
-    let content_type = Value::new(message.header("Content-Type").unwrap_or_default());
-    let known = URL_TYPES.iter().any(|known| content_type.is(known));
-    if !known && !content_type.main.is_empty() {
-        return Err(unusable(415, Fault::WrongFormat));
-    }
-    let line = message
-        .body
-        .split(|byte| matches!(byte, b'\r' | b'\n'))
-        .map(bare)
-        .find(|line| !line.is_empty())
-        .unwrap_or_default();
-    // FAN-101: what follows a blank is a remark.
-    let line = match line.iter().position(u8::is_ascii_whitespace) {
-        Some(end) if spec.url_ends_at_blank => bare(line.get(..end).unwrap_or_default()),
-        _ => line,
-    };
-    if line.len() > URL_BYTES_MAX {
-        return Err(Refusal {
-            limit: Some((Limit::UrlBytes, URL_BYTES_MAX as u64)),
-            ..unusable(200, Fault::BadTarget)
-        });
-    }
-    std::str::from_utf8(line)
-        .ok()
-        .filter(|url| !url.is_empty() && !url.contains(char::is_control))
-        .filter(|url| is_url(url))
-        .ok_or_else(|| unusable(200, Fault::BadTarget))
-}
-
-/// A text that is no URL even with its markers replaced is no answer, and the search goes on
-/// (AUE-46). Which scheme a bare address has does not matter here.
-fn is_url(text: &str) -> bool {
-    let plain = text.replace(['<', '>', '{', '}', '%'], "_");
-    Url::parse(&plain, Scheme::Tftp).is_ok()
-}
-
-fn bare(line: &[u8]) -> &[u8] {
-    let wrapping = |byte: u8| byte.is_ascii_whitespace() || b"\0\"'<>".contains(&byte);
-    let start = line.iter().take_while(|byte| wrapping(**byte)).count();
-    let line = line.get(start..).unwrap_or_default();
-    let end = line
-        .iter()
-        .rev()
-        .take_while(|byte| wrapping(**byte))
-        .count();
-    line.get(..line.len() - end).unwrap_or_default()
 }
 
 /// The event package of the SUBSCRIBE, as the profile writes it.

@@ -40,7 +40,7 @@ pub(super) struct AcsClient {
     /// Events that the server does not know yet.
     pending: InformEvents,
     session: Option<Box<Session>>,
-    /// Connections so far.
+    /// The next connection's place in their range.
     connections: u16,
     /// The next periodic session, and the period that it was set for.
     period: Option<(Moment, u64)>,
@@ -74,9 +74,7 @@ impl AcsClient {
 
     /// The first connection of a new session.
     fn connection(&self) -> u16 {
-        let room = CONNECTIONS.end - CONNECTIONS.start;
-        // A session may dial a few times: no number of it may be beyond the range.
-        CONNECTIONS.start + self.connections % (room - 1_024)
+        Connection(CONNECTIONS.start).plus(self.connections).0
     }
 
     /// Bytes on the heap.
@@ -149,11 +147,16 @@ impl Life {
     pub(super) fn acs_unplug(&mut self, turn: &mut Turn<'_>) {
         let session = self.acs.as_mut().and_then(|acs| acs.session.take());
         if let Some(mut session) = session {
-            session.close(&mut self.device(turn));
+            let end = session.close(&mut self.device(turn));
             let (events, connections) = (session.events(), session.next_connection());
+            let scheduled = session.scheduled().iter().cloned();
+            let now = turn.now;
+            let scheduled = scheduled.map(|key| (now, key));
+            let scheduled = scheduled.chain(end.orders.scheduled);
             if let Some(acs) = &mut self.acs {
                 acs.pending = acs.pending.with(events);
                 acs.note_connections(connections);
+                acs.schedule(turn, scheduled);
             }
         }
     }
@@ -188,11 +191,11 @@ impl Life {
                 .as_ref()
                 .is_some_and(|acs| acs.pending != InformEvents::default() && acs.retry.is_none());
             if due {
-                // Its end leads back here.
-                return self.start_session(turn);
+                self.start_session(turn);
             }
         }
-        if under_way(self) {
+        // The end of a session leads back here, even of one that ended at once.
+        if under_way(self) || !waits(&self.stage) {
             return;
         }
         let said = self.next_order(turn);
@@ -387,6 +390,11 @@ impl Life {
         if acs.pending != InformEvents::default() && acs.retry.is_none() {
             return self.start_session(turn);
         }
+        // With the time the phone idles again.
+        let due = self.flash.acs().and_then(AcsMemory::next_transfer);
+        if due.is_none_or(|due| due > turn.now) || !self.has_time(turn, None) {
+            return;
+        }
         if let Some((holds, url)) = self.next_order(turn) {
             self.start_run_in(turn, Trigger::Download, Scope::Ordered(holds, url));
         }
@@ -479,18 +487,13 @@ impl Life {
             acs.retry = Some(turn.now + retry::wait(acs.failures, turn.rng));
             acs.pending = acs.pending.with(session.events().again());
             let scheduled = session.scheduled().iter().cloned();
-            acs.scheduled.extend(scheduled.map(|key| (turn.now, key)));
+            let now = turn.now;
+            acs.schedule(turn, scheduled.map(|key| (now, key)));
         } else {
             acs.failures = 0;
             acs.retry = None;
         }
-        acs.scheduled.extend(end.orders.scheduled.iter().cloned());
-        if acs.scheduled.len() > ACS_SCHEDULED_MAX {
-            let surplus = acs.scheduled.len() - ACS_SCHEDULED_MAX;
-            acs.scheduled.drain(..surplus);
-            let (limit, value) = (Limit::AcsSession, ACS_SCHEDULED_MAX as u64);
-            turn.event(EventKind::LimitReached { limit, value });
-        }
+        acs.schedule(turn, end.orders.scheduled.iter().cloned());
         self.session_over(turn, &end);
     }
 
@@ -499,8 +502,8 @@ impl Life {
         let orders = &end.orders;
         // Firmware that is being installed reboots the phone by itself.
         let stays = self.stage.name() == StageName::Installing;
-        if orders.reset {
-            return self.factory_reset(turn);
+        if orders.reset && self.factory_reset(turn) {
+            return;
         }
         if orders.reboot && !stays && self.reboot(turn, BootCause::Acs) {
             return;
@@ -523,10 +526,24 @@ impl Life {
 }
 
 impl AcsClient {
-    /// Numbers up to this one were given out.
+    /// Notes sessions that are asked for; of too many the oldest are forgotten.
+    fn schedule(
+        &mut self,
+        turn: &mut Turn<'_>,
+        more: impl IntoIterator<Item = (Moment, Box<str>)>,
+    ) {
+        self.scheduled.extend(more);
+        if self.scheduled.len() > ACS_SCHEDULED_MAX {
+            let surplus = self.scheduled.len() - ACS_SCHEDULED_MAX;
+            self.scheduled.drain(..surplus);
+            let (limit, value) = (Limit::AcsSession, ACS_SCHEDULED_MAX as u64);
+            turn.event(EventKind::LimitReached { limit, value });
+        }
+    }
+
+    /// This number would be the next one.
     fn note_connections(&mut self, next: u16) {
-        let used = next.saturating_sub(self.connection());
-        self.connections = self.connections.wrapping_add(used);
+        self.connections = next.wrapping_sub(CONNECTIONS.start);
     }
 }
 

@@ -24,9 +24,20 @@ pub enum Channel {
     Fresh(u16),
 }
 
-/// A TCP connection of one phone, numbered by the phone; never reused within one power cycle.
+/// A TCP connection of one phone, numbered by the phone. A number comes again only when all of its
+/// range were used: runs have 0 to 0x7fff, sessions with an auto-configuration server 0x8000 to
+/// 0xbfff, registrars the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Connection(pub u16);
+
+impl Connection {
+    /// The connection so many numbers further, in the same range.
+    pub(crate) fn plus(self, further: u16) -> Self {
+        let room: u16 = if self.0 < 0x8000 { 0x8000 } else { 0x4000 };
+        let within = room - 1;
+        Self((self.0 & !within) | (self.0.wrapping_add(further) & within))
+    }
+}
 
 /// What a driver tells a phone.
 #[derive(Debug, Clone, Copy)]
@@ -256,5 +267,24 @@ impl Outputs {
     #[must_use]
     pub fn slice(&self, range: &Range<usize>) -> &[u8] {
         self.bytes.get(range.clone()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_stay_in_their_range() {
+        for (from, further, to) in [
+            (0, 1, 1),
+            (0x7fff, 1, 0),
+            (0x7ffe, 3, 1),
+            (0x8000, 0x3fff, 0xbfff),
+            (0xbfff, 1, 0x8000),
+            (0xffff, 2, 0xc001),
+        ] {
+            assert_eq!(Connection(from).plus(further), Connection(to));
+        }
     }
 }

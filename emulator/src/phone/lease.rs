@@ -57,7 +57,10 @@ impl Life {
                 self.acs_unplug(turn);
                 self.settling = false;
                 let trigger = match &self.stage {
-                    Stage::Running(_) => self.abort_run(turn),
+                    // What a server ordered is taken up again by itself.
+                    Stage::Running(_) => self
+                        .abort_run(turn)
+                        .filter(|trigger| *trigger != Trigger::Download),
                     Stage::Delaying { trigger, .. } => Some(*trigger),
                     Stage::Timing { trigger, .. } => *trigger,
                     Stage::SoftRebooting { .. } => Some(Trigger::SoftReboot),

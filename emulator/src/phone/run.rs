@@ -213,7 +213,10 @@ impl Run {
             Part::Search(search) => search.pnp().or(self.searched.as_ref()),
             Part::Between | Part::Prompt(_) | Part::Walk(_) => self.searched.as_ref(),
         };
-        client.is_some_and(|client| client.channel() == channel || client.claims(turn, bytes))
+        client.is_some_and(|client| {
+            let own = client.channel() == channel && !client.leaves(turn, bytes);
+            own || client.claims(turn, bytes)
+        })
     }
 
     /// Closes what is open; the run is dropped next.

@@ -222,13 +222,16 @@ impl Life {
             WebAction::Reboot => {
                 self.reboot(turn, BootCause::User);
             }
-            WebAction::FactoryReset => self.factory_reset(turn),
+            WebAction::FactoryReset => {
+                self.factory_reset(turn);
+            }
         }
     }
 
-    /// Clears flash and reboots, unless the limit on loops is reached.
-    pub(super) fn factory_reset(&mut self, turn: &mut Turn<'_>) {
-        if self.reboots.allow(turn) {
+    /// Clears flash and reboots, unless the limit on loops is reached; true when it did.
+    pub(super) fn factory_reset(&mut self, turn: &mut Turn<'_>) -> bool {
+        let allowed = self.reboots.allow(turn);
+        if allowed {
             let firmware = self.flash.firmware.take();
             self.flash = Flash {
                 firmware,
@@ -237,6 +240,7 @@ impl Life {
             self.down(turn);
             self.boot(turn, BootCause::FactoryReset);
         }
+        allowed
     }
 
     /// An uploaded document; there is no web page without an address.

@@ -166,12 +166,7 @@ fn read(name: &str, root: &Reader<'_>) -> Option<Profile> {
     let _ = root.may("inherits").text();
     let vendor = line(&root.need("vendor"));
     let model = line(&root.need("model"));
-    let oem_slot = root.may("oem");
-    let oem = if oem_slot.is_given() {
-        line(&oem_slot)
-    } else {
-        vendor.clone()
-    };
+    let oem = oem(&root.may("oem"), &vendor);
     let dhcp = clients::dhcp(&root.need("dhcp"));
     let pnp = clients::pnp(&root.may("pnp"));
     let walk = walk::walk(root);
@@ -233,6 +228,15 @@ fn read(name: &str, root: &Reader<'_>) -> Option<Profile> {
     tasks::check(root, &profile);
     profile.steps = steps(root, &profile);
     Some(profile)
+}
+
+/// Whose product it is sold as: the vendor's own where the file says nothing.
+fn oem(slot: &Slot<'_>, vendor: &str) -> String {
+    if slot.is_given() {
+        line(slot)
+    } else {
+        vendor.to_owned()
+    }
 }
 
 /// The sources, and the parameters that they go by.
@@ -443,6 +447,8 @@ fn steps(root: &Reader<'_>, profile: &Profile) -> Vec<Step> {
     let redirect = |source: &&Source| matches!(source.kind, SourceKind::Redirect(_));
     let redirect = profile.sources.iter().find(redirect);
     let redirect = redirect.map_or(&[][..], |source| &source.clauses);
+    let mdns = profile.mdns.as_ref();
+    let mdns = mdns.map_or(&[][..], |mdns| &mdns.clauses);
     let prompt = profile.prompt.as_ref();
     let prompt = prompt.map_or(&[][..], |prompt| &prompt.clauses);
     let accounts = profile.accounts.as_ref();
@@ -464,7 +470,7 @@ fn steps(root: &Reader<'_>, profile: &Profile) -> Vec<Step> {
         ("updates", "updates", &[]),
         ("linked file", "linked", &[]),
         ("certificate", "certificate", &[]),
-        ("mDNS query", "mdns", &[]),
+        ("mDNS query", "mdns", mdns),
         ("prompt", "prompt", prompt),
         ("Inform", "inform", &[]),
         ("ACS", "acs", &[]),

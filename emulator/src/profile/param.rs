@@ -108,7 +108,8 @@ pub enum Param {
     /// The phone's own address where it is not leased: no DHCP at all then; empty = by DHCP
     /// (FAN-63, FAN-96).
     OwnAddress,
-    /// The DHCP option that holds the URL: `66`, `43`, 128 to 254, or `0` for none (FAN-64, FAN-65).
+    /// The DHCP option that holds the URL: `66`, `43`, 128 to 254, or `0` for none (FAN-64,
+    /// FAN-65).
     DhcpUrlOption,
     /// The order of the sources, by their names in the profile, separated by commas; empty = as the
     /// profile lists them (FAN-02, FAN-04).

@@ -261,7 +261,7 @@ impl FtpClient {
 
     fn repeat(&mut self, turn: &mut Turn<'_>) {
         self.attempt = self.attempt.saturating_add(1);
-        self.connection = Connection(self.connection.0.wrapping_add(1));
+        self.connection = self.connection.plus(1);
         let (step, attempt) = (self.step, self.attempt);
         turn.event(EventKind::Retried { step, attempt });
         self.ask(turn);

@@ -100,7 +100,7 @@ impl HttpClient {
     /// Takes so many connection numbers for another client of the same phone; gives the first.
     pub(crate) fn reserve(&mut self, numbers: u16) -> u16 {
         let first = self.next;
-        self.next = self.next.wrapping_add(numbers);
+        self.next = Connection(self.next).plus(numbers).0;
         first
     }
 
@@ -244,7 +244,7 @@ impl HttpClient {
             return self.end(Ending::Failed(Fault::UnknownHost));
         };
         let id = Connection(self.next);
-        self.next = self.next.wrapping_add(1);
+        self.next = id.plus(1).0;
         let start = turn.out.bytes.len();
         let secure = url.scheme == Scheme::Https;
         if secure {

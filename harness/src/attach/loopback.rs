@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bootstorm_emulator::limits::FRESH_CHANNELS;
 use bootstorm_emulator::phone::io::{Channel, ConnectionFault, Input, Request};
 use bootstorm_emulator::time::Moment;
 use bootstorm_emulator::wire::dhcp;
@@ -135,7 +136,7 @@ struct Wire {
     pnp: Rc<SharedSocket>,
     sip: Arc<Socket>,
     transfers: Vec<Rc<SharedSocket>>,
-    /// The number of the last fresh port that each phone sent from.
+    /// The number of the latest fresh port that each phone sent from.
     last_fresh: Vec<u16>,
     connections: FxHashMap<End, mpsc::Sender<Vec<u8>>>,
     permits: Arc<Semaphore>,
@@ -391,7 +392,8 @@ impl Wire {
         let last = self.last_fresh.get(slot as usize).copied().unwrap_or(0);
         let count = self.transfers.len().max(1);
         let back = (self.socket_of(slot, last) + count - index) % count;
-        last.wrapping_sub(u16::try_from(back).unwrap_or(0))
+        let back = u16::try_from(back).unwrap_or(0) % FRESH_CHANNELS;
+        (last + FRESH_CHANNELS - back) % FRESH_CHANNELS
     }
 
     /// Makes a connection known, until its task tells its end or the phone closes it.
@@ -449,7 +451,7 @@ impl Network for Wire {
             Channel::Sip => udp::send(&self.sip, from.address, real, bytes),
             Channel::Fresh(number) => {
                 if let Some(last) = self.last_fresh.get_mut(from.slot as usize) {
-                    *last = number;
+                    *last = later(*last, number);
                 }
                 let index = self.socket_of(from.slot, number);
                 match self.transfers.get(index) {
@@ -527,5 +529,32 @@ impl Network for Wire {
             // Whoever asked may have gone.
             let _ = answer.try_send(bytes.to_vec());
         }
+    }
+}
+
+/// The later of two fresh ports, whose numbers begin again at zero: a phone may still speak from
+/// the earlier one of two transfers that it has at a time (FAN-87).
+fn later(held: u16, sent: u16) -> u16 {
+    let ahead = (sent % FRESH_CHANNELS + FRESH_CHANNELS - held % FRESH_CHANNELS) % FRESH_CHANNELS;
+    if ahead < FRESH_CHANNELS / 2 {
+        sent
+    } else {
+        held
+    }
+}
+
+// Counted back from the latest port, the sockets stand for the same ports after the last number.
+const _: () = assert!((FRESH_CHANNELS as usize).is_multiple_of(TRANSFER_SOCKETS));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_port_that_still_speaks_is_not_the_latest() {
+        assert_eq!(later(4, 5), 5);
+        assert_eq!(later(5, 4), 5);
+        assert_eq!(later(FRESH_CHANNELS - 1, 0), 0);
+        assert_eq!(later(0, FRESH_CHANNELS - 1), 0);
     }
 }

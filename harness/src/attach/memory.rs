@@ -2,7 +2,10 @@
 //! link; the reference server is called as the value that it is. Equal plans and seeds give equal
 //! events, byte for byte.
 
+mod flight;
 mod ftp;
+
+mod caller;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,12 +21,12 @@ use bootstorm_emulator::wire::dhcp;
 use bootstorm_scenarios::scenario::Link;
 use rustc_hash::FxHashMap;
 
+use self::flight::{Cargo, Flight};
 use super::{channel_of, port_of};
 use crate::fleet::shard::{End, Fetch, Network, Opening, Sender, Shard};
-use crate::reference::acs::{Caller, Said};
 use crate::reference::http::connection::{After, Connection};
 use crate::reference::mdns::{self, MDNS_PORT};
-use crate::reference::notify::{self, Batch, Message, Target};
+use crate::reference::notify::Message;
 use crate::reference::registrar::SipConnection;
 use crate::reference::sntp::NTP_PORT;
 use crate::reference::{Endpoint, Reference, Replies};
@@ -81,57 +84,6 @@ enum Service {
     Web(Connection),
     Sip(SipConnection),
     Ftp(Box<ftp::Asked>),
-}
-
-/// Something under way; ordered by arrival, then by departure.
-#[derive(Debug)]
-struct Flight {
-    at: Moment,
-    number: u64,
-    cargo: Cargo,
-}
-
-#[derive(Debug)]
-enum Cargo {
-    Up {
-        to: Endpoint,
-        from: SocketAddrV4,
-        bytes: Vec<u8>,
-    },
-    Down {
-        slot: u32,
-        channel: Channel,
-        from: SocketAddrV4,
-        bytes: Vec<u8>,
-    },
-    Opened(End),
-    Refused(End),
-    StreamUp(End, Vec<u8>),
-    StreamDown(End, Vec<u8>),
-    StreamEnd(End),
-    Broken(End, ConnectionFault),
-    /// An FTP dialogue has come to the point where the file is to be sent.
-    Retrieved(End),
-}
-
-impl PartialEq for Flight {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.number) == (other.at, other.number)
-    }
-}
-
-impl Eq for Flight {}
-
-impl PartialOrd for Flight {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Flight {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
 }
 
 impl Simulation {
@@ -299,43 +251,6 @@ impl Simulation {
         }
         if after == After::Close {
             self.wire.stream_down(leaves, end, None);
-        }
-    }
-
-    /// Sends connection requests, one after the other: each phone answers at once.
-    fn call(&mut self, batch: &Batch) {
-        for (target, whom) in (0_u32..).zip(batch.targets()) {
-            let caller = self.reference.caller(whom);
-            let status = caller.and_then(|caller| self.visit(whom, caller));
-            self.reference.called(status);
-            batch.note(notify::Outcome {
-                target,
-                status,
-                from: whom.to,
-                after: self.wire.link.delay * 4,
-            });
-        }
-    }
-
-    /// The status of the last answer to a connection request.
-    fn visit(&mut self, whom: &Target, mut caller: Caller) -> Option<u16> {
-        let slot = self.shard.with_address(*whom.to.ip())?;
-        let mut request = caller.request();
-        loop {
-            let from = SocketAddrV4::new(self.wire.server, FIRST_TCP_PORT);
-            let number = Request(0);
-            self.wire.replied = None;
-            let input = Input::Request {
-                request: number,
-                from,
-                bytes: &request,
-            };
-            self.shard.step(self.now, slot, input, &mut self.wire);
-            let (_, answer) = self.wire.replied.take()?;
-            match caller.response(&answer)? {
-                Said::Again(next) => request = next,
-                Said::Over(status) => return status,
-            }
         }
     }
 

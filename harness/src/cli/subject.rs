@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use bootstorm_emulator::located::nearest;
+
 use super::Trouble;
 use crate::subject::Subject;
 
@@ -76,9 +78,13 @@ impl Endpoint {
         let mut services = SERVICES.iter();
         let known = services.find(|(_, name, _)| scheme.eq_ignore_ascii_case(name));
         let Some((service, _, port)) = known.copied() else {
-            return Err(wrong(
-                "unknown scheme (expected one of tftp, ftp, http, https, ntp, sip)",
-            ));
+            let lower = scheme.to_ascii_lowercase();
+            let near = nearest(&lower, SERVICES.iter().map(|(_, name, _)| *name));
+            let near = near.map_or_else(String::new, |name| format!("; did you mean {name}?"));
+            return Err(wrong(&format!(
+                "unknown scheme (expected one of tftp, ftp, http, https, ntp, sip, or \
+                 acs=http://ADDRESS:PORT/PATH{near})"
+            )));
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         if rest.contains('/') {

@@ -122,8 +122,9 @@ impl Writer<'_> {
         let path = link.path.text(&self.vars());
         let fleet = self.plan.fleet(self.phone);
         match (link.form, fleet) {
-            (LinkForm::Absolute, Some(fleet)) => {
-                format!("{}{path}", self.plan.directory_url(fleet))
+            (LinkForm::Absolute, Some(_)) => {
+                let base = self.plan.directory_with_login(self.phone);
+                format!("{}{path}", base.text(&self.vars()))
             }
             (LinkForm::Host, Some(fleet)) if fleet.root.is_empty() => format!("/{path}"),
             (LinkForm::Host, Some(fleet)) => format!("/{}/{path}", fleet.root),

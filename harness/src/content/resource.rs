@@ -92,10 +92,7 @@ fn picture() -> Vec<u8> {
             let shade = |part: u32, whole: u32| u8::try_from(part * 255 / whole).unwrap_or(u8::MAX);
             out.extend([shade(y, height), shade(x, width), 0x40]);
         }
-        out.resize(
-            out.len().next_multiple_of(4) + (row - 3 * width) as usize / 4,
-            0,
-        );
+        out.extend((3 * width..row).map(|_| 0));
     }
     out
 }

@@ -21,6 +21,8 @@ use super::tcp::{CONNECT_MAX, READ_BYTES, Told, fault_of, hung_up, open};
 const ACTIVE_MAX: Duration = Duration::from_secs(10);
 /// How long an answer to QUIT is waited for; the file is there already.
 const GOODBYE_MAX: Duration = Duration::from_millis(500);
+/// Descriptors that a retrieval may hold at once: for control and for data.
+const DESCRIPTORS: u32 = 2;
 
 /// A file to be retrieved.
 #[derive(Clone)]
@@ -61,15 +63,15 @@ pub async fn run(
     tell: impl Fn(Told<'_>),
 ) {
     let whole = async {
-        let _permit = permits.acquire().await;
+        let permit = permits.acquire_many(DESCRIPTORS).await;
         let retrieved = retrieve(&file, &tell).await;
         match &retrieved {
             Ok(_) => tell(Told::Closed),
             Err(fault) => tell(Told::Failed(*fault)),
         }
-        retrieved
+        (retrieved, permit)
     };
-    let retrieved = tokio::select! {
+    let (retrieved, _permit) = tokio::select! {
         biased;
         () = hung_up(&mut ended) => return,
         retrieved = whole => retrieved,

@@ -289,11 +289,12 @@ impl Teller<'_> {
             .map_or("?", |step| step.label.as_str())
     }
 
+    /// A source by its id; a URL that came with the run's trigger is from none of them.
     fn source(&self, source: SourceId) -> &str {
         self.profile
             .sources
             .get(usize::from(source.0))
-            .map_or("?", |source| source.id.as_str())
+            .map_or("what started the run", |source| source.id.as_str())
     }
 
     fn file(&self, file: File) -> String {
@@ -305,8 +306,8 @@ impl Teller<'_> {
                     .and_then(|index| self.profile.fetches.get(index));
                 let vars = self.plan.vars(self.planned);
                 match fetch {
-                    // The name that was asked for, where it is not the URL's.
-                    Some(fetch) if !fetch.name.is_empty() => {
+                    // The name that was asked for, where no URL can have had another (FAN-58).
+                    Some(fetch) if !fetch.name.is_empty() && !fetch.name_from_url => {
                         let name = fetch.name.text(&vars);
                         name.rsplit('/').next().unwrap_or_default().to_owned()
                     }

@@ -269,6 +269,12 @@ impl Acs {
             return reply;
         }
         self.sessions.insert(cookie, session);
+        // Phones that begin again and again leave ages without a session.
+        if self.ages.len() > self.config.sessions_max.saturating_mul(2) {
+            let sessions = &self.sessions;
+            self.ages
+                .retain(|(_, cookie)| sessions.contains_key(cookie));
+        }
         self.ages.push_back((now, cookie));
         reply.with("set-cookie", format!("{COOKIE}={cookie:016x}; Path=/"))
     }

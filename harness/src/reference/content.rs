@@ -143,13 +143,17 @@ impl Source {
             None => (target, None),
         };
         let decoded = percent_decoded(path.as_bytes()).ok_or(Absent::Refused)?;
-        if query.is_some()
-            && let Self::Tree(tree) = self
-            && rooted(&decoded).is_ok()
-        {
+        if query.is_some() && rooted(&decoded).is_ok() {
             let whole = target.trim_start_matches('/').as_bytes();
-            if let Some(file) = tree.files.get(whole) {
-                return Ok(file.clone());
+            let named = match self {
+                Self::Tree(tree) => tree.files.get(whole).cloned(),
+                // As `bootstorm content` writes such a file.
+                Self::Directory(directory) => {
+                    rooted(whole).and_then(|name| directory.read(name)).ok()
+                }
+            };
+            if let Some(file) = named {
+                return Ok(file);
             }
         }
         self.find(&decoded)

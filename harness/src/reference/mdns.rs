@@ -1,5 +1,5 @@
 //! A multicast DNS responder for one-shot queries (RFC 6762 §6.7): it tells a phone which instance
-//! of the provisioning service is meant for it, by unicast, with PTR, SRV, TXT and A (RFC 6763 §12).
+//! of the provisioning service is meant for it, by unicast: PTR, SRV, TXT and A (RFC 6763 §12).
 //!
 //! The instance's host, port and `path` make the URL where the service's first label is its scheme;
 //! any other URL stands in the TXT record's `url`.
@@ -132,8 +132,8 @@ impl Instance {
         }
     }
 
-    /// The answer, as RFC 6762 §6.7 wants it: the query's id and question, no long life, no bit that
-    /// flushes caches.
+    /// The answer, as RFC 6762 §6.7 wants it: the query's id and question, no long life, no bit
+    /// that flushes caches.
     fn write(&self, out: &mut Vec<u8>, id: u16, service: &str, kind: u16) {
         let mut instance = vec![INSTANCE];
         instance.extend(service.split('.').filter(|label| !label.is_empty()));

@@ -31,19 +31,16 @@ firmwre = "x"
 
 const SCENARIO_FAULTS: &str = "\
 bad.toml:2:1: unknown key 'sed' (expected one of deadline_s, fleet, hosts, link, load, name, \
-redirect, seed, step, time, time_scale, tls; did you mean 'seed'?)
+pnp, redirect, seed, step, time, time_scale, tls; did you mean 'seed'?)
 bad.toml:3:14: 'time_scale' is a text (expected a number from 0 to 1000)
 bad.toml:4:14: 'deadline_s' is -1 (expected a time in seconds, 0 or more)
 bad.toml:12:10: 'fleet[0].phones' is 0 (expected a whole number from 1 to 16777216)
 bad.toml:13:10: 'fleet[0].source' is 'dchp' (expected one of dhcp, dhcp-114, dhcp-43, \
-dhcp-66-67, dhcp-66-file, redirect, pnp, fixed; did you mean \
-'dhcp'?)
+dhcp-66-67, dhcp-66-file, redirect, pnp, fixed, dhcp-43-plain, dhcp-custom, pnp-tcp, mdns, acs, static; \
+did you mean 'dhcp'?)
 bad.toml:14:13: 'fleet[0].transport' is 'tfpt' (expected one of tftp, ftp, http, https; did you mean \
 'tftp'?)
-bad.toml:16:1: unknown key 'firmwre' (expected one of auth, client_certificate, common, \
-common_for, credentials, firmware, firmware_bytes, layout, name, own, password, phones, profiles, \
-root, settings_version, source, transport, user, web; did you mean \
-'firmware'?)
+bad.toml:16:1: unknown key 'firmwre' (did you mean 'firmware'?)
 bad.toml:22:28: 'fleet[0].own.account.1.label': unknown variable 'indx'; did you mean 'index'?
 ";
 
@@ -168,6 +165,7 @@ fn wrong_values_are_refused_before_anything_is_begun() {
     said(&["--deadline=-1"], "--deadline takes seconds, 0 or more");
     said(&["--subject", "127.0.0.1:69"], "expected tftp://");
     said(&["--subject", "sftp://127.0.0.1"], "unknown scheme");
+    said(&["--subject", "fpt://127.0.0.1"], "did you mean ftp?");
     said(&["--subject", "http://192.0.2.1"], "only 127.0.0.0/8");
     said(&["--subject", "tftp://127.0.0.2"], "must be at 127.0.0.1");
     said(&["--subject", "http://127.0.0.1/a"], "expected no path");

@@ -30,6 +30,8 @@ fn explains_every_family_from_its_sources_to_its_files() {
         ("fanvil/i30", "f0i30hw1.100.cfg"),
         ("fanvil/x6", "F0V00X600000.cfg"),
         ("fanvil/c62", "f0C00620000.cfg"),
+        ("fanvil/i12", "f0i12hw1.100.cfg"),
+        ("fanvil/x5u-v2", "F0V5UV200000.cfg"),
     ] {
         let text = explained(model);
         let sources = ["1  redirect", "2  dhcp", "3  pnp", "4  static"];
@@ -38,7 +40,7 @@ fn explains_every_family_from_its_sources_to_its_files() {
             "Which files",
             general,
             "asked for at the same time",
-            "<mac>.cfg",
+            "device file, <mac>.cfg or as the URL says",
         ];
         holds(&text, &files);
         let general_asked = format!("|-- {general} (");
@@ -48,7 +50,7 @@ fn explains_every_family_from_its_sources_to_its_files() {
             "REQUEST (",
             "<- ACK",
             general_asked.as_str(),
-            "|-- <mac>.cfg (",
+            "|-- device file (",
             "registered account 1",
             "settled",
         ];
@@ -69,6 +71,10 @@ fn explains_what_families_differ_in() {
         "6  static",
     ];
     holds(&android, &order);
+    holds(
+        &android,
+        &["|-- mDNS query (42 bytes)", "FAN-03", "gave up mDNS query"],
+    );
     holds(&android, &["background", "refused", "mmiset", "refused"]);
     holds(
         &explained("fanvil/x6"),
@@ -79,4 +85,25 @@ fn explains_what_families_differ_in() {
         &door,
         &["dial-rules: dialPeer.csv", "access-list: accessList.csv"],
     );
+}
+
+// FAN-24, FAN-57, FAN-59: no ladder says a name that was not asked for.
+#[test]
+fn names_no_file_that_was_not_asked_for() {
+    let text = explained("fanvil/x4");
+    for content in ["given", "typed", "query"] {
+        let (_, ladder) = text
+            .split_once(&format!("content \"{content}\" over"))
+            .unwrap();
+        let ladder = ladder.split("A first boot").next().unwrap();
+        holds(ladder, &["applied f0X4hw1.100.cfg", "applied device file"]);
+        assert!(!ladder.contains("0c383e000000.cfg:"), "{ladder}");
+    }
+    let (_, typed) = text.split_once("content \"typed\" over").unwrap();
+    let asks = [
+        "asks its user for the id",
+        "the user gave the id",
+        "|-- f0X4",
+    ];
+    holds(typed, &asks);
 }

@@ -8,6 +8,8 @@ use bootstorm_emulator::phone::io::Channel;
 use bootstorm_emulator::profile::Param;
 use bootstorm_emulator::wire::dhcp::{Message, MessageType, code};
 
+use rsip::prelude::{HasHeaders as _, HeadersExt as _, ToTypedHeader as _, UntypedHeader as _};
+
 use crate::world::{Lane, SERVER, Way, World, profiles};
 use crate::{GENERAL, MODEL, OWN, ended, led, logo, named};
 
@@ -170,6 +172,47 @@ fn subscribes_to_the_group_every_hour() {
     );
 }
 
+// FAN-93, FAN-105: all of it, as rsip reads it; by its Event header no model is told from another.
+#[test]
+fn subscribes_with_a_message_that_another_decoder_reads() {
+    for model in [MODEL, "fanvil/h3", "fanvil/c600", "fanvil/i30"] {
+        let world = World::new(model).boot();
+        let mut sent = world.up();
+        let sent = sent
+            .find(|packet| packet.bytes.starts_with(b"SUBSCRIBE "))
+            .unwrap();
+        let request = rsip::Request::try_from(sent.bytes.as_slice()).unwrap();
+        let whom = "sip:MAC=000307a9b486@224.0.1.75";
+        assert_eq!(request.uri.to_string(), whom);
+        let from = request.from_header().unwrap().typed().unwrap();
+        assert_eq!(from.uri.to_string(), whom);
+        assert!(!from.tag().unwrap().value().is_empty());
+        let to = request.to_header().unwrap().typed().unwrap();
+        assert_eq!((to.uri.to_string().as_str(), to.tag()), (whom, None));
+        assert_eq!(
+            request.contact_header().unwrap().value(),
+            "<sip:10.1.0.1:5060>"
+        );
+        assert_eq!(request.max_forwards_header().unwrap().value(), "70");
+        let event = "ua-profile;profile-type=\"device\";vendor=\"Fanvil\";\
+                     model=\"VOIP PHONE\";version=\"2.10.2.6887\"";
+        for (name, value) in [
+            ("Event", event),
+            ("Expires", "0"),
+            ("Accept", "application/url"),
+            ("Content-Length", "0"),
+        ] {
+            let line = |line: &rsip::Header| {
+                let text = line.to_string();
+                let (held, rest) = text.split_once(':').unwrap();
+                (held == name).then(|| rest.trim().to_owned())
+            };
+            let held: Vec<String> = request.headers().iter().filter_map(line).collect();
+            assert_eq!(held, [value], "{model}");
+        }
+    }
+}
+
 /// The NOTIFY of figure 13, with a body.
 fn notify(body: &str, number: u32) -> Vec<u8> {
     let length = body.len();
@@ -227,11 +270,14 @@ fn fixed() -> World {
 fn downloads_from_the_static_server_as_its_fields_say() {
     let world = fixed().boot();
     assert_eq!(logo(&world).as_deref(), Some("static"));
-    let world = fixed().web(Param::StaticScheme, "http").boot();
-    assert_eq!(
-        world.files(),
-        [format!("/static/{GENERAL}"), format!("/static/{OWN}")]
-    );
+    for scheme in ["http", "https"] {
+        let world = fixed().web(Param::StaticScheme, scheme).boot();
+        assert_eq!(
+            world.files(),
+            [format!("/static/{GENERAL}"), format!("/static/{OWN}")]
+        );
+        assert_eq!(logo(&world).as_deref(), Some("static"), "{scheme}");
+    }
     let world = fixed().web(Param::StaticMode, "disabled").boot();
     assert_eq!(world.files(), Vec::<String>::new());
     let mut world = fixed()
@@ -244,6 +290,24 @@ fn downloads_from_the_static_server_as_its_fields_say() {
         world.count(|kind| *kind == started(Trigger::StaticInterval)),
         1
     );
+}
+
+// FAN-109: with nothing else to look for, nothing else is asked, whatever the network offers.
+#[test]
+fn goes_to_the_static_server_at_once_where_detection_is_off() {
+    let world = fixed()
+        .option(66, &url("dhcp"))
+        .web(Param::DhcpUrlOption, "0")
+        .boot();
+    assert_eq!(parameters(&world), [1, 28, 3, 2, 4, 6]);
+    let asked = [
+        "DISCOVER".to_owned(),
+        "REQUEST".to_owned(),
+        format!("RRQ static/{GENERAL}"),
+        format!("RRQ static/{OWN}"),
+    ];
+    assert_eq!(world.asked(), asked);
+    assert_eq!(logo(&world).as_deref(), Some("static"));
 }
 
 // FAN-111: what the static server does not give ends the run.

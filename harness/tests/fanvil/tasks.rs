@@ -16,7 +16,9 @@ fn stored(world: &World) -> usize {
     world.count(|kind| {
         matches!(
             kind,
-            EventKind::ResourceStored { .. } | EventKind::Imported { .. }
+            EventKind::ResourceStored { .. }
+                | EventKind::Imported { .. }
+                | EventKind::CertificateInstalled { .. }
         )
     })
 }
@@ -123,6 +125,35 @@ fn refuses_resources_of_other_names() {
     }
 }
 
+// FAN-126, FAN-127, FAN-128, FAN-129: every suffix that the document lists or shows, in any case.
+#[test]
+fn takes_resources_of_all_listed_kinds() {
+    let ca = authority();
+    let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    let book = "<?xml version=\"1.0\"?><PhoneBook><DirectoryEntry><Name>Ann</Name>\
+                <Telephone>100</Telephone></DirectoryEntry></PhoneBook>";
+    let card = "BEGIN:VCARD\r\nVERSION:2.1\r\nFN:Ann\r\nTEL:100\r\nEND:VCARD\r\n";
+    for (option, name, bytes) in [
+        ("Auto Pbook Url", "500.xml", book),
+        ("Auto Pbook Url", "500.vcf", card),
+        ("Auto Pbook Url", "500.csv", PBOOK),
+        ("Auto Etc Url", "sips.bin", "\u{1}\u{2}"),
+        ("Auto Etc Url", "sips.crt", &ca),
+        ("Auto Etc Url", "sips.key", &key),
+        ("Auto Etc Url", "sips.ovpn", "remote vpn.test"),
+        ("Auto Etc Url", "sips.xml", "<a/>"),
+        ("Auto Etc Url", "sips.pem", &ca),
+        ("Auto Etc Url", "SIPS.PEM", &ca),
+    ] {
+        let url = format!("tftp://10.0.0.2/{name}");
+        let world = with("fanvil/x6", &[(option, &url)])
+            .file(name, bytes)
+            .boot();
+        assert_eq!(refused(&world), [], "{name}");
+        assert!(stored(&world) > 0, "{name}");
+    }
+}
+
 // FAN-131: compressed only.
 #[test]
 fn takes_a_compressed_mmiset() {
@@ -147,6 +178,32 @@ fn android_phones_take_no_picture_and_no_mmiset() {
             assert_eq!(refused(&world).len(), 1 - expected, "{model} {name}");
         }
     }
+}
+
+// FAN-10, FAN-134: what is not there, not what its name says, or empty is told and not stored; the
+// other tasks and the settings stand.
+#[test]
+fn tells_of_resources_that_cannot_be_used() {
+    let options = [
+        ("Auto Pbook Url", "tftp://10.0.0.2/500.xml"),
+        ("Auto Etc Url", "tftp://10.0.0.2/sips.pem"),
+        ("Auto Logo Url", "tftp://10.0.0.2/background.bmp"),
+        ("Auto Image Url", "tftp://10.0.0.2/x6.z"),
+    ];
+    let page = "<html><body>Not found</body></html>";
+    let world = with("fanvil/x6", &options)
+        .file("500.xml", page)
+        .file("background.bmp", "GIF89a")
+        .file("x6.z", "")
+        .boot();
+    assert_eq!((stored(&world), installed(&world)), (0, 0));
+    // The general file and the certificate.
+    let missing = |kind: &EventKind| matches!(kind, EventKind::Missing { .. });
+    assert_eq!(world.count(missing), 2);
+    assert_eq!(refused(&world), [Fault::WrongFormat; 2]);
+    let url = world.held("autoupdate.auto etc url");
+    assert_eq!(url.as_deref(), Some(options[1].1));
+    crate::ended(&world, bootstorm_emulator::event::RunResult::Partial);
 }
 
 // FAN-132: industry models only, by a fixed name.

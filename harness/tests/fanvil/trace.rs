@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::phone::io::Channel;
+use bootstorm_emulator::profile::Param;
 use bootstorm_emulator::time::Moment;
 use bootstorm_emulator::wire::dhcp::{BOOT_REPLY, Encoder, Header, Message, MessageType, code};
+use dhcproto::v4::{self, DhcpOption, OptionCode};
+use dhcproto::{Decodable as _, Decoder};
 
 use crate::world::{FANVIL_MAC, Fate, Lane, Packet, Way, World, rrq_name};
 use crate::{named, text, typing};
@@ -76,13 +79,10 @@ fn leases_an_address_with_the_messages_of_figure_7() {
     assert_eq!(request.bytes.len() + FRAME, 321);
     let asked = Message::decode(&request.bytes).unwrap();
     assert_eq!(
-        asked.option(code::REQUESTED_ADDRESS).as_deref(),
+        asked.option(code::REQUESTED_ADDRESS),
         Some(&PHONE.octets()[..])
     );
-    assert_eq!(
-        asked.option(code::SERVER_ID).as_deref(),
-        Some(&SERVER.octets()[..])
-    );
+    assert_eq!(asked.option(code::SERVER_ID), Some(&SERVER.octets()[..]));
     assert_eq!(asked.xid(), message.xid());
     let offer = dhcp(&world, Way::Down, MessageType::Offer);
     let waited = request.at.since(offer.at);
@@ -113,6 +113,49 @@ fn answer_of_the_figure(asked: &Message<'_>, kind: MessageType) -> Vec<u8> {
         .option(66, URL.as_bytes());
     encoder.finish(0);
     bytes
+}
+
+// FAN-67, FAN-70, FAN-74, FAN-75, FAN-76, FAN-80, FAN-81: as dhcproto reads it, whichever option
+// is chosen; the lengths stay those of the figure.
+#[test]
+fn writes_messages_of_figure_7_that_another_decoder_reads() {
+    for chosen in [66, 43, 128, 254] {
+        let world = World::at("fanvil/c62", SERVER, PHONE, 1)
+            .option(chosen, URL)
+            .web(Param::DhcpUrlOption, &chosen.to_string())
+            .operator(typing("ll", 1.0))
+            .boot();
+        let sent = [MessageType::Discover, MessageType::Request];
+        let [discover, request] = sent.map(|kind| dhcp(&world, Way::Up, kind).bytes);
+        assert_eq!((discover.len(), request.len()), (267, 279), "{chosen}");
+        for bytes in [&discover, &request] {
+            let read = v4::Message::decode(&mut Decoder::new(bytes)).unwrap();
+            assert_eq!(read.chaddr(), [0, 3, 7, 0xa9, 0xb4, 0x86]);
+            assert_eq!((read.secs(), read.flags()), (0, v4::Flags::new(0)));
+            assert_eq!(read.ciaddr(), Ipv4Addr::UNSPECIFIED);
+            assert_eq!(read.xid().to_be_bytes(), discover[4..8]);
+            let held = |code| read.opts().get(code).cloned();
+            let list = [1, 28, 3, 2, 4, chosen, 6].map(OptionCode::from);
+            let wanted = DhcpOption::ParameterRequestList(list.to_vec());
+            assert_eq!(held(OptionCode::ParameterRequestList), Some(wanted));
+            let name = DhcpOption::Hostname("C62".to_owned());
+            assert_eq!(held(OptionCode::Hostname), Some(name));
+            let id = DhcpOption::ClientIdentifier(vec![1, 0, 3, 7, 0xa9, 0xb4, 0x86]);
+            assert_eq!(held(OptionCode::ClientIdentifier), Some(id));
+        }
+        let read = v4::Message::decode(&mut Decoder::new(&request)).unwrap();
+        let held = |code| read.opts().get(code).cloned();
+        assert_eq!(
+            held(OptionCode::RequestedIpAddress),
+            Some(DhcpOption::RequestedIpAddress(PHONE))
+        );
+        assert_eq!(
+            held(OptionCode::ServerIdentifier),
+            Some(DhcpOption::ServerIdentifier(SERVER))
+        );
+        // What it holds is where the phone goes.
+        assert_eq!(requests(&world)[1].1, "ll.xml", "{chosen}");
+    }
 }
 
 // FAN-77, FAN-78, FAN-83: option 46 of one byte, the server identifier in option 54; of all that
@@ -157,7 +200,33 @@ fn keeps_its_transaction_id_through_a_power_cycle() {
     assert_eq!(xid(&world), first);
 }
 
-// FAN-22, FAN-60, FAN-86, FAN-87, FAN-88, FAN-90, FAN-91, WIRE-01: even the general file waits for
+// FAN-88, FAN-91, WIRE-01, WIRE-02, WIRE-03: the read requests byte by byte; 512 blocks of 512
+// bytes and an empty one, each acknowledged before the next is sent.
+#[test]
+fn loads_the_image_block_by_block() {
+    let world = traced().boot();
+    let requests = world.read_requests();
+    for (at, name) in [GENERAL, "ll.xml", "62.z"].into_iter().enumerate() {
+        let options = "octet\0tsize\x000\0blksize\x00512\0timeout\x003\0";
+        let expected = format!("\0\x01{name}\0{options}");
+        assert_eq!(requests[at].bytes, expected.as_bytes());
+    }
+    let lane = requests[2].lane;
+    let exchange = world.packets.iter().filter(|packet| packet.lane == lane);
+    let data = |packet: &&Packet| packet.bytes.starts_with(&[0, 3]);
+    let exchange: Vec<&Packet> = exchange.skip_while(|packet| !data(packet)).collect();
+    assert_eq!(exchange.len(), 2 * 513);
+    for (block, pair) in (1_u16..).zip(exchange.chunks(2)) {
+        let length = if block == 513 { 0 } else { 512 };
+        assert_eq!(pair[0].bytes.len(), 4 + length);
+        assert_eq!(pair[0].bytes[2..4], block.to_be_bytes());
+        assert_eq!(pair[0].way, Way::Down);
+        assert_eq!(pair[1].way, Way::Up);
+        assert_eq!(pair[1].bytes, [&[0, 4][..], &block.to_be_bytes()].concat());
+    }
+}
+
+// FAN-22, FAN-60, FAN-86, FAN-87, FAN-88, FAN-90, WIRE-01: even the general file waits for
 // the user; the device's follows it at once, the image ten seconds after the last block.
 #[test]
 fn fetches_the_files_of_figure_8() {

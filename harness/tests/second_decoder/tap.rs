@@ -1,6 +1,7 @@
 //! A boot in memory with a tap: phones and the reference server as values, every packet between
 //! them kept. Packets arrive at once, in the order in which they were sent; TLS is left out, so
-//! what would be inside it is written as HTTP at port 443's place, port 80.
+//! what would be inside it is written as HTTP at port 443's place, port 80. An FTP dialogue is held
+//! in one go, as its driver holds it.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -11,14 +12,16 @@ use bootstorm::fleet::progress::Progress;
 use bootstorm::fleet::shard::{End, Fetch, Network, Opening, Sender, Shard};
 use bootstorm::provision::{self, SIMULATED_POOL};
 use bootstorm::reference::http::connection::{After, Connection};
+use bootstorm::reference::registrar::SipConnection;
 use bootstorm::reference::{Endpoint, Reference, Replies};
-use bootstorm_emulator::phone::io::{Channel, Input, Request};
+use bootstorm_emulator::phone::io::{Channel, ConnectionFault, Input, Request};
 use bootstorm_emulator::shelf::{Ports, Shelf};
 use bootstorm_emulator::time::Moment;
 use bootstorm_emulator::wire::dhcp;
 use bootstorm_scenarios::plan::Plan;
 
-use crate::capture::{ACK, Capture, FIN, Place, SYN, Way};
+use crate::capture::{Capture, Way};
+use crate::talk::{Asked, Talk};
 
 const PORTS: Ports = Ports {
     sip: 5_060,
@@ -42,13 +45,18 @@ enum Cargo {
     Datagram(SocketAddrV4, SocketAddrV4, Vec<u8>),
     Opened(End),
     Written(End, Vec<u8>),
+    Retrieving(End, Asked),
 }
 
 struct Stream {
-    server: Connection,
-    phone: SocketAddrV4,
-    up: u32,
-    down: u32,
+    server: Service,
+    talk: Talk,
+}
+
+/// The server's end of a connection.
+enum Service {
+    Web(Connection),
+    Sip(SipConnection),
 }
 
 /// Boots every phone of a plan; the capture.
@@ -117,6 +125,17 @@ impl Wire {
                 shard.step(now, end.slot, Input::Opened(end.connection), self);
             }
             Cargo::Written(end, bytes) => self.served(now, end, &bytes, shard, reference),
+            Cargo::Retrieving(end, asked) => {
+                let said = asked.held(&mut self.capture, at(now), &mut reference.ftp);
+                let last = match said {
+                    Ok(bytes) => {
+                        shard.step(now, end.slot, Input::Bytes(end.connection, &bytes), self);
+                        Input::Closed(end.connection)
+                    }
+                    Err(code) => Input::Failed(end.connection, ConnectionFault::Ftp(code)),
+                };
+                shard.step(now, end.slot, last, self);
+            }
         }
     }
 
@@ -133,18 +152,14 @@ impl Wire {
             return;
         };
         let mut answer = Vec::new();
-        let server = &mut stream.server;
-        let after = server.receive(now, stream.phone, &mut reference.site(), bytes, &mut answer);
-        let way = Way {
-            at: at(now),
-            from: SocketAddrV4::new(self.server, 80),
-            to: stream.phone,
+        let phone = stream.talk.opener;
+        let after = match &mut stream.server {
+            Service::Web(web) => web.receive(now, phone, &mut reference.site(), bytes, &mut answer),
+            Service::Sip(sip) => {
+                sip.receive(now, phone, &mut reference.lines(), bytes, &mut answer)
+            }
         };
-        let place = Place {
-            sequence: stream.down,
-            acknowledged: stream.up,
-        };
-        stream.down = self.capture.stretch(way, place, &answer);
+        stream.talk.down(&mut self.capture, at(now), &answer);
         if !answer.is_empty() {
             shard.step(now, end.slot, Input::Bytes(end.connection, &answer), self);
         }
@@ -192,7 +207,6 @@ impl Wire {
             5_353 => Some(Endpoint::Mdns),
             5_060 if here || to.ip().is_multicast() => Some(Endpoint::Sip),
             RESPONDER if here => Some(Endpoint::Pnp),
-            123 if here => Some(Endpoint::Ntp),
             port if here => port.checked_sub(TRANSFER).map(Endpoint::Transfer),
             _ => None,
         }
@@ -212,74 +226,44 @@ impl Network for Wire {
 
     fn open(&mut self, now: Moment, opening: Opening<'_>) {
         let Opening { end, from, to, tls } = opening;
-        assert!(matches!((to.port(), tls), (80, None) | (443, Some(_))));
-        let phone = SocketAddrV4::new(from, FIRST_TCP + end.connection.0);
-        let server = SocketAddrV4::new(self.server, 80);
-        let there = Way {
-            at: at(now),
-            from: phone,
-            to: server,
+        let (server, port) = match (to.port(), tls) {
+            (80, None) | (443, Some(_)) => (Service::Web(Connection::default()), 80),
+            (5_060, None) => (Service::Sip(SipConnection::default()), 5_060),
+            other => panic!("a connection to {other:?}"),
         };
-        let back = Way {
-            at: at(now),
-            from: server,
-            to: phone,
-        };
-        let place = |sequence, acknowledged| Place {
-            sequence,
-            acknowledged,
-        };
-        self.capture.segment(there, place(0, 0), SYN, &[]);
-        self.capture.segment(back, place(0, 1), SYN | ACK, &[]);
-        self.capture.segment(there, place(1, 1), ACK, &[]);
-        let stream = Stream {
-            server: Connection::default(),
-            phone,
-            up: 1,
-            down: 1,
-        };
+        let phone = SocketAddrV4::new(from, tcp_port(end));
+        let server_at = SocketAddrV4::new(self.server, port);
+        let talk = Talk::open(&mut self.capture, at(now), phone, server_at);
+        let stream = Stream { server, talk };
         self.streams.insert(end, stream);
         self.queue.push_back(Cargo::Opened(end));
     }
 
     fn retrieve(&mut self, _now: Moment, fetch: Fetch<'_>) {
-        panic!("{} asks by FTP, which is left out here", fetch.from);
+        let asked = Asked::of(&fetch, tcp_port(fetch.end));
+        self.queue.push_back(Cargo::Retrieving(fetch.end, asked));
     }
 
     fn write(&mut self, now: Moment, end: End, bytes: &[u8]) {
         let Some(stream) = self.streams.get_mut(&end) else {
             return;
         };
-        let way = Way {
-            at: at(now),
-            from: stream.phone,
-            to: SocketAddrV4::new(self.server, 80),
-        };
-        let place = Place {
-            sequence: stream.up,
-            acknowledged: stream.down,
-        };
-        stream.up = self.capture.stretch(way, place, bytes);
+        stream.talk.up(&mut self.capture, at(now), bytes);
         self.queue.push_back(Cargo::Written(end, bytes.to_vec()));
     }
 
     fn close(&mut self, now: Moment, end: End) {
-        let Some(stream) = self.streams.remove(&end) else {
-            return;
-        };
-        let way = Way {
-            at: at(now),
-            from: stream.phone,
-            to: SocketAddrV4::new(self.server, 80),
-        };
-        let place = Place {
-            sequence: stream.up,
-            acknowledged: stream.down,
-        };
-        self.capture.segment(way, place, FIN | ACK, &[]);
+        if let Some(stream) = self.streams.remove(&end) {
+            stream.talk.close(&mut self.capture, at(now));
+        }
     }
 
     fn reply(&mut self, _now: Moment, _request: Request, _bytes: &[u8]) {}
+}
+
+/// A phone numbers the connections of its sessions apart from the others.
+fn tcp_port(end: End) -> u16 {
+    FIRST_TCP + end.connection.0 % 10_000
 }
 
 fn at(now: Moment) -> Duration {

@@ -48,7 +48,7 @@ pub(crate) const PNP_PORT: u16 = 7_777;
 
 const FRESH_PORT: u16 = 49_200;
 const TRANSFER_PORT: u16 = 20_000;
-const WEB_PORTS: [u16; 3] = [80, 443, 8_088];
+const WEB_PORTS: [u16; 4] = [80, 443, 8_000, 8_088];
 /// Steps that a test may take; more is a loop that does not end.
 const STEPS_MAX: u64 = 3_000_000;
 /// Steps at one moment; more is a loop in which time stands still.

@@ -4,7 +4,7 @@ use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::profile::{ContentFile, ContentKind, Param, Scope};
 
 use super::{Login, PhonePlan, Plan};
-use crate::scenario::{Acs, AcsAuth, Download, Fetched};
+use crate::scenario::{Acs, AcsAuth, AcsStep, Download, Fetched};
 
 /// The path of the auto-configuration server (FAN-117).
 pub const ACS_PATH: &str = "/openacs/acs";
@@ -105,6 +105,13 @@ impl Plan {
             path: Some(path),
             login,
         })
+    }
+
+    /// Whether the script of a phone's fleet sets parameters.
+    #[must_use]
+    pub fn sets_by_script(&self, phone: &PhonePlan) -> bool {
+        let acs = self.fleet(phone).and_then(|fleet| fleet.acs.as_ref());
+        acs.is_some_and(|acs| acs.steps.iter().any(|it| matches!(it, AcsStep::Set(_))))
     }
 
     /// The path of a file of the phone's layout, below the fleet's root.

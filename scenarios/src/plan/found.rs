@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use bootstorm_emulator::identity::Mac;
-use bootstorm_emulator::profile::template::Vars;
+use bootstorm_emulator::profile::template::{Template, Vars};
 use bootstorm_emulator::profile::{Classify, Param, Profile};
 use bootstorm_emulator::url::{Scheme, Url};
 
@@ -72,11 +72,7 @@ impl Plan {
         let (Some(fleet), Some(profile)) = (self.fleet(phone), self.profile(phone)) else {
             return Default::default();
         };
-        let mut base = self.directory_url(fleet);
-        if let Some(login) = self.login_in_url(phone) {
-            let login = format!("://{}:{}@", escaped(&login.user), escaped(&login.password));
-            base = base.replacen("://", &login, 1);
-        }
+        let base = self.directory_with_login(phone).text(&self.vars(phone));
         if let Some(file) = &fleet.file {
             return (base, file.clone());
         }
@@ -174,9 +170,57 @@ impl Plan {
         })
     }
 
-    fn login_in_url(&self, phone: &PhonePlan) -> Option<Login> {
-        let auth = self.fleet(phone)?.auth.as_ref()?;
-        self.login(phone).filter(|_| auth.held == Credentials::Url)
+    /// The URL of the directory of a phone's fleet, with the login where its phones have that from
+    /// URLs: in the one that they find, and in those that files name (FAN-134).
+    #[must_use]
+    pub fn directory_with_login(&self, phone: &PhonePlan) -> Template {
+        self.fleet(phone).map_or_else(Template::default, |fleet| {
+            let login = self.login_in_url(phone, fleet.transport, &[Credentials::Url]);
+            url_of(&self.directory_url(fleet), login)
+        })
+    }
+
+    /// The URL of a file below that directory, by a protocol; whose server asks for a login where
+    /// the scheme of authentication is one of its own.
+    pub(super) fn url_with_login(
+        &self,
+        phone: &PhonePlan,
+        transport: Transport,
+        path: &str,
+    ) -> Template {
+        let Some(fleet) = self.fleet(phone) else {
+            return Template::default();
+        };
+        let url = format!("{}{path}", self.directory_url_by(fleet, transport));
+        // What a user types is for the files of settings only (FAN-52).
+        let held = [Credentials::Url, Credentials::Prompt];
+        url_of(&url, self.login_in_url(phone, transport, &held))
+    }
+
+    /// User name and password as they stand in a URL, with their holes still open.
+    fn login_in_url(
+        &self,
+        phone: &PhonePlan,
+        transport: Transport,
+        held: &[Credentials],
+    ) -> Option<String> {
+        let fleet = self.fleet(phone)?;
+        let auth = fleet.auth.as_ref()?;
+        if !held.contains(&auth.held) || !auth.scheme.is_asked_by(transport) {
+            return None;
+        }
+        let operator = fleet.operator.as_ref();
+        let typed = operator.filter(|_| auth.held == Credentials::Prompt);
+        let text = |template: &Option<Template>, typed: Option<&Template>, param| {
+            let given = template.as_ref().or(typed).cloned();
+            let template = given.unwrap_or_else(|| self.web_template(phone, param));
+            escaped(template.source())
+        };
+        let user = typed.map(|operator| &operator.user);
+        let user = text(&auth.user, user, Param::Username);
+        let password = typed.map(|operator| &operator.password);
+        let password = text(&auth.password, password, Param::Password);
+        Some(format!("{user}:{password}"))
     }
 
     /// What a phone's web page says in this run: the profile's defaults are left out.
@@ -304,17 +348,21 @@ impl Plan {
     /// fields that the plan itself fills in are `web_fields`.)
     #[must_use]
     pub fn web_text(&self, phone: &PhonePlan, param: Param) -> String {
+        self.filled(phone, &self.web_template(phone, param))
+    }
+
+    fn web_template(&self, phone: &PhonePlan, param: Param) -> Template {
         let given = self.fleet(phone).and_then(|fleet| {
             let mut fields = fleet.web.iter();
             fields.find(|(known, _)| *known == param)
         });
         if let Some((_, text)) = given {
-            return text.clone();
+            return Template::literal(text);
         }
         let spec = self
             .profile(phone)
-            .and_then(|profile| profile.params.get(param as usize).map(|spec| &spec.default));
-        spec.map_or_else(String::new, |template| self.filled(phone, template))
+            .and_then(|profile| profile.params.get(param as usize));
+        spec.map_or_else(Template::default, |spec| spec.default.clone())
     }
 }
 
@@ -340,16 +388,48 @@ fn typed_marker(profile: &Profile) -> &str {
     marker.map_or("", |(marker, _)| marker)
 }
 
-/// A user name or password as it may stand before the `@` of a URL (RFC 3986 §3.2.1).
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
+/// A URL as a template, with a login whose holes are open.
+fn url_of(url: &str, login: Option<String>) -> Template {
+    let url = url.replace('{', "{{").replace('}', "}}");
+    let url = match login {
+        Some(login) => url.replacen("://", &format!("://{login}@"), 1),
+        None => url,
+    };
+    Template::parse(&url).unwrap_or_default()
+}
+
+/// The source of a template for a user name or password as it may stand before the `@` of a URL
+/// (RFC 3986 §3.2.1). What fills its holes is let be: names, digits of addresses.
+fn escaped(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut letters = source.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let brace = matches!(letter, '{' | '}');
+        if brace && letters.next_if_eq(&letter).is_none() {
+            out.push(letter);
+            if letter == '{' {
+                let hole = std::iter::from_fn(|| letters.next_if(|it| *it != '}'));
+                out.extend(hole);
+            }
+        } else if letter.is_ascii_alphanumeric() || "-._~".contains(letter) {
+            out.push(letter);
         } else {
-            // Writing to a string cannot fail.
-            let _ = write!(out, "%{byte:02X}");
+            for byte in letter.encode_utf8(&mut [0; 4]).bytes() {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "%{byte:02X}");
+            }
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_escaped_but_for_its_holes() {
+        assert_eq!(escaped("u-{mac:upper}@{index}"), "u-{mac:upper}%40{index}");
+        assert_eq!(escaped("a{{b}}:/é"), "a%7Bb%7D%3A%2F%C3%A9");
+    }
 }

@@ -60,27 +60,27 @@ impl Plan {
         let (Some(fleet), Some(profile)) = (self.fleet(phone), self.profile(phone)) else {
             return Vec::new();
         };
-        let common = |kind: &ContentKind| {
-            let wanted = Scope::Common;
-            matches!(kind, ContentKind::Settings { scope, .. } if *scope == wanted)
-        };
-        let in_common = profile
-            .layout(&fleet.layout)
-            .any(|file| common(&file.holds));
-        if in_common != (scope == Scope::Common) {
-            return Vec::new();
-        }
-        let setting = |file: LinkedFile| {
-            let url = format!(
-                "{}{}",
-                self.directory_url_by(fleet, file.transport),
-                file.path
-            );
-            let url = url.replace('{', "{{").replace('}', "}}");
-            Some((file.key, Template::parse(&url).ok()?))
-        };
         let files = self.linked_files(phone).into_iter();
-        files.filter_map(setting).collect()
+        let setting = |file: LinkedFile| {
+            let url = self.url_with_login(phone, file.transport, &file.path);
+            (file.key, url)
+        };
+        let links: Vec<_> = files.map(setting).collect();
+        let has = |shared| {
+            let of = |kind: &ContentKind| match kind {
+                ContentKind::Settings { scope, .. } => (*scope == Scope::Common) == shared,
+                _ => false,
+            };
+            profile.layout(&fleet.layout).any(|file| of(&file.holds))
+        };
+        // A login of each phone's own has no place in a file that they share.
+        let own_login = links.iter().any(|(_, url)| url.is_per_phone());
+        let in_common = has(true) && !(own_login && has(false));
+        if in_common == (scope == Scope::Common) {
+            links
+        } else {
+            Vec::new()
+        }
     }
 }
 
@@ -244,6 +244,44 @@ mod tests {
         );
         // It takes no picture.
         assert_eq!(held(1).len(), 2);
+    }
+
+    // FAN-134
+    #[test]
+    fn urls_in_files_have_the_login_where_phones_have_it_from_urls() {
+        let lines = |user: &str| {
+            format!(
+                "auth = \"digest\"\ncredentials = \"url\"\nuser = \"{user}\"\n\
+                 password = \"p/1\"\nfirmware = \"2.14.0\"\n\
+                 resources = [{{ kind = \"background\", transport = \"tftp\" }}]\n"
+            )
+        };
+        let x6 = "\"fanvil/x6\" = 1";
+        let shared = plan(x6, &lines("all")).expect("a plan");
+        let phone = shared.phone(0).expect("a phone");
+        let told = shared.fleet_settings(&phone);
+        let image = "r/x62.14.0T20210730173312.z";
+        assert_eq!(told[0].1, format!("http://all:p%2F1@10.0.0.2/{image}"));
+        assert_eq!(told[1].1, "tftp://10.0.0.2/r/background.bmp");
+        // What differs from phone to phone goes into the phone's own file.
+        let own = plan(x6, &lines("u-{mac}")).expect("a plan");
+        let phone = own.phone(1).expect("a phone");
+        assert!(own.fleet_settings(&phone).is_empty());
+        let login = own.login(&phone).expect("a login");
+        assert_eq!(login.user, format!("u-{}", phone.identity.mac));
+        let url = format!("http://{}:p%2F1@10.0.0.2/{image}", login.user);
+        assert_eq!(own.own_settings(&phone)[0].1, url);
+        assert!(
+            own.pnp_url(&phone)
+                .is_some_and(|it| it.starts_with(&url[..30]))
+        );
+        // A user at the display types it for the files of settings; these have it in the URL.
+        let typed = lines("all").replace("\"url\"", "\"prompt\"")
+            + "[fleet.operator]\nuser = \"all\"\npassword = \"p/1\"\nthink_s = 1\n";
+        let typed = plan(x6, &typed).expect("a plan");
+        let phone = typed.phone(0).expect("a phone");
+        assert!(!typed.found_text(&phone).contains('@'));
+        assert!(typed.fleet_settings(&phone)[0].1.contains("://all:p%2F1@"));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 
 use std::net::SocketAddrV4;
 
-use super::{Place, URL_TYPES, package_of, url_of};
+use super::body::{URL_TYPES, url_of};
+use super::{Place, package_of};
 use crate::event::{EventKind, Fault};
 use crate::phone::resync::Way;
 use crate::phone::turn::Turn;

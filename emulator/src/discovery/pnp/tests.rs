@@ -7,6 +7,7 @@ use rsip::prelude::{HasHeaders, HeadersExt, UntypedHeader};
 
 use super::fixture::{MAC, Rig, SERVER};
 use super::*;
+use crate::limits::URL_BYTES_MAX;
 
 const URL: &str = "tftp://192.168.50.18/0021f222b01d.cfg";
 

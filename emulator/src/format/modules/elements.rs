@@ -68,7 +68,7 @@ struct Frame {
 enum Entry {
     /// The element is none.
     No,
-    /// Its id is still to come, and so are those of the options from this place of the waiting ones.
+    /// Its id is still to come; its options are the waiting ones from this place on.
     Unknown(usize),
     /// Its id is in the path.
     Known,
@@ -218,8 +218,8 @@ impl<'a, 's> Elements<'a, 's> {
         }
     }
 
-    /// An end tag of no open element: it ends the one opened last if that has text, which then means
-    /// nothing.
+    /// An end tag of no open element: it ends the one opened last if that has text, which then
+    /// means nothing.
     pub(super) fn abandon(&mut self, line: u32) {
         self.faults.add(LineReason::Grammar, line);
         let begun = |leaf: &Leaf<'_>| {

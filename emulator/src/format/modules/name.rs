@@ -3,6 +3,26 @@
 /// What ends the name of a module; the longer ones first.
 const MODULE_ENDS: [&str; 2] = [" config module", " module"];
 
+/// A byte as it stands in keys.
+const FOLDED: [u8; 256] = {
+    let mut folded = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        #[expect(clippy::indexing_slicing, reason = "a byte, at compile time")]
+        {
+            folded[byte as usize] = match byte {
+                b'_' | b'\t' => b' ',
+                other => other.to_ascii_lowercase(),
+            };
+        }
+        if byte == u8::MAX {
+            break;
+        }
+        byte += 1;
+    }
+    folded
+};
+
 /// Appends a name as it stands in keys.
 pub(super) fn push_folded(out: &mut String, raw: &str) {
     let mut blank = false;
@@ -44,20 +64,16 @@ pub(super) fn folds_to(raw: &str, known: &str) -> bool {
     if raw.len() != known.len() {
         return false;
     }
-    // No key holds a run of blanks, or begins or ends with one; other formats' names may.
-    let mut blank = true;
+    // No key holds a run of blanks, or begins or ends with one; other formats' names may. Without
+    // branches, since nearly all names are as they were foreseen.
+    let (mut differ, mut blank) = (0, 1);
     for (from, to) in raw.iter().zip(known) {
-        let folded = match from {
-            b'_' | b'\t' => b' ',
-            other => other.to_ascii_lowercase(),
-        };
-        let now = folded == b' ';
-        if folded != *to || blank && now {
-            return false;
-        }
+        let folded = FOLDED.get(usize::from(*from)).copied().unwrap_or(0);
+        let now = u8::from(folded == b' ');
+        differ |= folded ^ to | blank & now;
         blank = now;
     }
-    !blank
+    differ | blank == 0
 }
 
 /// Whether two names stand in keys alike.

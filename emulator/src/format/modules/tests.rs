@@ -330,9 +330,12 @@ fn reads_xml_with_a_footer_after_or_instead_of_the_end_of_its_root() {
     }
 }
 
+/// What stands in a module, the settings in it, how many lines are lost.
+type Damaged<'a> = (&'a str, &'a [(&'a str, &'a str)], u32);
+
 #[test]
 fn reads_damaged_values_and_loses_only_what_cannot_be_told() {
-    let cases: [(&str, &[(&str, &str)], u32); 8] = [
+    let cases: [Damaged; 8] = [
         ("<b>A & B &amp; &lt;C</b>", &[("a.b", "A & B & <C")], 0),
         ("<b>1 < 2</b>", &[("a.b", "1 < 2")], 0),
         ("<b x>1</b><c>2</c>", &[("a.c", "2")], 1),

@@ -115,7 +115,7 @@ fn finds_attributes_and_depth() {
 fn names_what_is_broken_and_where() {
     use Broken::*;
 
-    let cases: [(&str, Broken, u32); 57] = [
+    let cases: [(&str, Broken, u32); 60] = [
         ("", NoRoot, 1),
         (" \n<!-- x -->\n", NoRoot, 3),
         ("<?xml version='1.0'?>", NoRoot, 1),
@@ -171,6 +171,9 @@ fn names_what_is_broken_and_where() {
         ("<a x='1' y='2' x='3'/>", Duplicate, 1),
         ("<a>\n\n&auml;</a>", Reference, 3),
         ("<a x='& '/>", Reference, 1),
+        ("<a>&#x110000;</a>", Reference, 1),
+        ("<a x='&#xe1f4de;'/>", Reference, 1),
+        ("<a>&#55296;</a>", Reference, 1),
         ("<!DOCTYPE a><a/>", DocumentType, 1),
         ("\n<!doctype html><html></html>", DocumentType, 2),
     ];

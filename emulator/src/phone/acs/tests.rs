@@ -4,6 +4,7 @@ mod boot;
 mod calls;
 mod downloads;
 mod faults;
+mod interplay;
 mod requests;
 
 use std::borrow::Cow;

@@ -529,3 +529,18 @@ fn leaves_a_check_sync_to_its_own() {
     assert!(hear(&mut stand, &text).starts_with("SIP/2.0 200 OK\r\n"));
     assert!(stand.has(started(Trigger::CheckSync)));
 }
+
+// FAN-144: the search listens at the same port.
+#[test]
+fn a_check_sync_during_a_search_is_remembered() {
+    for late in ["true", "false"] {
+        let lines = LINES.replace("accepts_late = true", &format!("accepts_late = {late}"));
+        let mut stand = Stand::new(&lines).leased(&[], b"");
+        assert_eq!(stand.phone.stage(), StageName::Running);
+        let text = notify(9, "Event: check-sync\r\n", "");
+        assert!(hear(&mut stand, &text).starts_with("SIP/2.0 200 "));
+        assert!(stand.has(EventKind::TriggerDeferred(Trigger::CheckSync)));
+        fail(&mut stand);
+        assert!(stand.has(started(Trigger::CheckSync)));
+    }
+}

@@ -80,9 +80,9 @@ fn static_url(turn: &Turn<'_>, flash: &Flash) -> String {
     }
 }
 
-/// The places of the sources in the order of trial: the profile's own, or the one that the page says
-/// (FAN-02, FAN-04), where the profile's is not for ever (FAN-03). Sources that the page does not
-/// name follow in the profile's order, and names that no source has do not count: unspecified.
+/// The places of the sources in the order of trial: the profile's own, or the one that the page
+/// says (FAN-02, FAN-04), where the profile's is not for ever (FAN-03). Sources that the page does
+/// not name follow in the profile's order, and names that no source has do not count: unspecified.
 pub(super) fn order(turn: &Turn<'_>, flash: &Flash) -> Box<[u8]> {
     let sources = &turn.profile.sources;
     let own = 0..u8::try_from(sources.len()).unwrap_or(u8::MAX);

@@ -245,7 +245,7 @@ impl Search {
                 match server.and_then(|server| PnpClient::start(turn, server, connection)) {
                     Some(client) => {
                         if client.is_stream() {
-                            self.carried.connection = self.carried.connection.wrapping_add(1);
+                            self.carried.connection = connection.plus(1).0;
                         }
                         self.pnp = Some((place, client));
                     }

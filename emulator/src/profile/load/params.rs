@@ -35,35 +35,9 @@ pub(super) enum Kind {
     Text,
 }
 
-#[expect(clippy::too_many_lines, reason = "a line for each parameter")]
 pub(super) fn kind(param: Param) -> Kind {
     match param {
-        Param::ProvisionEnable
-        | Param::PnpEnable
-        | Param::ResyncOnReset
-        | Param::ResyncAfterUpgrade
-        | Param::ResyncFromSip
-        | Param::Option66Enable
-        | Param::Option67Enable
-        | Param::Option114Enable
-        | Param::DhcpEnable
-        | Param::RedirectEnable
-        | Param::TimetableMonday
-        | Param::TimetableTuesday
-        | Param::TimetableWednesday
-        | Param::TimetableThursday
-        | Param::TimetableFriday
-        | Param::TimetableSaturday
-        | Param::TimetableSunday
-        | Param::TimetableRandom
-        | Param::MdnsEnable
-        | Param::KeysSwapped
-        | Param::DownloadCommon
-        | Param::SaveInput
-        | Param::VersionDecides
-        | Param::FtpActive
-        | Param::AcsEnable
-        | Param::UpgradeEnable => Kind::Switch,
+        param if is_switch(param) => Kind::Switch,
         Param::RandomDelayS
         | Param::PeriodicS
         | Param::ErrorRetryS
@@ -80,42 +54,40 @@ pub(super) fn kind(param: Param) -> Kind {
         Param::StaticMode => Kind::Word(&STATIC_MODES),
         Param::StaticScheme => Kind::Word(&STATIC_SCHEMES),
         Param::AcsKind => Kind::Word(&ACS_KINDS),
-        Param::ConfigFileName
-        | Param::UserAgent
-        | Param::Username
-        | Param::Password
-        | Param::ServerUrl
-        | Param::SecondUserAgent
-        | Param::SecondUsername
-        | Param::SecondPassword
-        | Param::SecondServerUrl
-        | Param::SettingsVersion
-        | Param::DhcpOptionsDisabled
-        | Param::RedirectUrl
-        | Param::RedirectUser
-        | Param::RedirectPassword
-        | Param::NtpServer
-        | Param::TimetableTime
-        | Param::TimeZoneMinutes
-        | Param::CheckSyncSenders
-        | Param::OwnAddress
-        | Param::DhcpUrlOption
-        | Param::SourceOrder
-        | Param::PnpServer
-        | Param::PnpPort
-        | Param::StaticServer
-        | Param::StaticFile
-        | Param::DeviceKey
-        | Param::CommonKey
-        | Param::SavedInput
-        | Param::AcsUrl
-        | Param::AcsUser
-        | Param::AcsPassword
-        | Param::AcsConnectionUser
-        | Param::AcsConnectionPassword
-        | Param::AcsTlsVersion
-        | Param::UpgradeRule => Kind::Text,
+        _ => Kind::Text,
     }
+}
+
+fn is_switch(param: Param) -> bool {
+    matches!(
+        param,
+        Param::ProvisionEnable
+            | Param::PnpEnable
+            | Param::ResyncOnReset
+            | Param::ResyncAfterUpgrade
+            | Param::ResyncFromSip
+            | Param::Option66Enable
+            | Param::Option67Enable
+            | Param::Option114Enable
+            | Param::DhcpEnable
+            | Param::RedirectEnable
+            | Param::TimetableMonday
+            | Param::TimetableTuesday
+            | Param::TimetableWednesday
+            | Param::TimetableThursday
+            | Param::TimetableFriday
+            | Param::TimetableSaturday
+            | Param::TimetableSunday
+            | Param::TimetableRandom
+            | Param::MdnsEnable
+            | Param::KeysSwapped
+            | Param::DownloadCommon
+            | Param::SaveInput
+            | Param::VersionDecides
+            | Param::FtpActive
+            | Param::AcsEnable
+            | Param::UpgradeEnable
+    )
 }
 
 /// `[params]`: each parameter with its default; one that is not named is off, zero, the first

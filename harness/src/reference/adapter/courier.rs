@@ -25,7 +25,7 @@ pub(super) fn pair() -> (Courier, Orders) {
 }
 
 impl Courier {
-    /// Orders check-sync or connection requests for a batch. False when the server has ended or is swamped.
+    /// Orders what a batch says. False when the server has ended or is swamped.
     #[must_use]
     pub fn order(&self, batch: Arc<Batch>) -> bool {
         self.0.try_send(batch).is_ok()
