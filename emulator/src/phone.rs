@@ -482,6 +482,15 @@ impl Life {
     }
 
     fn step_run(&mut self, turn: &mut Turn<'_>, input: &Input<'_>) {
+        self.in_run(turn, |run, turn, holdings| run.input(turn, holdings, input));
+    }
+
+    /// Does something in the run under way, if there is one, and what follows from it.
+    fn in_run(
+        &mut self,
+        turn: &mut Turn<'_>,
+        act: impl FnOnce(&mut Run, &mut Turn<'_>, &mut Holdings<'_>) -> Option<RunEnd>,
+    ) {
         let Stage::Running(run) = &mut self.stage else {
             return;
         };
@@ -491,7 +500,7 @@ impl Life {
             profile_index: self.profile,
             operator: self.operator.as_deref(),
         };
-        let end = run.input(turn, &mut holdings, input);
+        let end = act(run, turn, &mut holdings);
         self.carried = run.carried();
         match end {
             Some(end) => self.run_over(turn, end),

@@ -88,7 +88,7 @@ impl StepId {
     /// What the auto-configuration server ordered to be downloaded.
     pub const DOWNLOAD: Self = Self(20);
     /// The first fetch of the walk; the n-th has number `FIRST_FETCH + n`.
-    pub const FIRST_FETCH: u8 = 24;
+    pub const FIRST_FETCH: u8 = 21;
 
     /// The step of fetch `index`.
     #[must_use]

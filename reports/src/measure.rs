@@ -12,9 +12,6 @@ use crate::run::PhoneResult;
 /// The label of the last row, filled from the phones' results: from scheduled start to settled.
 pub const SETTLED: &str = "settled";
 
-/// The label of a step number that nothing uses yet.
-const SPARE: &str = "-";
-
 /// The fixed steps that come before the fetches of a walk, and those that come after, in the order
 /// in which a boot meets them. `SETTLED` is the row after all.
 const BEFORE: [StepId; 10] = [
@@ -163,7 +160,7 @@ impl Measures {
     pub fn ladder(&self) -> Ladder {
         let rows = self.labels.iter().cloned().zip(self.rows.iter().cloned());
         Ladder {
-            rows: rows.filter(|(label, _)| label != SPARE).collect(),
+            rows: rows.collect(),
             orders: self
                 .lanes
                 .iter()
@@ -323,7 +320,6 @@ fn boot_order(steps: &[Step]) -> Vec<String> {
     let mut order: Vec<String> = Vec::with_capacity(steps.len());
     for at in before.chain(fetches).chain(after) {
         if let Some(step) = steps.get(usize::from(at))
-            && step.label != SPARE
             && !order.contains(&step.label)
         {
             order.push(step.label.clone());

@@ -318,9 +318,6 @@ mod tests {
             "Inform",
             "ACS",
             "download",
-            "-",
-            "-",
-            "-",
             "<mac>.boot",
             "<mac>.cfg",
         ];

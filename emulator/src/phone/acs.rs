@@ -7,7 +7,6 @@
 
 mod door;
 
-use super::holdings::Holdings;
 use super::io::{Connection, Input, Request};
 use super::run::{RunEnd, Scope};
 use super::stage::{Stage, StageName};
@@ -199,22 +198,10 @@ impl Life {
             return;
         }
         let said = self.next_order(turn);
-        let Stage::Running(run) = &mut self.stage else {
-            return;
-        };
-        let mut holdings = Holdings {
-            flash: &mut self.flash,
-            lease: self.dhcp.lease(),
-            profile_index: self.profile,
-            operator: self.operator.as_deref(),
-        };
-        let end = run.acs_said(turn, &mut holdings, said);
-        self.carried = run.carried();
-        match end {
-            Some(end) => self.run_over(turn, end),
-            // A profile may name the server twice.
-            None => self.serve_source(turn),
-        }
+        // A profile may name the server twice: the run then waits for it again.
+        self.in_run(turn, |run, turn, holdings| {
+            run.acs_said(turn, holdings, said)
+        });
     }
 
     /// A run is over: what it was to download is had, or cannot be had (FAN-125).

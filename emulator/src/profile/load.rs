@@ -475,9 +475,6 @@ fn steps(root: &Reader<'_>, profile: &Profile) -> Vec<Step> {
         ("Inform", "inform", &[]),
         ("ACS", "acs", &[]),
         ("download", "download", &[]),
-        ("-", "spare-21", &[]),
-        ("-", "spare-22", &[]),
-        ("-", "spare-23", &[]),
     ];
     let table = root.may("step_clauses").table();
     let own = |key: &str| {

@@ -8,6 +8,7 @@ mod bind;
 mod caller;
 mod courier;
 mod ftp;
+mod listener;
 mod stream;
 mod web;
 

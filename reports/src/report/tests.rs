@@ -36,9 +36,6 @@ pub(crate) fn steps(files: &[&str]) -> Vec<Step> {
         "Inform",
         "ACS",
         "download",
-        "-",
-        "-",
-        "-",
     ];
     let labels = fixed.iter().chain(files);
     let step = |label: &&str| Step {

@@ -1,6 +1,5 @@
 //! The adapter's FTP connections: one task each, the server's own `Session` behind it.
 
-use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::rc::Rc;
@@ -11,11 +10,10 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::World;
+use super::listener::{self, Counted};
 use crate::reference::counters::Counter;
 use crate::reference::ftp::{Act, Door, Manner, Sending, Sent, Session};
 
-/// Pause after the operating system had no descriptor left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A control connection without a command for this long is ended.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 /// No control connection lives longer, whatever its client does.
@@ -34,36 +32,20 @@ pub(super) fn begin(
     listener: Option<std::net::TcpListener>,
     connections_max: usize,
 ) -> io::Result<()> {
-    if let Some(listener) = listener {
-        let listener = TcpListener::from_std(listener)?;
-        tokio::task::spawn_local(accept(Rc::clone(world), listener, connections_max));
-    }
-    Ok(())
-}
-
-async fn accept(world: Rc<World>, listener: TcpListener, connections_max: usize) {
-    let open = Rc::new(Cell::new(0_usize));
-    loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok((stream, SocketAddr::V4(peer))) => (stream, peer),
-            Ok(_) => continue,
-            Err(_) => {
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        if open.get() >= connections_max {
-            world.counters.count(Counter::FtpConnectionDropped);
-            continue;
-        }
-        open.set(open.get() + 1);
-        let (world, open) = (Rc::clone(&world), Rc::clone(&open));
-        tokio::task::spawn_local(async move {
+    let counted = Counted {
+        taken: None,
+        dropped: Counter::FtpConnectionDropped,
+    };
+    listener::begin(
+        world,
+        listener,
+        connections_max,
+        counted,
+        |world, stream, peer| async move {
             // A connection that broke is its client's business.
             let _ = timeout(CONNECTION_LIFE, serve(&world, stream, peer)).await;
-            open.set(open.get() - 1);
-        });
-    }
+        },
+    )
 }
 
 /// A control connection.

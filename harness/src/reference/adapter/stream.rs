@@ -1,21 +1,19 @@
 //! The adapter's SIP connections: one task each, the server's own `SipConnection` behind it.
 
-use std::cell::Cell;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddrV4;
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use super::World;
+use super::listener::{self, Counted};
 use crate::reference::counters::Counter;
 use crate::reference::http::connection::After;
 use crate::reference::registrar::SipConnection;
 
-/// Pause after the operating system had no descriptor left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A phone keeps its connection alive every two minutes; one that is silent for so long is gone.
 const IDLE_MAX: Duration = Duration::from_secs(900);
 const READ_BYTES: usize = 2 << 10;
@@ -26,37 +24,20 @@ pub(super) fn begin(
     listener: Option<std::net::TcpListener>,
     connections_max: usize,
 ) -> io::Result<()> {
-    if let Some(listener) = listener {
-        let listener = TcpListener::from_std(listener)?;
-        tokio::task::spawn_local(accept(Rc::clone(world), listener, connections_max));
-    }
-    Ok(())
-}
-
-async fn accept(world: Rc<World>, listener: TcpListener, connections_max: usize) {
-    let open = Rc::new(Cell::new(0_usize));
-    loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok((stream, SocketAddr::V4(peer))) => (stream, peer),
-            Ok(_) => continue,
-            Err(_) => {
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        if open.get() >= connections_max {
-            world.counters.count(Counter::SipConnectionDropped);
-            continue;
-        }
-        world.counters.count(Counter::SipConnection);
-        open.set(open.get() + 1);
-        let (world, open) = (Rc::clone(&world), Rc::clone(&open));
-        tokio::task::spawn_local(async move {
+    let counted = Counted {
+        taken: Some(Counter::SipConnection),
+        dropped: Counter::SipConnectionDropped,
+    };
+    listener::begin(
+        world,
+        listener,
+        connections_max,
+        counted,
+        |world, stream, peer| async move {
             // A connection that broke is a phone's business: it registers again.
             let _ = serve(&world, stream, peer).await;
-            open.set(open.get() - 1);
-        });
-    }
+        },
+    )
 }
 
 async fn serve(world: &World, mut stream: TcpStream, peer: SocketAddrV4) -> io::Result<()> {

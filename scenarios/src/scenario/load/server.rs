@@ -10,7 +10,6 @@ use bootstorm_emulator::profile::TaskKind;
 use super::super::{FILE_VERSION, Resource, Seal};
 use super::{TRANSPORTS, place};
 
-const CIPHERS: [(Cipher, &str); 2] = [(Cipher::Ecb, "ecb"), (Cipher::CbcPrefixed, "cbc-prefixed")];
 /// Digits of a key (FAN-42).
 const KEY_DIGITS: usize = 64;
 /// How long the user thinks, unless the scenario says otherwise (FAN-86: 20.65 s in the trace).
@@ -30,7 +29,7 @@ pub(super) fn seal(table: &Reader<'_>) -> Seal {
     let seal = Seal {
         device_key: key("device_key"),
         common_key: key("common_key"),
-        cipher: cipher.word(&CIPHERS),
+        cipher: cipher.word(&Cipher::ALL),
     };
     let keys = table.may("device_key").is_given() || table.may("common_key").is_given();
     if cipher.is_given() && !keys {
