@@ -23,7 +23,7 @@ const DHCP_CLIENT_PORT: u16 = 68;
 const FRESH_PORT: u16 = 49_200;
 
 /// The UDP port of a channel on a simulated network.
-fn port_of(channel: Channel, ports: Ports) -> u16 {
+pub(crate) fn port_of(channel: Channel, ports: Ports) -> u16 {
     match channel {
         Channel::Dhcp => DHCP_CLIENT_PORT,
         Channel::Sip => ports.sip,

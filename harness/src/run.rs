@@ -16,6 +16,7 @@ use bootstorm_reports::report::{Report, ReportFault};
 use bootstorm_reports::run::{Bodies, BodySum, Endpoint, PhoneResult, RunFacts, StepResult};
 use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::scenario::{Action, Step};
+use bootstorm_scenarios::wire::record::Record;
 
 use crate::attach::cwmp::CwmpPort;
 use crate::attach::loopback::{
@@ -48,6 +49,8 @@ pub struct Orders {
     pub only: Option<u32>,
     /// Keep the log of events.
     pub transcript: bool,
+    /// Record what each phone sends and receives, so many bytes of payload at most; 0 = nothing.
+    pub record_bytes: usize,
     /// Show secrets in reports.
     pub keep_secrets: bool,
     /// Raised by whoever wants the run to end.
@@ -71,6 +74,8 @@ pub struct Ended {
     pub transcript: Vec<u8>,
     /// Bytes that a phone held for itself at the end, on average.
     pub bytes_per_phone: usize,
+    /// What phones sent and received, by index; empty unless asked for. Secrets included.
+    pub records: Vec<(u32, Record)>,
 }
 
 /// Why a run could not be carried out; never the subject's fault.
@@ -329,13 +334,12 @@ fn shard(plan: &Arc<Plan>, number: u32, count: u32, ports: Ports, orders: &Order
     let only = orders.only;
     let mine = (number..plan.phones()).step_by(count as usize);
     let mine = mine.filter(move |index| only.is_none_or(|only| only == *index));
-    Shard::new(
-        Arc::clone(plan),
-        shelf,
-        mine,
-        Arc::clone(&orders.progress),
-        orders.transcript,
-    )
+    let progress = Arc::clone(&orders.progress);
+    let mut shard = Shard::new(Arc::clone(plan), shelf, mine, progress, orders.transcript);
+    if orders.record_bytes > 0 {
+        shard.record(orders.record_bytes);
+    }
+    shard
 }
 
 fn facts(plan: &Plan, orders: &Orders, attachment: &str, elapsed: Duration) -> RunFacts {
@@ -442,6 +446,7 @@ fn close(
     let mut bytes_per_phone = 0;
     let mut own_faults = 0;
     let mut steps: Vec<StepCount> = Vec::new();
+    let mut records = Vec::new();
     for mut result in results {
         add_steps(&mut steps, &result.steps);
         ladder.merge(result.ladder);
@@ -452,6 +457,7 @@ fn close(
         facts.generator.late_starts += result.lag.late_starts;
         facts.generator.lag_max = facts.generator.lag_max.max(result.lag.max);
         phones.append(&mut result.phones);
+        records.append(&mut result.records);
         for logged in &result.log {
             if let Some(phone) = plan.phone(logged.phone) {
                 transcript::write(&mut transcript, plan, &phone, &result.urls, &logged.event);
@@ -480,5 +486,6 @@ fn close(
         report,
         transcript,
         bytes_per_phone,
+        records,
     })
 }

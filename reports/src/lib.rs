@@ -15,6 +15,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `run` | what the harness states: facts of the run, one result per phone |
+//! | `case` | results of conformance cases and of thresholds |
 //! | `measure`, `latency`, `trail` | counting events: ladder rows, histograms, first wrong steps |
 //! | `words` | faults and limits in words |
 //! | `redact` | secrets out, comparable stand-ins in |
@@ -31,6 +32,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod case;
 pub mod json;
 pub mod latency;
 pub mod measure;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::case::CaseResult;
 use crate::measure::{Ladder, SETTLED};
 use crate::redact::Redactor;
 use crate::run::{Difference, FirstWrong, Outcome, PhoneResult, RunFacts};
@@ -14,6 +15,8 @@ pub struct Report {
     pub(crate) ladder: Ladder,
     /// By index, ascending.
     pub(crate) phones: Vec<PhoneResult>,
+    /// In the order of their suites.
+    pub(crate) cases: Vec<CaseResult>,
 }
 
 /// Why facts and results are no report. Each is a mistake of the caller (or of a file's writer).
@@ -135,7 +138,21 @@ impl Report {
             facts,
             ladder,
             phones,
+            cases: Vec::new(),
         })
+    }
+
+    /// Adds results of conformance cases, whose texts hold no secrets any more.
+    #[must_use]
+    pub fn with_cases(mut self, cases: Vec<CaseResult>) -> Self {
+        self.cases = cases;
+        self
+    }
+
+    /// Results of conformance cases, in the order of their suites.
+    #[must_use]
+    pub fn cases(&self) -> &[CaseResult] {
+        &self.cases
     }
 
     /// The facts of the run.

@@ -9,6 +9,8 @@ use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::time::Moment;
 use serde::{Deserialize, Serialize};
 
+use crate::case::ThresholdResult;
+
 /// The facts of a run, or of one machine's part of it. Everything that was decided before the
 /// first phone started, and how the generator itself fared.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -58,6 +60,9 @@ pub struct RunFacts {
     /// What the scenario's steps came to, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepResult>,
+    /// What became of the scenario's expressions over the fleet, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<ThresholdResult>,
     /// How the generator fared.
     pub generator: GeneratorHealth,
 }

@@ -120,6 +120,7 @@ fn orders(shared: &Shared, arguments: &RunArguments, plan: &Plan) -> Orders {
             .unwrap_or_else(|| u32::try_from(cores).unwrap_or(1).min(16)),
         only: arguments.phone,
         transcript: arguments.events.is_some(),
+        record_bytes: 0,
         keep_secrets: arguments.keep_secrets,
         stop: Arc::new(AtomicBool::new(false)),
         progress: Arc::new(Progress::default()),

@@ -20,10 +20,13 @@ use bootstorm_emulator::time::Moment;
 use bootstorm_reports::measure::Ladder;
 use bootstorm_reports::run::PhoneResult;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
+use bootstorm_scenarios::wire::record::Record;
+use bootstorm_scenarios::wire::{Part, Way};
 use rustc_hash::FxHashMap;
 
 use super::ledger::{Ledger, Logged, Subject};
 use super::progress::Progress;
+use super::recorder::{At, Recorder};
 use super::steps::{Chosen, Glance, Meeting, StepCount, Stepper};
 use crate::reference::notify::{Batch, Target};
 
@@ -128,6 +131,7 @@ pub struct Shard {
     ledger: Ledger,
     lag: Lag,
     steps: Stepper,
+    recorder: Option<Box<Recorder>>,
 }
 
 /// How late the shard itself was.
@@ -162,6 +166,8 @@ pub struct ShardResult {
     pub bodies: Tally,
     /// Bytes that settled phones hold for themselves, on average; 0 without phones.
     pub bytes_per_phone: usize,
+    /// What its phones sent and received, by the phone's index; empty unless asked for.
+    pub records: Vec<(u32, Record)>,
 }
 
 /// A start later than this after its time counts as late.
@@ -213,7 +219,14 @@ impl Shard {
             out: Outputs::default(),
             ledger,
             lag: Lag::default(),
+            recorder: None,
         }
+    }
+
+    /// Records from now on what the phones send and receive, `bytes_max` bytes for each at most.
+    pub fn record(&mut self, bytes_max: usize) {
+        let recorder = Recorder::new(self.phones.len(), bytes_max, self.shelf.ports);
+        self.recorder = Some(Box::new(recorder));
     }
 
     /// How many phones.
@@ -354,6 +367,10 @@ impl Shard {
             return;
         };
         self.out.clear();
+        if let Some(recorder) = &mut self.recorder {
+            let address = self.addresses[place];
+            recorder.input(At { now, slot, address }, &input);
+        }
         phone.step(now, input, &mut self.shelf, &mut self.out);
         let phone = &self.phones[place];
         if !self.out.events.is_empty() {
@@ -381,6 +398,7 @@ impl Shard {
         };
         let effects = std::mem::take(&mut self.out.effects);
         for effect in &effects {
+            self.note(At { now, slot, address }, effect);
             match effect {
                 Effect::Send { channel, to, bytes } => {
                     let from = Sender {
@@ -437,6 +455,36 @@ impl Shard {
             }
         }
         self.out.effects = effects;
+    }
+
+    /// Records what a phone sends.
+    fn note(&mut self, at: At, effect: &Effect) {
+        let Some(mut recorder) = self.recorder.take() else {
+            return;
+        };
+        let slice = |range| self.out.slice(range);
+        match effect {
+            Effect::Send { channel, to, bytes } => {
+                recorder.datagram(at, Way::Sent, *channel, *to, slice(bytes));
+            }
+            Effect::Open {
+                connection,
+                to,
+                tls,
+            } => recorder.opening(at, *connection, *to, tls.is_some()),
+            Effect::Write { connection, bytes } => {
+                recorder.data(at, *connection, Way::Sent, slice(bytes));
+            }
+            Effect::Close(connection) => {
+                recorder.part(at, *connection, Way::Sent, Part::Closed);
+            }
+            Effect::Retrieve { .. } => {
+                let fetch = self.fetch(at.slot, at.address, effect);
+                fetch.iter().for_each(|fetch| recorder.retrieve(at, fetch));
+            }
+            Effect::Reply { .. } | Effect::Address(_) => {}
+        }
+        self.recorder = Some(recorder);
     }
 
     /// The file that a phone wants retrieved.
@@ -507,6 +555,8 @@ impl Shard {
             );
         }
         let bytes_per_phone = held.checked_div(phones.len()).unwrap_or(0);
+        let records = self.recorder.map_or_else(Vec::new, |it| it.into_records());
+        let indices = self.planned.iter().map(|phone| phone.identity.index);
         ShardResult {
             steps: self.steps.finish(self.ledger.effect()),
             phones,
@@ -518,6 +568,7 @@ impl Shard {
             urls: self.shelf.urls,
             lag: self.lag,
             bytes_per_phone,
+            records: indices.zip(records).collect(),
         }
     }
 }

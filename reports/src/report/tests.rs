@@ -74,6 +74,7 @@ pub(crate) fn facts(planned: u32) -> RunFacts {
         stopped: false,
         registered: 0,
         bodies: crate::run::Bodies::default(),
+        thresholds: Vec::new(),
         steps: Vec::new(),
         generator: crate::run::GeneratorHealth {
             late_starts: 3,
