@@ -8,6 +8,7 @@ mod checksum;
 mod keyvalue;
 mod lines;
 mod modules;
+mod padding;
 pub mod sealed;
 pub mod sections;
 pub mod table;
@@ -15,6 +16,7 @@ mod version;
 pub mod xml;
 
 pub(crate) use lines::Scratch;
+pub use padding::pad;
 
 use crate::event::{LineReason, Tolerance};
 use crate::names::{Name, Names};
@@ -65,6 +67,12 @@ impl Format {
         (Self::ModuleTree, "module-tree"),
         (Self::Opaque, "opaque"),
     ];
+
+    /// True when comments can fill a document of this format up: see `pad`.
+    #[must_use]
+    pub fn has_comments(self) -> bool {
+        self == Self::KeyValue
+    }
 
     /// One of the three dialects of module files.
     #[must_use]

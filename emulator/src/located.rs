@@ -243,6 +243,28 @@ impl Node {
         }
     }
 
+    /// Takes a key out of a table, or of one within it: `dhcp.vendor_class`. False when there is
+    /// none.
+    pub fn remove(&mut self, path: &str) -> bool {
+        let (first, rest) = match path.split_once('.') {
+            Some((first, rest)) => (first, Some(rest)),
+            None => (path, None),
+        };
+        let Value::Table(entries) = &mut self.value else {
+            return false;
+        };
+        let Some(at) = entries.iter().position(|entry| entry.key == first) else {
+            return false;
+        };
+        match (rest, entries.get_mut(at)) {
+            (Some(rest), Some(entry)) => entry.node.remove(rest),
+            _ => {
+                entries.remove(at);
+                true
+            }
+        }
+    }
+
     fn nothing() -> Self {
         Self {
             value: Value::Switch(false),

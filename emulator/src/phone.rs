@@ -186,6 +186,12 @@ impl Phone {
         .min()
     }
 
+    /// The firmware version that it installed last; none while it runs its profile's.
+    #[must_use]
+    pub fn firmware(&self) -> Option<&Arc<str>> {
+        self.life.flash.firmware.as_ref()
+    }
+
     /// Takes one input. Effects and events are appended to `out`.
     pub fn step(&mut self, now: Moment, input: Input<'_>, shelf: &mut Shelf, out: &mut Outputs) {
         let Some(profile) = shelf.profiles.get(usize::from(self.life.profile)).cloned() else {

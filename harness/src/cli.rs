@@ -1,12 +1,19 @@
 //! The command line: what it takes, where it leads, how it exits.
 
+mod capture;
+mod certify;
 mod check;
 mod content;
+mod dashboard;
+mod deliver;
 mod explain;
+mod find;
 mod list;
 mod live;
 mod load;
+mod mutant;
 mod notify;
+mod report;
 mod run;
 mod serve;
 mod subject;
@@ -15,6 +22,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bootstorm_emulator::located::Faults;
+use bootstorm_reports::redact::Redactor;
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// How the program ended; its exit codes.
@@ -104,6 +112,8 @@ struct Shared {
 enum Command {
     /// Boot a fleet; without a scenario every vendor, 2,000 phones, against the built-in server
     Run(RunArguments),
+    /// Judge phones: one verdict for each conformance case
+    Certify(certify::CertifyArguments),
     /// Serve the files that a scenario's phones need: the reference server
     Serve(ServeArguments),
     /// Send check-sync, with or without reboot, to phones or handsets
@@ -112,12 +122,15 @@ enum Command {
     Content(ContentArguments),
     /// Show a profile's flow as a ladder, each step with its clause
     Explain(ExplainArguments),
+    /// Show, merge or compare reports
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     /// List what there is
     List {
         /// What to list
         what: Listed,
     },
-    /// Check scenario and profile files: every fault at once, with its place
+    /// Check scenario, profile, suite and mutant files: every fault at once, with its place
     Check {
         /// The files
         #[arg(required = true)]
@@ -129,7 +142,9 @@ enum Command {
 enum Listed {
     Profiles,
     Scenarios,
+    Cases,
     Clauses,
+    Mutants,
     Attachments,
 }
 
@@ -151,6 +166,10 @@ enum TftpServer {
 
 #[derive(Debug, Clone, clap::Args)]
 struct RunArguments {
+    #[command(flatten)]
+    server_mutants: mutant::OfServer,
+    #[command(flatten)]
+    phone_mutants: mutant::OfPhones,
     /// A scenario file, or the name of one that comes with the program
     #[arg(default_value = "first-run")]
     scenario: String,
@@ -160,9 +179,9 @@ struct RunArguments {
     /// built-in server (repeatable)
     #[arg(long, value_name = "URL")]
     subject: Vec<String>,
-    /// How phones are attached
-    #[arg(long, value_enum, default_value = "loopback")]
-    attach: Attachment,
+    /// How phones are attached [default: as the scenario says, else loopback]
+    #[arg(long, value_enum)]
+    attach: Option<Attachment>,
     /// How many phones, shared among the fleets as in the scenario
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
     phones: Option<u32>,
@@ -184,6 +203,19 @@ struct RunArguments {
     /// Write the report as JSON to standard output instead of the table
     #[arg(long)]
     json: bool,
+    /// Show the run as a web page while it goes on, and its figures for Prometheus at /metrics; to
+    /// other machines only where their side's address is given
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "127.0.0.1:0"
+    )]
+    live: Option<std::net::SocketAddr>,
+    /// Whose packets capture.pcapng in the report's directory holds
+    #[arg(long, value_enum, value_name = "WHICH", default_value = "failed")]
+    capture: capture::Packets,
     /// Also write every event as a line of text to this file (- is standard output)
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
@@ -203,10 +235,14 @@ struct RunArguments {
     /// Show passwords in reports instead of stand-ins
     #[arg(long)]
     keep_secrets: bool,
+    #[command(flatten)]
+    find: find::FindArguments,
 }
 
 #[derive(Debug, Clone, clap::Args)]
 struct ServeArguments {
+    #[command(flatten)]
+    mutants: mutant::OfServer,
     /// A scenario file, or the name of one that comes with the program
     #[arg(default_value = "first-run")]
     scenario: String,
@@ -331,18 +367,25 @@ pub fn main() -> ExitCode {
     };
     let result = match &cli.command {
         Command::Run(arguments) => run::run(&cli.shared, arguments),
+        Command::Certify(arguments) => certify::certify(&cli.shared, arguments),
         Command::Serve(arguments) => serve::serve(&cli.shared, arguments),
         Command::Notify(arguments) => notify::notify(&cli.shared, arguments),
         Command::Content(arguments) => content::content(&cli.shared, arguments),
         Command::Explain(arguments) => explain::explain(&cli.shared, arguments),
+        Command::Report(command) => report::report(&cli.shared, command),
         Command::List { what } => list::list(&cli.shared, *what),
         Command::Check { files } => check::check(&cli.shared, files),
     };
     let exit = result.unwrap_or_else(|trouble| {
-        eprintln!("bootstorm: {trouble}");
+        eprintln!("bootstorm: {}", harmless(&trouble.to_string()));
         trouble.exit()
     });
     ExitCode::from(exit as u8)
+}
+
+/// A message about what was given, which may have held a password: a URL is shown without one.
+fn harmless(message: &str) -> String {
+    Redactor::new(0).text(message).into_owned()
 }
 
 /// Writes to standard output; a reader that has gone away is not an error.

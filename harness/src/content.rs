@@ -176,7 +176,12 @@ impl Writer<'_> {
             version: fleet.map_or("", |fleet| &fleet.file_version),
             ..Draft::default()
         };
-        format::write(format, profile.format, &draft)
+        let mut bytes = format::write(format, profile.format, &draft);
+        if scope != Scope::Common {
+            let pad = fleet.map_or(0, |fleet| fleet.pad_bytes);
+            format::pad(format, &mut bytes, pad);
+        }
+        bytes
     }
 
     /// The settings of a file, in the order of the scenario.

@@ -14,11 +14,10 @@ use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_emulator::profile::template::Template;
 use bootstorm_emulator::profile::{Classify, Fetch, Next, Profile, SourceKind, StepId};
 use bootstorm_emulator::time::Moment;
-use bootstorm_scenarios::load_shape::LoadShape;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 use bootstorm_scenarios::scenario::{
-    self, Acs, CUSTOM_OPTION, ClientCertificate, Discovery, Fleet, Link, Places, PnpAnswers,
-    RedirectAnswer, Scenario, Seal, TimeService, Transport,
+    self, Acs, CUSTOM_OPTION, Discovery, Fleet, Link, Places, Scenario, Seal, TimeService,
+    Transport,
 };
 
 use crate::fleet::ledger::Logged;
@@ -199,22 +198,15 @@ fn boot_once(
         ..sample
     };
     let scenario = Scenario {
-        name: "explain".to_owned(),
         seed,
-        time_scale: 1.0,
         deadline: DEADLINE,
-        load: LoadShape::Storm,
         link: Link {
             delay: Duration::from_micros(500),
             ..Link::default()
         },
         hosts,
-        client_certificate: ClientCertificate::None,
         time: boot.time,
-        redirect: RedirectAnswer::Body,
-        pnp: PnpAnswers::default(),
-        fleets: vec![fleet],
-        steps: Vec::new(),
+        ..Scenario::bare("explain", vec![fleet])
     };
     let plan = Plan::new(scenario, profiles, SIMULATED_SERVER).map_err(|faults| {
         faults

@@ -8,15 +8,25 @@
 //! | `attach`, `drive` | how packets travel; the sockets behind it |
 //! | `subject` | where the judged server really listens |
 //! | `reference` | the reference server, as a value and behind sockets |
+//! | `built_in` | the reference server on loopback for as long as a run lasts |
 //! | `content`, `provision` | the files of a plan; the reference server set up for it |
+//! | `capture` | `capture.pcapng` of a run |
+//! | `certify` | conformance cases carried out and judged |
+//! | `capacity` | the search for the highest load that a server bears |
+//! | `preamble` | whether a subject is there at all |
 //! | `explain` | a profile's flow as a ladder |
 
 pub mod attach;
+pub mod built_in;
+pub mod capacity;
+pub mod capture;
+pub mod certify;
 pub mod cli;
 pub mod content;
 pub mod drive;
 pub mod explain;
 pub mod fleet;
+pub mod preamble;
 pub mod provision;
 pub mod reference;
 pub mod run;

@@ -55,12 +55,24 @@ pub const SIMULATED_POOL: Pool = Pool {
 /// The server's address on the simulated network.
 pub const SIMULATED_SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 
-/// The generated files of a plan, ready to be served.
+/// The generated files of a plan, ready to be served; those of its later changes come in their
+/// place when the plan reaches them.
 ///
 /// # Errors
 /// As `content::generate`.
 pub fn tree(plan: &Plan) -> Result<Source, ContentFault> {
-    Ok(Source::tree(planted(content::generate(plan)?)))
+    let first = served(content::generate(plan)?);
+    let later = (1..=plan.changes()).filter_map(|change| plan.after(change));
+    let later: Result<_, _> = later
+        .map(|plan| content::generate(plan).map(served))
+        .collect();
+    Ok(first.then(later?, plan.stage()))
+}
+
+/// Files, ready to be served.
+#[must_use]
+pub fn served(files: Files) -> Source {
+    Source::tree(planted(files))
 }
 
 fn planted(files: Files) -> Tree {
@@ -295,6 +307,12 @@ fn closed_path(fleet: &Fleet) -> String {
         "" => "/".to_owned(),
         root => format!("/{root}/"),
     }
+}
+
+/// The passwords of the SIP accounts that a plan intends a phone to have.
+#[must_use]
+pub fn passwords(plan: &Plan, phone: &PhonePlan) -> Vec<String> {
+    accounts::passwords(plan, phone)
 }
 
 /// The passwords of a fleet's phones by user name.

@@ -18,6 +18,7 @@
 //! | `mdns` | multicast DNS: the instance of the service for a phone |
 //! | `sntp` | the time |
 //! | `registrar` | SIP REGISTER with Digest, over UDP and streams |
+//! | `filter` | what mutants do to all of them |
 //! | `server` | all of them as one `Reference` |
 //! | `counters` | what was asked, answered, refused and dropped |
 //! | `certificate` | a certificate authority of the run's own for HTTPS |
@@ -30,6 +31,7 @@ pub mod certificate;
 pub mod content;
 pub mod counters;
 pub mod dhcp;
+pub mod filter;
 pub mod ftp;
 pub mod http;
 pub mod independent;

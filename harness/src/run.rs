@@ -1,5 +1,10 @@
 //! One run: a plan, a server (ours or the subject's), shards on an attachment, a report.
 
+mod exemplar;
+mod judged;
+mod void;
+
+use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -13,9 +18,10 @@ use bootstorm_emulator::time::Moment;
 use bootstorm_reports::measure::Ladder;
 use bootstorm_reports::redact::Redactor;
 use bootstorm_reports::report::{Report, ReportFault};
-use bootstorm_reports::run::{Bodies, BodySum, Endpoint, PhoneResult, RunFacts, StepResult};
+use bootstorm_reports::run::{Bodies, BodySum, Endpoint, PhoneResult, RunFacts};
+use bootstorm_scenarios::judge::State;
+use bootstorm_scenarios::link::Told;
 use bootstorm_scenarios::plan::Plan;
-use bootstorm_scenarios::scenario::{Action, Step};
 use bootstorm_scenarios::wire::record::Record;
 
 use crate::attach::cwmp::CwmpPort;
@@ -24,14 +30,22 @@ use crate::attach::loopback::{
 };
 use crate::attach::memory::Simulation;
 use crate::attach::sip::SipPort;
+use crate::certify::probe::{self, Finding};
 use crate::drive::tls::Trust;
+use crate::fleet::figures::Sums;
+use crate::fleet::hooks::{Hooks, Runner};
 use crate::fleet::progress::Progress;
+use crate::fleet::recorder::{Recorded, Rules};
 use crate::fleet::shard::{Shard, ShardResult};
 use crate::fleet::steps::{Meeting, StepCount};
 use crate::fleet::transcript;
+use crate::fleet::watch::{Watch, Watcher};
+use crate::fleet::wrong::Wrong;
 use crate::reference::adapter::Courier;
 use crate::reference::{Counter, Counters, Reference};
 use crate::subject::Subject;
+
+pub use void::absent;
 
 /// Lag beyond which a verdict about load would judge the generator instead of the subject.
 const LAG_MAX: Duration = Duration::from_millis(500);
@@ -51,6 +65,12 @@ pub struct Orders {
     pub transcript: bool,
     /// Record what each phone sends and receives, so many bytes of payload at most; 0 = nothing.
     pub record_bytes: usize,
+    /// What is recorded of a packet and whose record is kept; everything unless told otherwise.
+    pub record_rules: Rules,
+    /// Who stands in for the phones; `None` = they boot.
+    pub probes: Option<probe::Orders>,
+    /// A load is measured: links whose delays are not kept make the run void.
+    pub exact: bool,
     /// Show secrets in reports.
     pub keep_secrets: bool,
     /// Raised by whoever wants the run to end.
@@ -61,8 +81,12 @@ pub struct Orders {
     pub repeat: String,
     /// When the run began, seconds since 1970.
     pub started_at: u64,
+    /// Steps with a command are left to that: the server is not the built-in one.
+    pub by_command: bool,
     /// What the built-in server counts, for what the report says of downloads.
     pub counters: Option<Arc<Counters>>,
+    /// What the phones do wrong on purpose.
+    pub wrong: Arc<Wrong>,
 }
 
 /// What a run leaves behind.
@@ -76,6 +100,13 @@ pub struct Ended {
     pub bytes_per_phone: usize,
     /// What phones sent and received, by index; empty unless asked for. Secrets included.
     pub records: Vec<(u32, Record)>,
+    /// How complete the records are.
+    pub recorded: Recorded,
+    /// What those found that stood in for phones, by the phone's index.
+    pub findings: Vec<(u32, Vec<Finding>)>,
+    /// What recorded phones can show at the end, by index; their events where the log of events was
+    /// asked for. Secrets included.
+    pub states: Vec<(u32, State)>,
 }
 
 /// Why a run could not be carried out; never the subject's fault.
@@ -105,17 +136,29 @@ pub fn simulate_shard(
     reference: Reference,
     orders: &Orders,
 ) -> (ShardResult, Duration) {
+    let (result, elapsed, _) = simulated(plan, reference, orders, None);
+    (result, elapsed)
+}
+
+fn simulated(
+    plan: &Arc<Plan>,
+    reference: Reference,
+    orders: &Orders,
+    watch: Option<&Arc<Watch>>,
+) -> (ShardResult, Duration, Told) {
     let ports = Ports {
         sip: 5_060,
         pnp: 49_152,
         cwmp: 0,
     };
-    let shard = shard(plan, 0, 1, ports, orders);
+    plan.begin();
+    let mut shard = shard(plan, 0, 1, ports, orders);
+    shard.watch(watch.map(|watch| Watcher::new(Arc::clone(watch), 0)));
     let outcome = Simulation::new(shard, reference);
     let outcome = outcome.run(plan.scenario.deadline, &orders.stop);
     let elapsed = outcome.ended.since(Moment::ZERO);
     let stopped = orders.stop.load(Ordering::Relaxed);
-    (outcome.shard.finish(stopped), elapsed)
+    (outcome.shard.finish(stopped), elapsed, outcome.links)
 }
 
 /// Simulates a run: one thread, virtual time, the reference server called as a value.
@@ -128,8 +171,10 @@ pub fn simulate(
     orders: &Orders,
 ) -> Result<Ended, RunFault> {
     let counters = Arc::clone(reference.counters());
-    let (result, elapsed) = simulate_shard(plan, reference, orders);
+    let watch = Watch::new(&plan.scenario.expected, 1);
+    let (result, elapsed, links) = simulated(plan, reference, orders, watch.as_ref());
     let mut facts = facts(plan, orders, "memory", elapsed);
+    facts.notes.extend(links.sentence());
     tell_downloads(&mut facts, plan, &counters);
     facts.shards = 1;
     let address = plan.server.to_string();
@@ -137,7 +182,7 @@ pub fn simulate(
         service: "reference, simulated".to_owned(),
         address,
     });
-    close(plan, orders, facts, vec![result])
+    close(plan, orders, facts, vec![result], watch.as_deref())
 }
 
 /// Boots the plan's phones on the loopback network against a subject. Steps of the scenario count
@@ -185,8 +230,22 @@ fn boot_on_loopback(
         .first()
         .map_or_else(Instant::now, |setup| setup.began);
     let mut threads = Vec::new();
+    plan.begin();
+    let runner = Arc::<Runner>::default();
+    let watch = Watch::new(&plan.scenario.expected, count);
     for (number, setup) in (0_u32..).zip(setups) {
-        threads.push(drive(plan, orders, number, count, setup)?);
+        let hooks = match (orders.by_command, number) {
+            (false, _) => Hooks::BuiltIn,
+            (true, 0) => Hooks::Here(Arc::clone(&runner)),
+            (true, _) => Hooks::Elsewhere,
+        };
+        let share = Share {
+            number,
+            of: count,
+            watch: watch.clone(),
+            hooks,
+        };
+        threads.push(drive(plan, orders, share, setup)?);
     }
     let mut results = Vec::new();
     let mut losses = Losses::default();
@@ -196,6 +255,8 @@ fn boot_on_loopback(
         let (result, lost) = result.map_err(system("drive a shard"))?;
         losses.dropped += lost.dropped;
         losses.unreachable += lost.unreachable;
+        losses.links = losses.links.and(lost.links);
+        losses.late = losses.late.and(lost.late);
         results.push(result);
     }
     losses.dropped += sip.close() + cwmp.close();
@@ -205,7 +266,15 @@ fn boot_on_loopback(
         tell_downloads(&mut facts, plan, counters);
     }
     facts.notes.extend(trust.notes());
-    close(plan, orders, facts, results)
+    facts.notes.extend(losses.links.sentence());
+    if orders.exact {
+        facts
+            .generator
+            .saturated
+            .extend(void::inexact(plan, losses.late));
+    }
+    facts.notes.extend(runner.faults());
+    close(plan, orders, facts, results, watch.as_deref())
 }
 
 /// What each shard needs; sockets first, so that a refusal is told before a phone starts.
@@ -241,27 +310,36 @@ fn setups(
     Ok((sip, cwmp, setups.collect()))
 }
 
+/// Which part of a run a shard is.
+struct Share {
+    number: u32,
+    of: u32,
+    watch: Option<Arc<Watch>>,
+    hooks: Hooks,
+}
+
 /// Starts the thread of one shard.
 fn drive(
     plan: &Arc<Plan>,
     orders: &Orders,
-    number: u32,
-    count: u32,
+    share: Share,
     setup: Setup,
 ) -> Result<JoinHandle<io::Result<(ShardResult, Losses)>>, RunFault> {
     let (plan, orders) = (Arc::clone(plan), orders.clone());
+    let name = format!("shard-{}", share.number);
     let work = move || {
         let ports = Ports {
             sip: setup.sip.port()?,
             pnp: setup.sockets.pnp_port()?,
             cwmp: setup.door.port,
         };
-        let shard = shard(&plan, number, count, ports, &orders);
+        let mut shard = shard(&plan, share.number, share.of, ports, &orders);
+        shard.hook(share.hooks);
+        shard.watch(share.watch.map(|watch| Watcher::new(watch, share.number)));
         let (shard, losses) = loopback::run(shard, setup)?;
         let stopped = orders.stop.load(Ordering::Relaxed);
         Ok((shard.finish(stopped), losses))
     };
-    let name = format!("shard-{number}");
     let thread = std::thread::Builder::new().name(name).spawn(work);
     thread.map_err(system("start a shard's thread"))
 }
@@ -327,7 +405,7 @@ fn tell_loopback(facts: &mut RunFacts, subject: &Subject, losses: Losses, count:
 /// The phones of shard `number` of `count`: every `count`-th of the plan, so that each shard has
 /// its share of every fleet.
 fn shard(plan: &Arc<Plan>, number: u32, count: u32, ports: Ports, orders: &Orders) -> Shard {
-    let mut shelf = Shelf::new(plan.profiles.clone());
+    let mut shelf = Shelf::new(orders.wrong.profiles(plan));
     shelf.time_scale = plan.scenario.time_scale;
     shelf.ports = ports;
     shelf.hosts = plan.hosts().into_iter().collect();
@@ -337,7 +415,13 @@ fn shard(plan: &Arc<Plan>, number: u32, count: u32, ports: Ports, orders: &Order
     let progress = Arc::clone(&orders.progress);
     let mut shard = Shard::new(Arc::clone(plan), shelf, mine, progress, orders.transcript);
     if orders.record_bytes > 0 {
-        shard.record(orders.record_bytes);
+        let mut rules = orders.record_rules;
+        rules.total_bytes /= count as usize;
+        shard.record(orders.record_bytes, rules);
+    }
+    shard.go_wrong(orders.wrong.mutants());
+    if let Some(probes) = &orders.probes {
+        shard.stand_in(probes.clone());
     }
     shard
 }
@@ -349,6 +433,8 @@ fn facts(plan: &Plan, orders: &Orders, attachment: &str, elapsed: Duration) -> R
         .filter(|profile| !profile.http.verify_certificate);
     let notes = unverified
         .map(|profile| format!("{} does not verify the server's certificate", profile.name));
+    let wrong = orders.wrong.mutants().iter();
+    let wrong = wrong.map(|it| format!("phones wrong on purpose: {} ({})", it.name, it.what));
     RunFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         scenario: plan.scenario.name.clone(),
@@ -365,60 +451,10 @@ fn facts(plan: &Plan, orders: &Orders, attachment: &str, elapsed: Duration) -> R
         started_at: orders.started_at,
         elapsed,
         deadline: plan.scenario.deadline,
-        notes: notes.collect(),
+        notes: notes.chain(plan.link_notes()).chain(wrong).collect(),
         repeat: orders.repeat.clone(),
         ..RunFacts::default()
     }
-}
-
-fn add_steps(all: &mut Vec<StepCount>, more: &[StepCount]) {
-    all.resize(all.len().max(more.len()), StepCount::default());
-    for (held, more) in all.iter_mut().zip(more) {
-        *held = held.and(*more);
-    }
-}
-
-/// What the scenario's steps came to, for the report.
-fn told_steps(plan: &Plan, counts: &[StepCount]) -> Vec<StepResult> {
-    let steps = plan.scenario.steps.iter().enumerate();
-    let told = steps.map(|(place, step)| {
-        let what = step_name(step);
-        let Some(count) = counts.get(place) else {
-            return StepResult {
-                what,
-                not_taken: true,
-                ..StepResult::default()
-            };
-        };
-        StepResult {
-            what,
-            planned: count.planned,
-            unreachable: count.unreachable,
-            registered: count.registered,
-            accepted: count.answers.accepted,
-            refused: count.answers.refused,
-            silent: count.answers.silent,
-            resynced: count.effect.resynced,
-            not_taken: false,
-            ignored: count.effect.ignored,
-        }
-    });
-    told.collect()
-}
-
-fn step_name(step: &Step) -> String {
-    let mut what = match step.action {
-        Action::CheckSync { reboot: None } => "check-sync".to_owned(),
-        Action::CheckSync {
-            reboot: Some(reboot),
-        } => format!("check-sync;reboot={reboot}"),
-        Action::ConnectionRequest => "connection request".to_owned(),
-        Action::PnpNotify => "PnP NOTIFY".to_owned(),
-    };
-    if let Some(fleet) = &step.fleet {
-        what.push_str(&format!(" to {fleet}"));
-    }
-    what
 }
 
 /// What a shard fetched, for the report.
@@ -439,32 +475,51 @@ fn close(
     orders: &Orders,
     mut facts: RunFacts,
     results: Vec<ShardResult>,
+    watch: Option<&Watch>,
 ) -> Result<Ended, RunFault> {
+    let mut sums = Sums::default();
     let mut ladder = Ladder::default();
     let mut phones: Vec<PhoneResult> = Vec::new();
     let mut transcript = Vec::new();
     let mut bytes_per_phone = 0;
     let mut own_faults = 0;
     let mut steps: Vec<StepCount> = Vec::new();
-    let mut records = Vec::new();
+    let (mut records, mut states, mut findings) = (Vec::new(), Vec::new(), Vec::new());
+    let mut recorded = Recorded::default();
     for mut result in results {
-        add_steps(&mut steps, &result.steps);
+        states.append(&mut shown_states(plan, &mut result));
+        judged::add_steps(&mut steps, &result.steps);
         ladder.merge(result.ladder);
+        facts.timeline.merge(result.timeline);
         bytes_per_phone = bytes_per_phone.max(result.bytes_per_phone);
         own_faults += result.own_faults;
+        sums.rounds.0 += result.rounds.0;
+        sums.rounds.1 += result.rounds.1;
         facts.registered += result.registered;
         facts.bodies.add(&bodies(result.bodies));
         facts.generator.late_starts += result.lag.late_starts;
         facts.generator.lag_max = facts.generator.lag_max.max(result.lag.max);
         phones.append(&mut result.phones);
         records.append(&mut result.records);
+        recorded = recorded.and(result.recorded);
+        findings.append(&mut result.findings);
         for logged in &result.log {
             if let Some(phone) = plan.phone(logged.phone) {
                 transcript::write(&mut transcript, plan, &phone, &result.urls, &logged.event);
             }
         }
     }
-    facts.steps = told_steps(plan, &steps);
+    facts.steps = judged::told_steps(plan, &steps);
+    sums.registered = facts.registered;
+    sums.lag = facts.generator.lag_max;
+    sums.elapsed = facts.elapsed;
+    sums.ladder = ladder;
+    phones.iter().for_each(|phone| sums.count(phone));
+    facts.notes.extend(judged::notes(plan, &phones, &sums));
+    let ending = watch.and_then(|watch| watch.ending());
+    facts.thresholds = judged::results(plan, &sums, &phones, &facts.steps, ending.as_ref());
+    let ladder = sums.ladder;
+    facts.notes.extend(recorded.sentence());
     facts.stopped = orders.stop.load(Ordering::Relaxed);
     if own_faults > 0 {
         let reason = "no descriptors or addresses left on this side";
@@ -482,10 +537,36 @@ fn close(
         redactor = redactor.keeping_secrets();
     }
     let report = Report::new(facts, ladder, phones, &redactor)?;
+    let report = exemplar::shown(report, plan, &mut records, &redactor);
     Ok(Ended {
         report,
         transcript,
         bytes_per_phone,
         records,
+        recorded,
+        findings,
+        states,
     })
+}
+
+/// What a shard's recorded phones can show, for judging.
+fn shown_states(plan: &Plan, result: &mut ShardResult) -> Vec<(u32, State)> {
+    let mut states = BTreeMap::new();
+    for (phone, held) in result.phones.iter().zip(result.held.drain(..)) {
+        let state = State {
+            outcome: phone.outcome.word().to_owned(),
+            settings: held.settings,
+            events: Vec::new(),
+            firmware: held.firmware,
+        };
+        states.insert(phone.index, state);
+    }
+    for logged in &result.log {
+        let state = states.get_mut(&logged.phone);
+        if let Some((state, phone)) = state.zip(plan.phone(logged.phone)) {
+            let line = transcript::tell(plan, &phone, &result.urls, &logged.event.kind);
+            state.events.push(line);
+        }
+    }
+    states.into_iter().collect()
 }

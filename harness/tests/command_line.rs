@@ -1,5 +1,7 @@
 //! The program as its user meets it: words, exit codes, files, signals.
 
+#[path = "command_line/certifying.rs"]
+mod certifying;
 #[path = "command_line/inputs.rs"]
 mod inputs;
 #[path = "support/interrupt.rs"]
@@ -10,6 +12,8 @@ mod notifying;
 mod program;
 #[path = "command_line/readme.rs"]
 mod readme;
+#[path = "command_line/reports.rs"]
+mod reports;
 #[path = "command_line/runs.rs"]
 mod runs;
 #[path = "command_line/serving.rs"]
@@ -46,7 +50,7 @@ fn holds(text: &str, parts: &[&str]) {
 fn help_names_every_command_and_the_exit_codes() {
     let help = alone(&["--help"], 0).out;
     let commands = [
-        "run", "serve", "notify", "content", "explain", "list", "check",
+        "run", "serve", "notify", "content", "explain", "report", "list", "check",
     ];
     holds(&help, &commands.map(|command| command));
     holds(
@@ -106,7 +110,10 @@ fn help_of_each_command_names_its_options() {
     );
     of("content", &["--out <DIR>", "--server <SERVER>", "--phones"]);
     of("explain", &["--mermaid"]);
-    of("list", &["profiles, scenarios, clauses, attachments"]);
+    of(
+        "list",
+        &["profiles, scenarios, cases, clauses, mutants, attachments"],
+    );
     of("check", &["<FILES>..."]);
 }
 

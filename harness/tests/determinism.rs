@@ -19,6 +19,10 @@ const LOSSY: Link = Link {
     reorder_per_mille: 100,
     delay: Duration::from_millis(5),
     jitter: Duration::from_millis(20),
+    bandwidth_kbit_s: 0,
+    reset_per_mille: 0,
+    reset_after_bytes: 0,
+    stall: None,
 };
 
 fn run(seed: u64, link: Link) -> Ended {

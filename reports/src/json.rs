@@ -15,6 +15,7 @@ use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::time::Moment;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::case::CaseResult;
 use crate::latency::Latency;
 use crate::measure::{Ladder, Row, Totals};
 use crate::report::{Group, Milestones, Report, ReportFault};
@@ -28,7 +29,7 @@ pub const SCHEMA: &str = "bootstorm-report/1";
 pub const SCHEMA_TEXT: &str = include_str!("../schema/report-1.json");
 
 /// The columns of `phones.rows`.
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
     "index",
     "mac",
     "profile",
@@ -41,6 +42,7 @@ const COLUMNS: [&str; 12] = [
     "limit",
     "first_wrong",
     "difference",
+    "firmware",
 ];
 
 /// Why a file is not a report that this version reads.
@@ -106,6 +108,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             },
             profiles: &profiles,
         },
+        cases: &report.cases,
+        exchanges: &report.exchanges,
     };
     serde_json::to_writer(&mut *out, &document)?;
     out.write_all(b"\n")
@@ -133,7 +137,10 @@ pub fn read(input: &mut dyn Read) -> Result<Report, ReadFault> {
     let phones: Result<Vec<PhoneResult>, ReadFault> =
         rows.map(|row| row.into_result(&names)).collect();
     let ladder = document.ladder.into();
-    Ok(Report::checked(document.facts, ladder, phones?)?)
+    let mut report = Report::checked(document.facts, ladder, phones?)?;
+    report.cases = document.cases;
+    report.exchanges = document.exchanges;
+    Ok(report)
 }
 
 #[derive(Deserialize)]
@@ -152,6 +159,10 @@ struct Document<'a> {
     ladder: LadderOut<'a>,
     groups: Vec<GroupOut>,
     phones: PhonesOut<'a>,
+    #[serde(skip_serializing_if = "<[CaseResult]>::is_empty")]
+    cases: &'a [CaseResult],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    exchanges: &'a BTreeMap<u32, Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -159,6 +170,10 @@ struct DocumentIn {
     facts: RunFacts,
     ladder: LadderIn,
     phones: PhonesIn,
+    #[serde(default)]
+    cases: Vec<CaseResult>,
+    #[serde(default)]
+    exchanges: BTreeMap<u32, Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -304,6 +319,7 @@ impl From<LadderIn> for Ladder {
 #[derive(Serialize)]
 struct GroupOut {
     profile: String,
+    firmware: String,
     step: String,
     text: String,
     causes: u32,
@@ -317,6 +333,7 @@ impl From<Group> for GroupOut {
     fn from(group: Group) -> Self {
         Self {
             profile: group.profile,
+            firmware: group.firmware,
             step: group.first.step,
             text: group.first.text,
             causes: group.causes,
@@ -369,6 +386,7 @@ struct PhoneRow(
     Option<String>,
     Option<(String, String)>,
     Option<Difference>,
+    #[serde(default)] String,
 );
 
 impl PhoneRow {
@@ -388,6 +406,7 @@ impl PhoneRow {
             phone.limit.as_deref().map(str::to_owned),
             first.map(|first| (first.step, first.text)),
             phone.difference.clone(),
+            phone.firmware.as_ref().to_owned(),
         )
     }
 
@@ -402,6 +421,7 @@ impl PhoneRow {
                 .get(self.2)
                 .ok_or_else(|| fault("profile number is not in the list of profiles"))?
                 .clone(),
+            firmware: self.12.into(),
             outcome: self.3,
             scheduled_at: Moment::from_nanos(self.4.saturating_mul(1_000)),
             settled_after: self.5.map(Duration::from_micros),

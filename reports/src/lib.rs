@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! Event → Measures → Ladder ─┐
-//! RunFacts, PhoneResult ─────┴→ Redactor → Report → text, json
+//! RunFacts, PhoneResult ─────┴→ Redactor → Report → text, json, html
 //!                                            ↑ merge ↓
 //!                                          report.json
 //! ```
@@ -15,12 +15,15 @@
 //! | module | owns |
 //! |---|---|
 //! | `run` | what the harness states: facts of the run, one result per phone |
+//! | `capacity` | what a search for a server's capacity found |
 //! | `case` | results of conformance cases and of thresholds |
 //! | `measure`, `latency`, `trail` | counting events: ladder rows, histograms, first wrong steps |
+//! | `timeline` | phones by boot step over time |
 //! | `words` | faults and limits in words |
 //! | `redact` | secrets out, comparable stand-ins in |
 //! | `report`, `merge`, `verdict` | the checked whole, its sums, two halves, one sentence |
-//! | `text`, `json` | writers, one a file |
+//! | `compare` | two runs against each other, and what is noise |
+//! | `text`, `json`, `html`, `junit`, `summary`, `prom`, `pcapng` | writers, one a file |
 //!
 //! # Example
 //! ```
@@ -32,15 +35,24 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod capacity;
 pub mod case;
+pub mod compare;
+pub mod html;
 pub mod json;
+pub mod junit;
 pub mod latency;
 pub mod measure;
 pub mod merge;
+pub mod pcapng;
+pub mod prom;
 pub mod redact;
 pub mod report;
 pub mod run;
+pub mod summary;
 pub mod text;
+pub mod timeline;
 pub mod trail;
 pub mod verdict;
 pub mod words;
+mod xml;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::case::{merged_cases, merged_thresholds};
 use crate::report::{Report, ReportFault};
 use crate::run::{GeneratorHealth, RunFacts, StepResult};
 
@@ -37,16 +38,37 @@ impl Report {
     /// The reports are of different runs (version, scenario, seed, attachment, time scale or
     /// deadline differ), or hold the same phone.
     pub fn merge(self, other: Self) -> Result<Self, MergeFault> {
-        same_run(&self.facts, &other.facts)?;
-        let mut phones = self.phones;
-        phones.extend(other.phones);
-        let mut ladder = self.ladder;
-        ladder.merge(other.ladder);
-        let facts = facts(self.facts, other.facts);
-        Self::checked(facts, ladder, phones).map_err(|fault| match fault {
+        self.merge_all([other])
+    }
+
+    /// The report of this one and all others: what `merge` makes of them in any order, with the
+    /// phones put in order once.
+    ///
+    /// # Errors
+    /// As `merge`, for the first that does not fit.
+    pub fn merge_all(self, others: impl IntoIterator<Item = Self>) -> Result<Self, MergeFault> {
+        let Self {
+            facts: mut all,
+            mut ladder,
+            mut phones,
+            mut cases,
+            mut exchanges,
+        } = self;
+        for other in others {
+            same_run(&all, &other.facts)?;
+            phones.extend(other.phones);
+            ladder.merge(other.ladder);
+            all = facts(all, other.facts);
+            cases = merged_cases(cases, other.cases);
+            exchanges.extend(other.exchanges);
+        }
+        let mut report = Self::checked(all, ladder, phones).map_err(|fault| match fault {
             ReportFault::Twice { index } => MergeFault::Overlap { index },
             fault => MergeFault::Unsound(fault),
-        })
+        })?;
+        report.cases = cases;
+        report.exchanges = exchanges;
+        Ok(report)
     }
 }
 
@@ -94,6 +116,15 @@ fn facts(left: RunFacts, right: RunFacts) -> RunFacts {
             bodies
         },
         steps: steps(left.steps, right.steps),
+        thresholds: merged_thresholds(left.thresholds, right.thresholds),
+        timeline: {
+            let mut timeline = left.timeline;
+            timeline.merge(right.timeline);
+            timeline
+        },
+        absent: left.absent.max(right.absent),
+        // Tries are runs of their own, never parts of one.
+        capacity: None,
         generator: health(left.generator, &right.generator),
         ..right
     }
@@ -180,6 +211,52 @@ mod tests {
         assert_eq!(both.facts.started_at, 100);
         assert_eq!(both.facts.elapsed, std::time::Duration::from_secs(12));
         assert_eq!(both.ladder.rows["settled"].sent, 30);
+    }
+
+    #[test]
+    fn a_case_in_both_keeps_its_worse_result_and_an_unmet_threshold_wins() {
+        use crate::case::{CaseVerdict, ThresholdResult};
+        use crate::report::tests::{case, certified};
+        let of = |verdicts: &[(&str, CaseVerdict)], met| {
+            let cases = verdicts.iter().map(|(id, verdict)| case(id, *verdict));
+            let mut report = certified(cases.collect());
+            report.facts.thresholds.push(ThresholdResult {
+                expression: "provisioned == planned".to_owned(),
+                met,
+                actual: format!("{met:?}"),
+                aborted_at_us: None,
+            });
+            report
+        };
+        let one = of(
+            &[("b/x", CaseVerdict::Fail), ("a/x", CaseVerdict::Pass)],
+            Some(true),
+        );
+        let two = of(&[("b/x", CaseVerdict::Pass)], Some(false));
+        let three = of(&[("a/x", CaseVerdict::Inconclusive)], None);
+        let both = one.clone().merge_all([two.clone(), three.clone()]).unwrap();
+        let verdicts: Vec<_> = both
+            .cases
+            .iter()
+            .map(|case| (&*case.id, case.verdict))
+            .collect();
+        assert_eq!(
+            verdicts,
+            [
+                ("a/x", CaseVerdict::Inconclusive),
+                ("b/x", CaseVerdict::Fail)
+            ]
+        );
+        let thresholds = &both.facts.thresholds;
+        assert_eq!((thresholds.len(), thresholds[0].met), (1, Some(false)));
+        let turned = three
+            .clone()
+            .merge(one.clone())
+            .unwrap()
+            .merge(two.clone())
+            .unwrap();
+        assert_eq!(both, turned);
+        assert_eq!(both, one.merge(two.merge(three).unwrap()).unwrap());
     }
 
     proptest! {

@@ -6,12 +6,13 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
 /// Keys whose values are secrets, whatever the vendor. `*` stands for any text; letters of either
 /// case and `_`, `-`, blank and nothing between words are the same.
-const SECRET_KEYS: [&str; 18] = [
+const SECRET_KEYS: [&str; 22] = [
     "*password*",
     "*passwd*",
     "*passphrase*",
@@ -28,13 +29,24 @@ const SECRET_KEYS: [&str; 18] = [
     "*devicekey*",
     "*commonkey*",
     "*pswd*",
+    "*pwd*",
+    "*psk*",
+    "*presharedkey*",
+    "*credential*",
     "*passwort*",
     "*pin",
 ];
 /// Digits of a key of 256 bits as settings and web pages show it (FAN-42).
 const KEY_DIGITS: usize = 64;
+/// Bytes of a tag that is looked at.
+const TAG_BYTES_MAX: usize = 4 << 10;
 /// The command by which FTP tells a password (RFC 959 §4.1.1).
 const PASS: &str = "PASS ";
+/// The command before it, as long: half of a login.
+const USER: &str = "USER ";
+
+/// Where to look on, and where the secret lies that was found; none when there is no more.
+type Found = Option<(usize, Option<(usize, usize)>)>;
 
 /// Replaces secrets; one for a whole run.
 #[derive(Debug, Clone)]
@@ -78,6 +90,12 @@ impl Redactor {
     pub fn keeping_secrets(mut self) -> Self {
         self.keep = true;
         self
+    }
+
+    /// Whether it keeps every secret.
+    #[must_use]
+    pub fn keeps_secrets(&self) -> bool {
+        self.keep
     }
 
     /// Whether the value of this setting key, header field or query parameter is a secret.
@@ -127,41 +145,49 @@ impl Redactor {
         if self.keep {
             return Cow::Borrowed(text);
         }
-        let safe = self.without(text, |at| {
-            let place = at + text[at..].find(['=', ':', '>'])?;
-            let secret = if text[place..].starts_with("://") {
-                credentials(text, place + 3)
-            } else if text[place..].starts_with('>') {
-                self.element(text, place)
-            } else {
-                self.assigned(text, place)
-            };
-            Some((place + 1, secret))
-        });
-        let safe = self.again(safe, |text, at| {
-            let place = at + text[at..].find(PASS)?;
-            let begins = !text[..place].ends_with(|letter: char| letter.is_alphanumeric());
-            let start = place + PASS.len();
-            let rest = &text[start..];
-            let end = start + rest.find(['\r', '\n']).unwrap_or(rest.len());
-            Some((start, begins.then_some((start, end))))
-        });
-        self.again(safe, |text, at| {
-            let start = at + text[at..].find(|letter: char| letter.is_ascii_hexdigit())?;
-            let rest = &text[start..];
-            let end = rest.find(|letter: char| !letter.is_ascii_hexdigit());
-            let length = end.unwrap_or(rest.len());
-            let key = (length == KEY_DIGITS).then_some((start, start + length));
-            Some((start + length, key))
-        })
+        let safe = self.without(text, |at| self.next_assigned(text, at));
+        let safe = self.again(safe, next_password);
+        self.again(safe, next_key)
+    }
+
+    /// Where the secrets lie that `text` would replace, in bytes, in no order.
+    #[must_use]
+    pub fn places(&self, text: &str) -> Vec<Range<usize>> {
+        if self.keep {
+            return Vec::new();
+        }
+        let mut places = Vec::new();
+        let mut look = |next: &dyn Fn(usize) -> Found| {
+            let mut at = 0;
+            while let Some((on, secret)) = next(at) {
+                at = on;
+                if let Some((start, end)) = secret.filter(|(start, end)| start < end) {
+                    places.push(start..end);
+                    at = end;
+                }
+            }
+        };
+        look(&|at| self.next_assigned(text, at));
+        look(&|at| next_password(text, at));
+        look(&|at| next_key(text, at));
+        places
+    }
+
+    /// Looks from a place for a secret that a URL, an element or an assignment holds.
+    fn next_assigned(&self, text: &str, at: usize) -> Found {
+        let place = at + text[at..].find(['=', ':', '>'])?;
+        let secret = if text[place..].starts_with("://") {
+            credentials(text, place + 3)
+        } else if text[place..].starts_with('>') {
+            self.element(text, place)
+        } else {
+            self.assigned(text, place)
+        };
+        Some((place + 1, secret))
     }
 
     /// `without`, in text that may have been changed already.
-    fn again<'a>(
-        &self,
-        text: Cow<'a, str>,
-        next: impl Fn(&str, usize) -> Option<(usize, Option<(usize, usize)>)>,
-    ) -> Cow<'a, str> {
+    fn again<'a>(&self, text: Cow<'a, str>, next: impl Fn(&str, usize) -> Found) -> Cow<'a, str> {
         match text {
             Cow::Borrowed(text) => self.without(text, |at| next(text, at)),
             Cow::Owned(text) => Cow::Owned(self.without(&text, |at| next(&text, at)).into_owned()),
@@ -170,11 +196,7 @@ impl Redactor {
 
     /// The text with stand-ins for secrets. `next` looks on from a place: where to look on after
     /// that, and where the secret lies that it found there.
-    fn without<'a>(
-        &self,
-        text: &'a str,
-        next: impl Fn(usize) -> Option<(usize, Option<(usize, usize)>)>,
-    ) -> Cow<'a, str> {
+    fn without<'a>(&self, text: &'a str, next: impl Fn(usize) -> Found) -> Cow<'a, str> {
         let mut out = String::new();
         let mut done = 0;
         let mut at = 0;
@@ -196,7 +218,11 @@ impl Redactor {
 
     /// Where the secret lies that is the text of the element whose tag ends at `place`.
     fn element(&self, text: &str, place: usize) -> Option<(usize, usize)> {
-        let tag = &text[text[..place].rfind('<')? + 1..place];
+        let near = place.saturating_sub(TAG_BYTES_MAX);
+        let opened = text.as_bytes()[near..place]
+            .iter()
+            .rposition(|byte| *byte == b'<')?;
+        let tag = &text[near + opened + 1..place];
         let name = tag.split([' ', '\t']).next()?;
         let name = name.rsplit(':').next()?;
         let opens = !name.starts_with('/') && !tag.ends_with('/');
@@ -239,6 +265,33 @@ impl Redactor {
             _ => None,
         }
     }
+}
+
+/// Looks from a place for what FTP's PASS says, wherever it stands, and USER, where a line begins
+/// with it.
+fn next_password(text: &str, at: usize) -> Found {
+    let next = [PASS, USER].map(|verb| text[at..].find(verb).map(|found| at + found));
+    let place = next.into_iter().flatten().min()?;
+    let before = &text[..place];
+    let begins = if text[place..].starts_with(USER) {
+        before.is_empty() || before.ends_with('\n')
+    } else {
+        !before.ends_with(|letter: char| letter.is_alphanumeric())
+    };
+    let start = place + PASS.len();
+    let rest = &text[start..];
+    let end = start + rest.find(['\r', '\n']).unwrap_or(rest.len());
+    Some((start, begins.then_some((start, end))))
+}
+
+/// Looks from a place for a word that is a key.
+fn next_key(text: &str, at: usize) -> Found {
+    let start = at + text[at..].find(|letter: char| letter.is_ascii_hexdigit())?;
+    let rest = &text[start..];
+    let end = rest.find(|letter: char| !letter.is_ascii_hexdigit());
+    let length = end.unwrap_or(rest.len());
+    let key = (length == KEY_DIGITS).then_some((start, start + length));
+    Some((start + length, key))
 }
 
 /// Where the user and password of the URL lie whose authority begins at `start`. A password with
@@ -311,6 +364,7 @@ mod tests {
             "<SIP1_Register_Pswd>hunter2</SIP1_Register_Pswd>",
             "sent USER fan, then PASS hunter2",
             "PASS hunter2\r\n230 logged in",
+            "USER hunter2\r\n331 and now PASS",
         ] {
             let safe = redactor.text(text);
             assert!(!safe.contains("hunter2"), "{text} → {safe}");

@@ -1,6 +1,7 @@
 //! The checked whole of a run: what writers get, and the sums they print.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::case::CaseResult;
@@ -17,6 +18,8 @@ pub struct Report {
     pub(crate) phones: Vec<PhoneResult>,
     /// In the order of their suites.
     pub(crate) cases: Vec<CaseResult>,
+    /// What phones that failed sent and received, a message a line, by index.
+    pub(crate) exchanges: BTreeMap<u32, Vec<String>>,
 }
 
 /// Why facts and results are no report. Each is a mistake of the caller (or of a file's writer).
@@ -65,11 +68,13 @@ pub struct Milestones {
     pub p100: Option<Duration>,
 }
 
-/// Phones of one model that failed at the same step.
+/// Phones of one model and firmware that failed at the same step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     /// The profile's name.
     pub profile: String,
+    /// The firmware version that they ran; empty where it is not known.
+    pub firmware: String,
     /// The first wrong step and its commonest cause.
     pub first: FirstWrong,
     /// How many different causes there were at this step.
@@ -83,6 +88,9 @@ pub struct Group {
     /// Its first setting that differs, if known.
     pub difference: Option<Difference>,
 }
+
+/// A profile, a firmware version, and a first wrong step.
+type Place<'a> = (&'a str, &'a str, String);
 
 impl Report {
     /// Puts a run together: checks it, fills the ladder's `settled` row and removes secrets, in
@@ -139,14 +147,39 @@ impl Report {
             ladder,
             phones,
             cases: Vec::new(),
+            exchanges: BTreeMap::new(),
         })
     }
 
-    /// Adds results of conformance cases, whose texts hold no secrets any more.
+    /// Adds results of conformance cases and removes the secrets from their texts.
     #[must_use]
-    pub fn with_cases(mut self, cases: Vec<CaseResult>) -> Self {
-        self.cases = cases;
+    pub fn with_cases(mut self, cases: Vec<CaseResult>, redactor: &Redactor) -> Self {
+        self.cases.extend(cases.into_iter().map(|mut case| {
+            case.redact(redactor);
+            case
+        }));
         self
+    }
+
+    /// Adds what phones sent and received that stand for their groups, a message a line, by index.
+    #[must_use]
+    pub fn with_exchanges(
+        mut self,
+        exchanges: impl IntoIterator<Item = (u32, Vec<String>)>,
+        redactor: &Redactor,
+    ) -> Self {
+        let safe = |line: String| redactor.text(&line).into_owned();
+        let exchanges = exchanges.into_iter();
+        let exchanges = exchanges.map(|(index, lines)| (index, lines.into_iter().map(safe)));
+        self.exchanges
+            .extend(exchanges.map(|(index, lines)| (index, lines.collect())));
+        self
+    }
+
+    /// What a phone sent and received, a message a line; empty where it is not known.
+    #[must_use]
+    pub fn exchange(&self, index: u32) -> &[String] {
+        self.exchanges.get(&index).map_or(&[], Vec::as_slice)
     }
 
     /// Results of conformance cases, in the order of their suites.
@@ -186,26 +219,27 @@ impl Report {
     /// When 50, 95 and 100 of 100 planned phones were provisioned.
     #[must_use]
     pub fn provisioned(&self) -> Milestones {
-        self.milestones(|phone| phone.provisioned_after)
+        Milestones::provisioned(&self.phones)
     }
 
     /// When 50, 95 and 100 of 100 planned phones had settled, provisioned or not.
     #[must_use]
     pub fn settled(&self) -> Milestones {
-        self.milestones(|phone| phone.settled_after)
+        Milestones::reached(&self.phones, |phone| phone.settled_after)
     }
 
-    /// The phones that failed, wholly or in part, by model and first wrong step: most phones
-    /// first, then by name.
+    /// The phones that failed, wholly or in part, by model, firmware and first wrong step: most
+    /// phones first, then by name.
     #[must_use]
     pub fn groups(&self) -> Vec<Group> {
-        let mut places: BTreeMap<(&str, String), BTreeMap<String, Vec<&PhoneResult>>> =
-            BTreeMap::new();
+        let mut places: BTreeMap<Place<'_>, BTreeMap<String, Vec<&PhoneResult>>> = BTreeMap::new();
         let failed = [Outcome::Failed, Outcome::Partial];
         for phone in &self.phones {
             if failed.contains(&phone.outcome) {
                 let FirstWrong { step, text } = first_wrong(phone);
-                let causes = places.entry((&phone.profile, step)).or_default();
+                let causes = places
+                    .entry((&phone.profile, &phone.firmware, step))
+                    .or_default();
                 causes.entry(text).or_default().push(phone);
             }
         }
@@ -223,7 +257,7 @@ impl Report {
 
     fn group(
         &self,
-        (profile, step): (&str, String),
+        (profile, firmware, step): Place<'_>,
         causes: BTreeMap<String, Vec<&PhoneResult>>,
     ) -> Option<Group> {
         let phones: usize = causes.values().map(Vec::len).sum();
@@ -236,6 +270,7 @@ impl Report {
         let example = commonest.first()?;
         Some(Group {
             profile: profile.to_owned(),
+            firmware: firmware.to_owned(),
             first: FirstWrong { step, text },
             causes: count,
             phones: u32::try_from(phones).unwrap_or(u32::MAX),
@@ -243,23 +278,6 @@ impl Report {
             command: self.command(example.index),
             difference: example.difference.clone(),
         })
-    }
-
-    fn milestones(&self, after: impl Fn(&PhoneResult) -> Option<Duration>) -> Milestones {
-        let began = |phone: &PhoneResult| Duration::from_nanos(phone.scheduled_at.nanos());
-        let reached = |phone: &PhoneResult| Some(began(phone).saturating_add(after(phone)?));
-        let mut times: Vec<Duration> = self.phones.iter().filter_map(reached).collect();
-        times.sort_unstable();
-        let planned = self.phones.len();
-        let at = |percent: usize| {
-            let place = (planned * percent).div_ceil(100).checked_sub(1)?;
-            times.get(place).copied()
-        };
-        Milestones {
-            p50: at(50),
-            p95: at(95),
-            p100: at(100),
-        }
     }
 
     fn redact(&mut self, redactor: &Redactor) {
@@ -283,6 +301,15 @@ impl Report {
             .iter()
             .map(|why| redactor.text(why).into_owned())
             .collect();
+        if let Some(why) = &mut facts.absent {
+            safe(why);
+        }
+        for step in &mut facts.steps {
+            safe(&mut step.what);
+        }
+        for threshold in &mut facts.thresholds {
+            threshold.redact(redactor);
+        }
         let subject = std::mem::take(&mut facts.subject).into_iter();
         facts.subject = subject
             .map(|mut endpoint| {
@@ -291,6 +318,11 @@ impl Report {
             })
             .collect();
         for phone in &mut self.phones {
+            // A version is read from an image, which a server may have written anything into.
+            let firmware = redactor.text(&phone.firmware);
+            if *firmware != *phone.firmware {
+                phone.firmware = Arc::from(&*firmware);
+            }
             if let Some(first) = &mut phone.first_wrong {
                 safe(&mut first.step);
                 safe(&mut first.text);
@@ -308,6 +340,30 @@ impl Report {
                 }
                 safe(source);
             }
+        }
+    }
+}
+
+impl Milestones {
+    /// When 50, 95 and 100 of 100 of these phones were provisioned.
+    #[must_use]
+    pub fn provisioned(phones: &[PhoneResult]) -> Self {
+        Self::reached(phones, |phone| phone.provisioned_after)
+    }
+
+    fn reached(phones: &[PhoneResult], after: impl Fn(&PhoneResult) -> Option<Duration>) -> Self {
+        let began = |phone: &PhoneResult| Duration::from_nanos(phone.scheduled_at.nanos());
+        let reached = |phone: &PhoneResult| Some(began(phone).saturating_add(after(phone)?));
+        let mut times: Vec<Duration> = phones.iter().filter_map(reached).collect();
+        times.sort_unstable();
+        let at = |percent: usize| {
+            let place = (phones.len() * percent).div_ceil(100).checked_sub(1)?;
+            times.get(place).copied()
+        };
+        Self {
+            p50: at(50),
+            p95: at(95),
+            p100: at(100),
         }
     }
 }

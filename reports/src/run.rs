@@ -9,7 +9,9 @@ use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::time::Moment;
 use serde::{Deserialize, Serialize};
 
+use crate::capacity::Capacity;
 use crate::case::ThresholdResult;
+use crate::timeline::Timeline;
 
 /// The facts of a run, or of one machine's part of it. Everything that was decided before the
 /// first phone started, and how the generator itself fared.
@@ -63,6 +65,15 @@ pub struct RunFacts {
     /// What became of the scenario's expressions over the fleet, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<ThresholdResult>,
+    /// Phones by boot step over time; empty in reports of older versions.
+    #[serde(default, skip_serializing_if = "Timeline::is_empty")]
+    pub timeline: Timeline,
+    /// Why nothing was booted: the subject was not there. No phone is planned then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent: Option<String>,
+    /// What a search for the capacity of the server found; the report is that of one of its tries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
     /// How the generator fared.
     pub generator: GeneratorHealth,
 }
@@ -218,6 +229,8 @@ pub struct PhoneResult {
     pub mac: Mac,
     /// Its profile's name, shared by all phones of the profile.
     pub profile: Arc<str>,
+    /// The firmware version that it ran at the end, shared; empty where it is not known.
+    pub firmware: Arc<str>,
     /// What became of it.
     pub outcome: Outcome,
     /// When its power-on was due on the run's clock, whenever it really happened.

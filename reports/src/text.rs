@@ -1,15 +1,20 @@
 //! The report on a terminal: title, ladder, how the generator fared, times, outcomes, failures
 //! with the command that repeats one of each, and the verdict last, where the eye is.
 
+mod cases;
+mod compare;
 pub mod number;
 mod page;
 mod table;
 
 use std::io::{self, Write};
 
+use crate::case::ThresholdResult;
 use crate::report::{Group, Milestones, Report};
 use crate::run::{Bodies, BodySum, Outcome, StepResult};
 use crate::verdict::Class;
+pub use compare::write as write_comparison;
+pub(crate) use page::harmless;
 use page::{Page, Paint};
 
 /// Narrowest terminal that is written for; a narrower one wraps.
@@ -22,8 +27,11 @@ pub struct Style {
     pub columns: u16,
     /// Whether escape sequences for colour may be written.
     pub colour: bool,
-    /// Failure groups shown at most; the JSON report has all.
+    /// Failure groups and failed cases shown at most; the JSON report has all.
     pub groups_max: usize,
+    /// Whether every case is shown, with its whole exchange where it did not pass, and every
+    /// failure group.
+    pub verbose: bool,
 }
 
 impl Default for Style {
@@ -32,6 +40,7 @@ impl Default for Style {
             columns: 100,
             colour: false,
             groups_max: 8,
+            verbose: false,
         }
     }
 }
@@ -55,24 +64,45 @@ pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<(
     if !table.is_empty() {
         page.gap()?;
     }
-    sums(report, &mut page)?;
-    failures(report, style.groups_max, &mut page)?;
+    if report.facts().planned > 0 || report.cases().is_empty() {
+        tell_sums(report, &mut page)?;
+    }
+    let groups_max = if style.verbose {
+        usize::MAX
+    } else {
+        style.groups_max
+    };
+    failures(report, groups_max, &mut page)?;
+    if let Some(capacity) = &report.facts().capacity {
+        page.gap()?;
+        page.paragraph(Paint::Bold, 2, "Tries (the report above is of one of them)")?;
+        for tried in &capacity.tries {
+            page.paragraph(Paint::Plain, 24, &capacity.line(tried))?;
+        }
+    }
+    cases::write(report.cases(), style, &mut page)?;
     page.gap()?;
     let verdict = report.verdict();
     let paint = match verdict.class {
         Class::Met => Paint::Green,
-        Class::SubjectFailed => Paint::Red,
-        Class::Void | Class::Interrupted => Paint::Yellow,
+        Class::SubjectFailed | Class::OwnFault => Paint::Red,
+        Class::Void | Class::Interrupted | Class::Inconclusive => Paint::Yellow,
     };
     page.paragraph(paint, 2, &verdict.sentence)
 }
 
-fn title(report: &Report) -> String {
+/// What was run: program, scenario, phones, attachment, seed.
+pub(crate) fn title(report: &Report) -> String {
     let facts = report.facts();
+    let cases = u32::try_from(report.cases().len()).unwrap_or(u32::MAX);
+    let what = match (facts.planned, cases) {
+        (0, 1..) => plural(cases, "case"),
+        (planned, _) => number::phones(planned),
+    };
     let mut parts = vec![
         format!("bootstorm {}", facts.version),
         facts.scenario.clone(),
-        number::phones(facts.planned),
+        what,
         facts.attachment.clone(),
         format!("seed {}", facts.seed),
         format!("time scale {}", facts.time_scale),
@@ -86,76 +116,94 @@ fn title(report: &Report) -> String {
     parts.join(" · ")
 }
 
-fn plural(count: u32, word: &str) -> String {
+pub(crate) fn plural(count: u32, word: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{} {word}{ending}", number::count(count.into()))
 }
 
-fn sums(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
-    const HANG: usize = 13;
-    let counts = report.counts();
-    if counts.of(Outcome::Provisioned) > 0 {
-        let text = format!("Provisioned  {}", milestones(report.provisioned()));
-        page.paragraph(Paint::Plain, HANG, &text)?;
+/// Columns of the names before the lines below the ladder.
+const HANG: usize = 13;
+
+fn tell_sums(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
+    let saturated = !report.facts().generator.saturated.is_empty();
+    for (name, text) in sums(report) {
+        let paint = match name {
+            "Generator" if saturated => Paint::Yellow,
+            "Note" => Paint::Dim,
+            _ => Paint::Plain,
+        };
+        page.paragraph(paint, HANG, &format!("{name:<HANG$}{text}"))?;
     }
-    if counts.of(Outcome::Provisioned) < report.facts().planned {
-        let text = format!("Settled      {}", milestones(report.settled()));
-        page.paragraph(Paint::Plain, HANG, &text)?;
+    Ok(())
+}
+
+/// The lines below the ladder, each with its name.
+pub(crate) fn sums(report: &Report) -> Vec<(&'static str, String)> {
+    let counts = report.counts();
+    let facts = report.facts();
+    let mut lines = Vec::new();
+    if counts.of(Outcome::Provisioned) > 0 {
+        lines.push(("Provisioned", milestones(report.provisioned())));
+    }
+    if counts.of(Outcome::Provisioned) < facts.planned {
+        lines.push(("Settled", milestones(report.settled())));
     }
     let outcome = |outcome: &Outcome| {
         let count = counts.of(*outcome);
         (count > 0).then(|| format!("{} {}", number::count(count.into()), outcome.word()))
     };
     let outcomes: Vec<String> = Outcome::ALL.iter().filter_map(outcome).collect();
-    page.paragraph(
-        Paint::Plain,
-        HANG,
-        &format!("Outcomes     {}", outcomes.join(" · ")),
-    )?;
-
-    let facts = report.facts();
+    lines.push(("Outcomes", outcomes.join(" · ")));
     if facts.registered > 0 {
-        let text = format!("Registered   {}", number::phones(facts.registered));
-        page.paragraph(Paint::Plain, HANG, &text)?;
+        lines.push(("Registered", number::phones(facts.registered)));
     }
     if facts.bodies.fetched.count > 0 {
-        let text = format!("Files        {}", bodies_text(&facts.bodies));
-        page.paragraph(Paint::Plain, HANG, &text)?;
+        lines.push(("Files", bodies_text(&facts.bodies)));
     }
-    for step in &facts.steps {
-        let text = format!("Step         {}", step_text(step));
-        page.paragraph(Paint::Plain, HANG, &text)?;
-    }
+    lines.extend(facts.steps.iter().map(|step| ("Step", step_text(step))));
     let health = &facts.generator;
     let text = format!(
-        "Generator    {} late starts · {} datagrams dropped · lag at most {}",
+        "{} late starts · {} datagrams dropped · lag at most {}",
         number::count(health.late_starts),
         number::count(health.dropped_datagrams),
         number::duration_short(health.lag_max)
     );
-    let paint = if health.saturated.is_empty() {
-        Paint::Plain
-    } else {
-        Paint::Yellow
-    };
-    page.paragraph(paint, HANG, &text)?;
+    lines.push(("Generator", text));
     if !facts.limits.is_empty() {
         let limit = |(name, value): (&String, &u64)| format!("{name} {}", number::count(*value));
         let limits: Vec<String> = facts.limits.iter().map(limit).collect();
-        page.paragraph(
-            Paint::Plain,
-            HANG,
-            &format!("Limits       {}", limits.join(" · ")),
-        )?;
+        lines.push(("Limits", limits.join(" · ")));
     }
-    for note in &facts.notes {
-        page.paragraph(Paint::Dim, HANG, &format!("Note         {note}"))?;
+    lines.extend(
+        facts
+            .thresholds
+            .iter()
+            .map(|each| ("Threshold", threshold_text(each))),
+    );
+    lines.extend(facts.notes.iter().map(|note| ("Note", note.clone())));
+    lines
+}
+
+/// `not met: p95("boot") < duration("3s"), p95("boot") = 4.2 s`.
+fn threshold_text(threshold: &ThresholdResult) -> String {
+    let word = match threshold.met {
+        Some(true) => "met",
+        Some(false) => "not met",
+        None => "not evaluated",
+    };
+    let mut text = format!("{word}: {}", threshold.expression);
+    if !threshold.actual.is_empty() {
+        text.push_str(&format!(" · {}", threshold.actual));
     }
-    Ok(())
+    if let Some(at) = threshold.aborted_at_us {
+        let at = number::duration_short(std::time::Duration::from_micros(at));
+        text.push_str(&format!(" · ended the run after {at}"));
+    }
+    text
 }
 
 /// `3,000 fetched (264.1 MB) · 1,001 held (1.3 MB) · 1,001 hashed (1.3 MB)`.
-fn bodies_text(bodies: &Bodies) -> String {
+pub(crate) fn bodies_text(bodies: &Bodies) -> String {
     let part = |(sum, word): (BodySum, &str)| {
         let (count, bytes) = (number::count(sum.count), number::bytes(sum.bytes));
         format!("{count} {word} ({bytes})")
@@ -169,7 +217,7 @@ fn bodies_text(bodies: &Bodies) -> String {
 }
 
 /// `check-sync: 5,000 phones · 5,000 registered · 5,000 answered 2xx · 5,000 resynced`.
-fn step_text(step: &StepResult) -> String {
+pub(crate) fn step_text(step: &StepResult) -> String {
     if step.not_taken {
         return format!("{}: not taken, the run ended first", step.what);
     }
@@ -192,7 +240,7 @@ fn step_text(step: &StepResult) -> String {
     parts.join(" · ")
 }
 
-fn milestones(times: Milestones) -> String {
+pub(crate) fn milestones(times: Milestones) -> String {
     let part = |(percent, time)| match time {
         Some(time) => format!("{percent} % after {}", number::duration_short(time)),
         None => format!("{percent} % never"),
@@ -234,8 +282,12 @@ fn failure(group: &Group, page: &mut Page<'_>) -> io::Result<()> {
         2 => " (and another cause)".to_owned(),
         causes => format!(" (and {} other causes)", causes - 1),
     };
+    let firmware = match group.firmware.as_str() {
+        "" => String::new(),
+        firmware => format!(" {firmware}"),
+    };
     let text = format!(
-        "  {} × {} at {}: {}{others}",
+        "  {} × {}{firmware} at {}: {}{others}",
         number::count(group.phones.into()),
         group.profile,
         group.first.step,

@@ -1,6 +1,10 @@
 //! The one sentence that a report ends with, and the class of exit code that goes with it. It
 //! judges nothing: outcomes and saturation were decided before; here they are put into words.
 
+mod cases;
+
+use std::time::Duration;
+
 use crate::report::{Counts, Group, Report};
 use crate::run::Outcome;
 use crate::text::number;
@@ -9,14 +13,47 @@ use crate::text::number;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
-    /// Every phone was provisioned, or settled where nothing was intended: exit code 0.
+    /// Every phone was provisioned, or settled where nothing was intended; every threshold held;
+    /// every applicable case passed: exit code 0.
     Met,
-    /// Some phones failed, and it was not the generator's doing: 1.
+    /// Some phones, thresholds or cases failed, and it was not the generator's doing: 1.
     SubjectFailed,
     /// The generator was the limit, or nothing was planned; nothing is said about the subject: 3.
     Void,
     /// The run was stopped: 5.
     Interrupted,
+    /// A threshold could not be evaluated, a case's purpose could not be observed, or the subject
+    /// was not there: 3.
+    Inconclusive,
+    /// Our own side failed in a case: 4.
+    OwnFault,
+}
+
+impl Class {
+    /// As report files spell it: `subject_failed`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::SubjectFailed => "subject_failed",
+            Self::Void => "void",
+            Self::Interrupted => "interrupted",
+            Self::Inconclusive => "inconclusive",
+            Self::OwnFault => "own_fault",
+        }
+    }
+
+    /// Which of two classes a report of both has: the higher.
+    fn weight(self) -> u8 {
+        match self {
+            Self::Met => 0,
+            Self::Inconclusive => 1,
+            Self::SubjectFailed => 2,
+            Self::Void => 3,
+            Self::OwnFault => 4,
+            Self::Interrupted => 5,
+        }
+    }
 }
 
 /// A class and its sentence.
@@ -30,20 +67,61 @@ pub struct Verdict {
 
 impl Report {
     /// The verdict. A run that was stopped is interrupted whatever else happened; one whose
-    /// generator was the limit is void, never failed.
+    /// generator was the limit is void, never failed. Of phones, thresholds and cases each says
+    /// its own sentence; the worst of them makes the class. A search for a capacity says its own.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
+        if let Some(capacity) = &self.facts.capacity {
+            return capacity.verdict();
+        }
+        if let Some(why) = &self.facts.absent {
+            return Verdict {
+                class: Class::Inconclusive,
+                sentence: format!("Inconclusive: {why}; no phone was booted."),
+            };
+        }
+        let mut parts = Vec::new();
+        if self.facts.planned > 0 || self.cases.is_empty() {
+            parts.push(self.fleet());
+        }
+        parts.extend(self.thresholds());
+        parts.extend(self.certification());
+        let class = parts.iter().map(|part| part.class);
+        let class = class.max_by_key(|class| class.weight());
+        let sentences: Vec<String> = parts.into_iter().map(|part| part.sentence).collect();
+        Verdict {
+            class: class.unwrap_or(Class::Void),
+            sentence: sentences.join(" "),
+        }
+    }
+
+    /// What became of the phones.
+    fn fleet(&self) -> Verdict {
         let counts = self.counts();
-        let (class, sentence) = if self.facts.stopped || counts.of(Outcome::Interrupted) > 0 {
+        let aborted = self.aborted();
+        let stopped = counts.of(Outcome::Interrupted) > 0 && aborted.is_none();
+        let (class, sentence) = if self.facts.stopped || stopped {
             (Class::Interrupted, self.interrupted(&counts))
         } else if let Some(sentence) = self.void(&counts) {
             (Class::Void, sentence)
+        } else if let Some(after) = aborted {
+            let (after, share) = (number::duration_short(after), self.share(&counts));
+            let sentence = format!("Ended by a threshold after {after}: {share} by then.");
+            (Class::SubjectFailed, sentence)
         } else if counts.of(Outcome::Failed) + counts.of(Outcome::Partial) > 0 {
             (Class::SubjectFailed, self.failed(&counts))
         } else {
             (Class::Met, self.met(&counts))
         };
         Verdict { class, sentence }
+    }
+
+    /// When a threshold ended the run, if one did.
+    fn aborted(&self) -> Option<Duration> {
+        let mut thresholds = self.facts.thresholds.iter();
+        thresholds
+            .find_map(|threshold| threshold.aborted_at_us)
+            .map(Duration::from_micros)
     }
 
     fn interrupted(&self, counts: &Counts) -> String {
@@ -61,7 +139,8 @@ impl Report {
         let saturated = &self.facts.generator.saturated;
         let why = if saturated.is_empty() {
             let never = counts.of(Outcome::NotStarted);
-            if never == 0 {
+            // Whom a threshold spared the start says nothing about the generator.
+            if never == 0 || self.aborted().is_some() {
                 return None;
             }
             format!("{} never started", number::phones(never))
@@ -142,13 +221,12 @@ fn place(group: &Group) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+    use crate::case::ThresholdResult;
     use crate::measure::Ladder;
     use crate::redact::Redactor;
     use crate::report::tests::{facts, phone};
-    use crate::run::{FirstWrong, PhoneResult};
+    use crate::run::{FirstWrong, PhoneResult, RunFacts};
 
     fn verdict(phones: Vec<PhoneResult>, saturated: &[&str]) -> (Class, String) {
         let mut facts = facts(u32::try_from(phones.len()).unwrap());
@@ -236,6 +314,38 @@ mod tests {
             sentence.starts_with("Void: 1 phone never started; 1 of 2"),
             "{sentence}"
         );
+    }
+
+    #[test]
+    fn a_run_that_a_threshold_ended_failed_and_is_not_void() {
+        let phones = fleet(&[
+            Outcome::Provisioned,
+            Outcome::Interrupted,
+            Outcome::NotStarted,
+        ]);
+        let mut facts = facts(3);
+        facts.thresholds.push(ThresholdResult {
+            expression: "p99(\"boot\") < duration(\"1s\")".to_owned(),
+            met: Some(false),
+            actual: "p99(\"boot\") = 1.2 s".to_owned(),
+            aborted_at_us: Some(12_000_000),
+        });
+        let redactor = Redactor::new(1);
+        let report = |facts: RunFacts| {
+            let ladder = Ladder::default();
+            let report = Report::new(facts, ladder, phones.clone(), &redactor).unwrap();
+            report.verdict()
+        };
+        let verdict = report(facts.clone());
+        assert_eq!(verdict.class, Class::SubjectFailed);
+        assert_eq!(
+            verdict.sentence,
+            "Ended by a threshold after 12 s: 1 of 3 phones provisioned by then. 1 of 1 \
+             thresholds not met, first `p99(\"boot\") < duration(\"1s\")` (p99(\"boot\") = 1.2 s)."
+        );
+        // Of a generator that was the limit nothing is said of the subject.
+        facts.generator.saturated.insert("lag".to_owned());
+        assert_eq!(report(facts).class, Class::Void);
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! The register of clauses: every numbered behaviour of the vendor documents, once, in words of
 //! its own. Code, profiles and cases cite clauses by id.
 
+mod coverage;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use bootstorm_emulator::located::{Faults, Log, Node, Reader, nearest};
+
+pub use coverage::{Cover, Coverage};
 
 /// The files of the register: name and text, found by directory.
 const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/clauses.rs"));
@@ -82,6 +86,8 @@ pub struct Clause {
     pub says: String,
     /// Why no case can cite it, where that is so.
     pub excused: Option<String>,
+    /// A file of tests, below the workspace's root, that cites it: what no case can show.
+    pub tested_by: Option<String>,
 }
 
 /// A document whose behaviours are numbered.
@@ -229,6 +235,7 @@ fn clause(table: &Reader<'_>, id: ClauseId) -> Clause {
             .parsed("a sentence", sentence)
             .unwrap_or_default(),
         excused: table.may("excused").parsed("a reason", sentence),
+        tested_by: table.may("tested_by").parsed("a file of tests", sentence),
     }
 }
 

@@ -2,23 +2,30 @@
 //! know about it. Nothing is stored per phone: a million phones cost no more than their fleets.
 
 mod acs;
+mod change;
+mod fault;
 mod found;
+mod link;
 mod linked;
+mod roster;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use bootstorm_emulator::identity::{Identity, Mac};
 use bootstorm_emulator::located::{Place, nearest};
 use bootstorm_emulator::profile::keys::Meaning;
-use bootstorm_emulator::profile::set::{ProfileSet, UnknownProfile};
+use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_emulator::profile::template::{Template, Vars};
-use bootstorm_emulator::profile::{ContentKind, Param, Profile, Scope};
+use bootstorm_emulator::profile::{ContentFile, ContentKind, Param, Profile, Scope};
 
+use crate::load_shape::{Schedule, Seat};
 use crate::scenario::{Credentials, Discovery, Fleet, Scenario, Transport};
 
 pub use acs::{ACS_PATH, Ordered};
+pub use fault::PlanFault;
 pub use found::{Login, Redirected};
 pub use linked::LinkedFile;
 
@@ -37,7 +44,12 @@ pub struct Plan {
     /// The URL of the auto-configuration server where it is not at `ACS_PATH` of `server`.
     pub acs_elsewhere: Option<String>,
     fleets: Vec<FleetPlan>,
+    schedule: Schedule,
     phones: u32,
+    /// The plan after each change of the server's files.
+    later: Vec<Arc<Plan>>,
+    /// How many of those changes have come.
+    stage: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Clone)]
@@ -45,6 +57,8 @@ struct FleetPlan {
     first: u32,
     /// Profile indices, repeated by weight.
     mix: Vec<u16>,
+    /// Profile indices of the inventory's phones, where that names them.
+    rows: Vec<u16>,
 }
 
 /// One phone of a plan.
@@ -58,133 +72,6 @@ pub struct PhonePlan {
     pub fleet: usize,
     /// When it is switched on.
     pub start: Duration,
-}
-
-/// Why a scenario cannot be planned.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PlanFault {
-    /// A profile that nobody knows.
-    #[error("{place}fleet {fleet}: {fault}")]
-    Profile {
-        /// Where the scenario names it, with `: ` at its end.
-        place: String,
-        /// The fleet's name.
-        fleet: String,
-        /// Which profile, and the nearest known one.
-        fault: UnknownProfile,
-    },
-    /// A layout that the profile's content does not have.
-    #[error(
-        "{place}fleet {fleet}: profile {profile} has no content layout \"{layout}\"{hint} \
-         (it has {known})"
-    )]
-    Layout {
-        /// Where the scenario says so, with `: ` at its end.
-        place: String,
-        /// The fleet's name.
-        fleet: String,
-        /// The profile.
-        profile: String,
-        /// The layout asked for.
-        layout: String,
-        /// The nearest one there is, as a question.
-        hint: String,
-        /// The layouts there are.
-        known: String,
-    },
-    /// A way of finding the server that the profile does not have.
-    #[error(
-        "{place}fleet {fleet}: phones of {profile} do not look for a server by \"{word}\" \
-         (expected one of {known})"
-    )]
-    Source {
-        /// Where the scenario says so, with `: ` at its end.
-        place: String,
-        /// The fleet's name.
-        fleet: String,
-        /// The profile.
-        profile: String,
-        /// The way asked for.
-        word: &'static str,
-        /// The ways there are.
-        known: String,
-    },
-    /// A fleet that asks for credentials where another fleet's files are.
-    #[error(
-        "{place}fleet {fleet}: 'auth' would also hold for the files of fleet {other} (give each a \
-         root of its own)"
-    )]
-    AuthShared {
-        /// Where the scenario says so, with `: ` at its end.
-        place: String,
-        /// The fleet's name.
-        fleet: String,
-        /// The other fleet's name.
-        other: String,
-    },
-    /// A fleet with authentication whose phones have nothing to show.
-    #[error(
-        "{place}fleet {fleet}: phones of {profile} have no user name of their own (give 'user' \
-         and 'password')"
-    )]
-    NoLogin {
-        /// Where the scenario says so, with `: ` at its end.
-        place: String,
-        /// The fleet's name.
-        fleet: String,
-        /// The profile.
-        profile: String,
-    },
-    /// Encrypted files for phones that read none.
-    #[error("{place}fleet {fleet}: phones of {profile} read no encrypted files")]
-    NoSeal {
-        /// Where the scenario says so, with `: ` at its end.
-        place: String,
-        /// The fleet's name.
-        fleet: String,
-        /// The profile.
-        profile: String,
-    },
-    /// A resource that no model of the fleet has.
-    #[error("{place}fleet {fleet}: none of its models takes a resource of kind \"{kind}\"{known}")]
-    NoResource {
-        /// Where the scenario says so, with `: ` at its end.
-        place: String,
-        /// The fleet's name.
-        fleet: String,
-        /// The kind.
-        kind: &'static str,
-        /// The kinds that they take.
-        known: String,
-    },
-    /// A resource with a suffix that phones refuse.
-    #[error(
-        "{place}fleet {fleet}: phones of {profile} refuse a {kind} with suffix \"{suffix}\" \
-         (expected one of {known})"
-    )]
-    Suffix {
-        /// Where the scenario says so, with `: ` at its end.
-        place: String,
-        /// The fleet's name.
-        fleet: String,
-        /// The profile.
-        profile: String,
-        /// The kind.
-        kind: &'static str,
-        /// The suffix asked for.
-        suffix: String,
-        /// Those that they take.
-        known: String,
-    },
-    /// More phones than MAC addresses.
-    #[error("{phones} phones are more than the {PHONES_MAX} that fit one run")]
-    TooMany {
-        /// How many were asked for.
-        phones: u64,
-    },
-    /// No phone at all.
-    #[error("the scenario has no phone")]
-    Empty,
 }
 
 impl Plan {
@@ -206,10 +93,7 @@ impl Plan {
             for (at, (name, weight)) in fleet.profiles.iter().enumerate() {
                 match set.get(name) {
                     Ok(profile) => {
-                        faults.extend(layout_fault(fleet, &profile));
-                        faults.extend(source_fault(fleet, &profile));
-                        faults.extend(login_fault(fleet, &profile));
-                        faults.extend(linked::faults_of_model(fleet, &profile));
+                        faults.extend(faults_of_model(fleet, &profile));
                         let profile = linked::with_cipher(profile, fleet);
                         let place = place_of(&mut profiles, profile);
                         mix.extend(std::iter::repeat_n(place, *weight as usize));
@@ -224,30 +108,44 @@ impl Plan {
                 }
             }
             faults.extend(linked::faults_of_fleet(fleet, set));
+            let rows = roster::profiles_of_rows(fleet, set, &mix, &mut profiles, &mut faults);
             fleets.push(FleetPlan {
                 first: u32::try_from(first).unwrap_or(u32::MAX),
                 mix,
+                rows,
             });
             first += u64::from(fleet.phones);
         }
         faults.extend(auth_faults(&scenario.fleets));
+        faults.extend(link::faults(&scenario, &profiles));
         match first {
             0 => faults.push(PlanFault::Empty),
             phones if phones > u64::from(PHONES_MAX) => faults.push(PlanFault::TooMany { phones }),
             _ => {}
         }
+        if faults.is_empty() {
+            faults.extend(roster::overlaps(&scenario.fleets, &fleets, &profiles));
+            faults.extend(roster::unknown_stages(&scenario, &profiles));
+        }
         if !faults.is_empty() {
             return Err(faults);
         }
         let phones = u32::try_from(first).unwrap_or(PHONES_MAX);
-        Ok(Self {
+        let sizes = scenario.fleets.iter();
+        let sizes: Vec<_> = sizes.map(|it| (it.name.as_str(), it.phones)).collect();
+        let schedule = Schedule::new(&scenario.load, scenario.seed, &sizes);
+        let plan = Self {
+            later: Vec::new(),
+            stage: Arc::default(),
+            schedule,
             scenario,
             profiles,
             server,
             acs_elsewhere: None,
             fleets,
             phones,
-        })
+        };
+        Ok(plan.with_changes())
     }
 
     /// How many phones.
@@ -268,15 +166,23 @@ impl Plan {
             .checked_sub(1)?;
         let planned = self.fleets.get(fleet)?;
         let within = index - planned.first;
-        let length = u32::try_from(planned.mix.len()).ok()?;
-        let profile = *planned.mix.get(within.checked_rem(length)? as usize)?;
-        let oui = self
-            .profiles
-            .get(usize::from(profile))?
-            .ouis
-            .first()
-            .copied()?;
-        let mac = Mac::from_oui(oui, index);
+        let profile = planned.profile(within)?;
+        let oui = || {
+            self.profiles
+                .get(usize::from(profile))?
+                .ouis
+                .first()
+                .copied()
+        };
+        let mac = match self
+            .scenario
+            .fleets
+            .get(fleet)
+            .and_then(|it| it.mac(within))
+        {
+            Some(mac) => mac,
+            None => Mac::from_oui(oui()?, index),
+        };
         let identity = Identity {
             mac,
             index,
@@ -286,8 +192,21 @@ impl Plan {
             identity,
             profile,
             fleet,
-            start: self.scenario.load.start_of(index),
+            start: self.schedule.start_of(Seat {
+                index,
+                fleet,
+                within,
+            }),
         })
+    }
+
+    /// When the last phone is switched on.
+    #[must_use]
+    pub fn last_start(&self) -> Duration {
+        let last = self.phones.saturating_sub(1);
+        let first = if self.schedule.is_in_order() { last } else { 0 };
+        let starts = (first..self.phones).filter_map(|index| Some(self.phone(index)?.start));
+        starts.max().unwrap_or_default()
     }
 
     /// The phones of a fleet: first index and one past the last.
@@ -306,8 +225,9 @@ impl Plan {
     #[must_use]
     pub fn phone_with(&self, mac: Mac) -> Option<PhonePlan> {
         let [_, _, _, a, b, c] = mac.0;
-        let phone = self.phone(u32::from_be_bytes([0, a, b, c]))?;
-        (phone.identity.mac == mac).then_some(phone)
+        let made = self.phone(u32::from_be_bytes([0, a, b, c]));
+        let made = made.filter(|phone| phone.identity.mac == mac);
+        made.or_else(|| self.phone(self.given_index(mac)?))
     }
 
     /// The profile of a phone.
@@ -353,6 +273,8 @@ impl Plan {
             firmware: profile.map_or("", |profile| profile.firmware.as_str()),
             address: self.server,
             version: version.unwrap_or_default(),
+            columns: self.columns(phone),
+            row: self.row(phone),
             ..Vars::default()
         }
     }
@@ -486,6 +408,16 @@ fn place_of(profiles: &mut Vec<Arc<Profile>>, profile: Arc<Profile>) -> u16 {
     u16::try_from(place).unwrap_or(u16::MAX)
 }
 
+/// What a fleet asks of a model in vain.
+fn faults_of_model(fleet: &Fleet, profile: &Profile) -> Vec<PlanFault> {
+    let mut faults = linked::faults_of_model(fleet, profile);
+    faults.extend(layout_fault(fleet, profile));
+    faults.extend(source_fault(fleet, profile));
+    faults.extend(login_fault(fleet, profile));
+    faults.extend(padding_fault(fleet, profile));
+    faults
+}
+
 fn layout_fault(fleet: &Fleet, profile: &Profile) -> Option<PlanFault> {
     if profile
         .content
@@ -508,6 +440,22 @@ fn layout_fault(fleet: &Fleet, profile: &Profile) -> Option<PlanFault> {
         profile: profile.name.clone(),
         layout: fleet.layout.clone(),
         known: known.join(", "),
+    })
+}
+
+/// A fleet whose own files are to be filled up with comments that their form does not have.
+fn padding_fault(fleet: &Fleet, profile: &Profile) -> Option<PlanFault> {
+    let takes = |file: &ContentFile| match &file.holds {
+        ContentKind::Settings { scope, format } => *scope != Scope::Common && format.has_comments(),
+        _ => false,
+    };
+    let mut files = profile.content.iter();
+    let filled = files.any(|file| file.layout == fleet.layout && takes(file));
+    (fleet.pad_bytes > 0 && !filled).then(|| PlanFault::NoPadding {
+        place: said(fleet.at.pad.as_ref()),
+        fleet: fleet.name.clone(),
+        profile: profile.name.clone(),
+        layout: fleet.layout.clone(),
     })
 }
 

@@ -5,27 +5,38 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bootstorm_emulator::format::sealed::Cipher;
+use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::located::Place;
 use bootstorm_emulator::operator::Operator;
 use bootstorm_emulator::profile::template::Template;
 use bootstorm_emulator::profile::{Param, TaskKind};
 
+use crate::inventory::Inventory;
 use crate::load_shape::LoadShape;
+use crate::threshold::Expected;
 
 mod acs;
+mod judged;
+mod link;
 mod load;
 mod pnp;
 mod share;
 mod source;
 mod step;
 
+pub use crate::link::{Link, Stall};
 pub use acs::{Acs, AcsAuth, AcsFault, AcsStep, Download, Fetched, Handed};
+pub use judged::{Attach, Given};
+pub use link::LinkPlaces;
+pub(crate) use load::read_tree;
 pub use load::{built_in, read};
 pub use pnp::{PnpAnswers, PnpHabit, PnpNotify};
 pub(crate) use source::names;
 pub use source::{CUSTOM_OPTION, Discovery, RedirectAnswer};
-pub use step::{Action, Step, When};
+pub use step::{Action, CHANGES_MAX, Change, Part, Services, Step, When};
 
+/// When a run ends at the latest, unless the scenario says otherwise.
+const DEADLINE: Duration = Duration::from_secs(120);
 /// The version that files say they have, unless the scenario says another one (FAN-29).
 const FILE_VERSION: &str = "2.0002";
 
@@ -40,10 +51,21 @@ pub struct Scenario {
     pub time_scale: f64,
     /// The run ends here at the latest.
     pub deadline: Duration,
+    /// The run does not end before, even if all phones are at rest: what they do periodically can be
+    /// seen. A real time, never scaled.
+    pub lasts: Duration,
+    /// The server to judge, where it is not the built-in one; the command line counts before it.
+    pub subject: Vec<Given>,
+    /// How phones are attached; `None` = it does not say. The command line counts before it.
+    pub attach: Option<Attach>,
+    /// What is expected of phones and of the whole run.
+    pub expected: Expected,
     /// When phones are switched on.
     pub load: LoadShape,
-    /// What happens to packets on the simulated network.
+    /// What befalls packets, where a fleet says nothing else.
     pub link: Link,
+    /// Where the scenario says so.
+    pub link_at: LinkPlaces,
     /// Extra host names of the run, with the address of the subject where none is given.
     pub hosts: BTreeMap<String, Option<std::net::Ipv4Addr>>,
     /// What the HTTPS server wants of phones.
@@ -70,8 +92,39 @@ pub struct TimeService {
 }
 
 impl Scenario {
-    /// Shares `phones` among the fleets as they are shared now; a fleet whose share is none is
-    /// left out.
+    /// A run of one fleet with nothing special: all at once on a network without faults.
+    #[must_use]
+    pub fn bare(name: &str, fleets: Vec<Fleet>) -> Self {
+        Self {
+            lasts: Duration::ZERO,
+            name: name.to_owned(),
+            seed: 1,
+            time_scale: 1.0,
+            deadline: DEADLINE,
+            subject: Vec::new(),
+            attach: None,
+            expected: Expected::default(),
+            load: LoadShape::Storm,
+            link: Link::default(),
+            link_at: LinkPlaces::default(),
+            hosts: BTreeMap::new(),
+            client_certificate: ClientCertificate::default(),
+            time: TimeService::default(),
+            redirect: RedirectAnswer::default(),
+            pnp: PnpAnswers::default(),
+            fleets,
+            steps: Vec::new(),
+        }
+    }
+
+    /// What befalls the packets of a fleet's phones.
+    #[must_use]
+    pub fn link_of(&self, fleet: &Fleet) -> Link {
+        fleet.link.unwrap_or(self.link)
+    }
+
+    /// Shares `phones` among the fleets as they are shared now, as far as a fleet has MAC
+    /// addresses; a fleet whose share is none is left out.
     pub fn resize(&mut self, phones: u32) {
         let total: u64 = self
             .fleets
@@ -82,30 +135,18 @@ impl Scenario {
         for fleet in &mut self.fleets {
             seen += u64::from(fleet.phones);
             let upto = (u64::from(phones) * seen).checked_div(total).unwrap_or(0);
-            fleet.phones = u32::try_from(upto - given).unwrap_or(u32::MAX);
+            let share = u32::try_from(upto - given).unwrap_or(u32::MAX);
+            fleet.phones = share.min(fleet.phones_max());
             given = upto;
         }
         self.fleets.retain(|fleet| fleet.phones > 0);
         let fleets = &self.fleets;
         let known = |name: &String| fleets.iter().any(|fleet| fleet.name == *name);
+        self.load
+            .keep_fleets(|name| fleets.iter().any(|fleet| fleet.name == name));
         self.steps
             .retain(|step| step.fleet.as_ref().is_none_or(known));
     }
-}
-
-/// Conditions of every link of the simulated network; per mille of datagrams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Link {
-    /// Lost.
-    pub loss_per_mille: u32,
-    /// Delivered twice.
-    pub duplicate_per_mille: u32,
-    /// Held back behind later ones.
-    pub reorder_per_mille: u32,
-    /// Least one-way delay.
-    pub delay: Duration,
-    /// Added at random, up to this.
-    pub jitter: Duration,
 }
 
 /// Phones that get their configuration the same way.
@@ -115,8 +156,12 @@ pub struct Fleet {
     pub name: String,
     /// How many phones.
     pub phones: u32,
-    /// Profiles with their weights in the mix.
+    /// Profiles with their weights in the mix; those of an inventory count before it.
     pub profiles: Vec<(String, u32)>,
+    /// The MAC addresses of its phones; `None` = made of the profile's prefix and the index.
+    pub macs: Option<Macs>,
+    /// Its phones one by one, with what each must hold.
+    pub inventory: Option<Arc<Inventory>>,
     /// How phones learn the server's URL.
     pub source: Discovery,
     /// Where the scenario says what; nothing for one that no file was read for.
@@ -164,6 +209,54 @@ pub struct Fleet {
     pub firmware_transport: Option<Transport>,
     /// The user at each phone's display; `None` = nobody is there.
     pub operator: Option<Arc<Operator>>,
+    /// What befalls its phones' packets; `None` = what the scenario says for all.
+    pub link: Option<Link>,
+    /// Bytes that a file of each phone's own settings has at least; comments fill it.
+    pub pad_bytes: usize,
+}
+
+/// A range of MAC addresses, as many as the fleet has phones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Macs {
+    /// The first.
+    pub first: Mac,
+    /// The last that may be used.
+    pub last: Mac,
+}
+
+impl Macs {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        number_of(self.last).saturating_sub(number_of(self.first)) + 1
+    }
+
+    /// The one at this place, from 0.
+    #[must_use]
+    pub fn at(&self, place: u32) -> Mac {
+        mac_of(number_of(self.first).saturating_add(u64::from(place)))
+    }
+
+    /// The place of one, from 0.
+    #[must_use]
+    pub fn place_of(&self, mac: Mac) -> Option<u32> {
+        let above = number_of(mac).checked_sub(number_of(self.first))?;
+        let place = u32::try_from(above).ok()?;
+        (mac <= self.last).then_some(place)
+    }
+}
+
+/// A MAC address as a number of 48 bits.
+pub(crate) fn number_of(mac: Mac) -> u64 {
+    mac.0
+        .iter()
+        .fold(0, |all, byte| all << 8 | u64::from(*byte))
+}
+
+/// The MAC address that a number of 48 bits stands for.
+pub(crate) fn mac_of(number: u64) -> Mac {
+    let [_, _, a, b, c, d, e, f] = number.to_be_bytes();
+    Mac([a, b, c, d, e, f])
 }
 
 /// How a fleet's files are encrypted, and what its phones know of it (FAN-42 … FAN-48).
@@ -205,9 +298,22 @@ pub struct Places {
     pub seal: Option<Place>,
     /// Each of `profiles`, in its order.
     pub profiles: Vec<Place>,
+    /// `link`
+    pub link: LinkPlaces,
+    /// `pad_bytes`
+    pub pad: Option<Place>,
 }
 
 impl Fleet {
+    /// How many phones it may have: as many as its inventory or its MAC addresses.
+    #[must_use]
+    pub fn phones_max(&self) -> u32 {
+        let rows = self.inventory.as_ref().map(|it| it.rows().len() as u64);
+        let most = rows.or(self.macs.map(|macs| macs.count()));
+        most.and_then(|most| u32::try_from(most).ok())
+            .unwrap_or(u32::MAX)
+    }
+
     /// A fleet of that many phones of one profile, which look for their server by DHCP and fetch
     /// by TFTP, with no setting at all.
     #[must_use]
@@ -216,6 +322,8 @@ impl Fleet {
             name: name.to_owned(),
             phones,
             profiles: vec![(profile.to_owned(), 1)],
+            macs: None,
+            inventory: None,
             source: Discovery::Dhcp,
             option: CUSTOM_OPTION,
             acs: None,
@@ -238,6 +346,8 @@ impl Fleet {
             resources: Vec::new(),
             firmware_transport: None,
             operator: None,
+            link: None,
+            pad_bytes: 0,
         }
     }
 }

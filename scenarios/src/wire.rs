@@ -6,9 +6,13 @@
 //! |---|---|
 //! | `record` | the packets of one phone, bounded |
 //! | `message` | packets decoded: a name and fields for each message |
+//! | `decode` | how they are decoded, a file for each protocol |
+//! | `vocabulary` | which names and fields there are |
 
+mod decode;
 pub mod message;
 pub mod record;
+pub mod vocabulary;
 
 use std::net::SocketAddrV4;
 
@@ -54,6 +58,27 @@ pub enum Part {
     Failed,
 }
 
+/// Why a connection failed: what `Packet::bytes` of a `Part::Failed` says. An FTP server's refusal
+/// is `FTP_REPLY` with its code.
+pub mod failure {
+    /// Nobody listens there.
+    pub const REFUSED: &str = "refused";
+    /// No answer in time.
+    pub const TIMED_OUT: &str = "timed out";
+    /// The peer reset it.
+    pub const RESET: &str = "reset";
+    /// The TLS handshake failed.
+    pub const TLS: &str = "TLS handshake failed";
+    /// Before the code of an FTP server's refusal.
+    pub const FTP_REPLY: &str = "FTP reply ";
+    /// The FTP data connection could not be made.
+    pub const FTP_DATA: &str = "no FTP data connection";
+    /// Our own side had no descriptor or address left.
+    pub const LOCAL: &str = "no descriptor or address left on this side";
+    /// The phone lost power.
+    pub const POWER_CUT: &str = "power cut";
+}
+
 /// One packet as its phone sees it: well-known ports, the phone's own address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet<'a> {
@@ -69,6 +94,6 @@ pub struct Packet<'a> {
     pub carrier: Carrier,
     /// Its length on the wire; `bytes` is shorter where the record keeps no more.
     pub length: u32,
-    /// The payload.
+    /// The payload. A connection's failure has none: there it is why, in words, and `length` is 0.
     pub bytes: &'a [u8],
 }

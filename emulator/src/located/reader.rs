@@ -138,6 +138,12 @@ impl<'a> Slot<'a> {
         self.node.map(|node| &node.value)
     }
 
+    /// The value with its place, for what is read later or by somebody else.
+    #[must_use]
+    pub fn node(&self) -> Option<&'a Node> {
+        self.node
+    }
+
     /// Where the value stands; where it is missing, its table.
     #[must_use]
     pub fn place(&self) -> Place {
@@ -151,14 +157,19 @@ impl<'a> Slot<'a> {
 
     /// Notes a fault at byte `offset` of this text.
     pub fn fault_at(&self, offset: usize, message: impl Into<String>) {
-        let place = match self.node {
+        self.log.note(self.place_at(offset), message);
+    }
+
+    /// Where byte `offset` of this text stands.
+    #[must_use]
+    pub fn place_at(&self, offset: usize) -> Place {
+        match self.node {
             Some(node) => match &node.value {
                 Value::Text(text) => node.span.within(text, offset),
                 _ => node.span.place(),
             },
             None => self.place(),
-        };
-        self.log.note(place, message);
+        }
     }
 
     /// Notes that the value is not what it should be: `'x' is "…" (expected …)`.
@@ -273,7 +284,10 @@ impl<'a> Slot<'a> {
     /// a fraction is allowed. At most ten years.
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
-        let key = self.name.split('[').next().unwrap_or_default();
+        // An item of a list has the unit of the list's key.
+        let item = self.name.strip_suffix(']');
+        let list = item.and_then(|name| name.rsplit_once('['));
+        let key = list.map_or(self.name.as_str(), |(key, _)| key);
         let milliseconds = key.ends_with("_ms");
         let expected = if milliseconds {
             "a time in milliseconds, 0 or more"

@@ -259,3 +259,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn takes_the_unit_of_a_time_from_the_last_key_even_within_a_list_of_tables() {
+    let text = "[[fleet]]\n[fleet.link]\ndelay_ms = 20\nlate_s = 3\nretry_ms = [5, 6]\n";
+    let log = Log::default();
+    let tree = Node::parse("fleet.toml", text, &log);
+    let root = Reader::new(&tree, &log);
+    let tables = root.need("fleet").tables();
+    let link = tables[0].need("link").table().expect("a table");
+    assert_eq!(
+        link.need("delay_ms").duration(),
+        Some(Duration::from_millis(20))
+    );
+    assert_eq!(link.need("late_s").duration(), Some(Duration::from_secs(3)));
+    let retries = link.need("retry_ms").list();
+    assert_eq!(retries[1].duration(), Some(Duration::from_millis(6)));
+}

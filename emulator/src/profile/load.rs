@@ -17,6 +17,7 @@ mod walk;
 
 use std::collections::BTreeMap;
 
+use super::set::Overlay;
 use super::template::Template;
 use super::{
     DhcpSpec, FirmwareChoice, FirmwareRule, FirmwareVersion, ParamSpec, PnpSpec, Profile, Source,
@@ -89,6 +90,34 @@ impl Library {
     pub fn load(&self, name: &str) -> Result<Profile, Faults> {
         let log = Log::default();
         let profile = self.tree(name, &log).and_then(|tree| {
+            let root = Reader::new(&tree, &log);
+            read(name, &root)
+        });
+        let faults = log.into_faults();
+        match profile {
+            Some(profile) if faults.is_empty() => Ok(profile),
+            _ => Err(faults),
+        }
+    }
+
+    /// Reads and checks a profile with these laid over it, in their order.
+    ///
+    /// # Errors
+    /// As `load`; a key to be taken out that the profile does not have.
+    pub fn load_under(&self, name: &str, overlays: &[Overlay<'_>]) -> Result<Profile, Faults> {
+        let log = Log::default();
+        let profile = self.tree(name, &log).and_then(|mut tree| {
+            for overlay in overlays {
+                for key in overlay.removed {
+                    if !tree.remove(key) {
+                        let what = format!("profile {name} has no key '{key}' to take out");
+                        log.note(overlay.place.clone(), what);
+                    }
+                }
+                if let Some(over) = overlay.over {
+                    tree = over.clone().inherit(tree);
+                }
+            }
             let root = Reader::new(&tree, &log);
             read(name, &root)
         });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Profile;
 use super::load::Library;
-use crate::located::{Faults, nearest};
+use crate::located::{Faults, Node, Place, nearest};
 
 include!(concat!(env!("OUT_DIR"), "/profiles.rs"));
 
@@ -13,6 +13,19 @@ include!(concat!(env!("OUT_DIR"), "/profiles.rs"));
 #[derive(Debug, Clone, Default)]
 pub struct ProfileSet {
     profiles: BTreeMap<String, Arc<Profile>>,
+    /// The files that they were read from.
+    library: Arc<Library>,
+}
+
+/// What is laid over a profile to make another one of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Overlay<'a> {
+    /// A table, laid over the profile's as a file over the one that it inherits from.
+    pub over: Option<&'a Node>,
+    /// Keys taken out before, as paths: `dhcp.vendor_class`.
+    pub removed: &'a [String],
+    /// Where that is said.
+    pub place: &'a Place,
 }
 
 /// There is no profile and no vendor of that name.
@@ -37,7 +50,7 @@ impl ProfileSet {
     /// makes sure that all of them load.
     #[must_use]
     pub fn built_in() -> Self {
-        Self::read(&built_in_files()).0
+        Self::read(built_in_files()).0
     }
 
     /// The built-in profiles and those of a directory, given as paths and texts. A path ends in
@@ -55,7 +68,7 @@ impl ProfileSet {
                 faults.extend(more);
             }
         }
-        let (set, more) = Self::read(&library);
+        let (set, more) = Self::read(library);
         faults.extend(more);
         if faults.is_empty() {
             Ok(set)
@@ -65,18 +78,27 @@ impl ProfileSet {
     }
 
     /// The profiles that are right, and everything that is wrong with the others.
-    fn read(library: &Library) -> (Self, Faults) {
-        let mut set = Self::default();
+    fn read(library: Library) -> (Self, Faults) {
+        let mut profiles = BTreeMap::new();
         let mut faults = Faults::default();
         for name in library.models() {
             match library.load(name) {
                 Ok(profile) => {
-                    set.profiles.insert(name.to_owned(), Arc::new(profile));
+                    profiles.insert(name.to_owned(), Arc::new(profile));
                 }
                 Err(more) => faults.extend(more),
             }
         }
-        (set, faults)
+        let library = Arc::new(library);
+        (Self { profiles, library }, faults)
+    }
+
+    /// The profile called `vendor/model` with these laid over it, in their order.
+    ///
+    /// # Errors
+    /// Everything that is wrong with what comes of it; nothing at all if there is no such profile.
+    pub fn overlaid(&self, name: &str, overlays: &[Overlay<'_>]) -> Result<Profile, Faults> {
+        self.library.load_under(name, overlays)
     }
 
     /// The profile called `vendor/model`.

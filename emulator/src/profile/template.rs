@@ -7,6 +7,7 @@
 //! | `{model}` `{vendor}` `{oem}` `{firmware}` `{host}` | text; `:lower`, `:upper` (ASCII) |
 //! | `{user_agent}` `{authorization}` `{config_file_name}` `{version}` | the same |
 //! | `{typed}` | the file id that the user typed (FAN-57) |
+//! | `{inventory:NAME}` | the phone's cell of column NAME in the site's inventory |
 //! | `{serial}` | the profile's serial number, itself a template; empty within it |
 //! | `{user}` `{domain}` `{transport}` `{contact_uri}` | the same, of a SIP account |
 //! | `{ip}` | the phone's address |
@@ -27,7 +28,7 @@ pub const TEMPLATE_BYTES_MAX: usize = 16 << 10;
 /// The widest zero padding of a number, in digits.
 const WIDTH_MAX: usize = 20;
 /// Every variable, for messages.
-const VARIABLES: [&str; 24] = [
+const VARIABLES: [&str; 25] = [
     "mac",
     "model",
     "vendor",
@@ -41,6 +42,7 @@ const VARIABLES: [&str; 24] = [
     "authorization",
     "config_file_name",
     "typed",
+    "inventory",
     "version",
     "user",
     "domain",
@@ -92,6 +94,10 @@ pub struct Vars<'a> {
     pub config_file_name: &'a str,
     /// `{typed}`: the file id that the user typed (FAN-57).
     pub typed: &'a str,
+    /// The columns of the site's inventory.
+    pub columns: &'a [String],
+    /// `{inventory:NAME}`: the phone's cells, in the order of `columns`.
+    pub row: &'a [Box<str>],
     /// `{version}`: of an offered firmware.
     pub version: &'a str,
     /// `{user}`: the user part of an account's address, escaped.
@@ -131,6 +137,8 @@ impl Default for Vars<'_> {
             authorization: "",
             config_file_name: "",
             typed: "",
+            columns: &[],
+            row: &[],
             version: "",
             user: "",
             domain: "",
@@ -216,6 +224,9 @@ impl Template {
                 Part::Address => {
                     let _ = write!(out, "{}", vars.address);
                 }
+                Part::Column { start, end } => {
+                    out.extend_from_slice(self.cell(start, end, vars).as_bytes());
+                }
                 Part::Serial => {
                     if let Some(serial) = vars.serial {
                         let inner = Vars {
@@ -227,6 +238,21 @@ impl Template {
                 }
             }
         }
+    }
+
+    fn cell<'a>(&self, start: u32, end: u32, vars: &Vars<'a>) -> &'a str {
+        let name = self.source.get(start as usize..end as usize);
+        let mut cells = vars.columns.iter().zip(vars.row);
+        let cell = cells.find(|(column, _)| Some(column.as_str()) == name);
+        cell.map_or("", |(_, cell)| cell)
+    }
+
+    /// The columns of an inventory that it names.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match *part {
+            Part::Column { start, end } => self.source.get(start as usize..end as usize),
+            _ => None,
+        })
     }
 
     /// The text with its holes filled.
@@ -264,8 +290,8 @@ impl Template {
         self.parts.iter().any(typed)
     }
 
-    /// True when every phone gets another text: it names the MAC address, the serial number or the
-    /// index.
+    /// True when every phone gets another text: it names the MAC address, the serial number, the
+    /// index or a cell of the inventory.
     #[must_use]
     pub fn is_per_phone(&self) -> bool {
         self.parts.iter().any(|part| {
@@ -274,6 +300,7 @@ impl Template {
                 Part::Mac { .. }
                     | Part::SeparatedMac { .. }
                     | Part::Serial
+                    | Part::Column { .. }
                     | Part::Number(Number::Index, _)
             )
         })
@@ -283,14 +310,29 @@ impl Template {
 /// A compiled piece. Text lies in the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
-    Text { start: u32, end: u32 },
-    Mac { start: u8, end: u8, upper: bool },
-    SeparatedMac { separator: u8, upper: bool },
+    Text {
+        start: u32,
+        end: u32,
+    },
+    Mac {
+        start: u8,
+        end: u8,
+        upper: bool,
+    },
+    SeparatedMac {
+        separator: u8,
+        upper: bool,
+    },
     Word(Word, Case),
     Number(Number, u8),
     Hex(Hex),
     Address,
     Serial,
+    /// The column's name in the source.
+    Column {
+        start: u32,
+        end: u32,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

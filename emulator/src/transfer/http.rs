@@ -13,7 +13,7 @@
 //! to a challenge make new ones), `Retried`, `Challenged`, `Redirected`, `LimitReached`, and
 //! `Wrong` for what it goes on after; a fault that ends the transfer is in its ending only.
 
-pub(crate) mod auth;
+pub mod auth;
 mod exchange;
 mod options;
 mod post;

@@ -10,6 +10,7 @@
 //! bare LF, empty lines before the start line, a header section that ends with the datagram,
 //! compact names, folded fields, white space before the colon.
 
+mod names;
 mod stream;
 mod write;
 
@@ -25,31 +26,9 @@ use super::Malformed;
 use crate::event::Limit;
 use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX};
 
+pub use names::{is_named, long_name};
 pub use stream::{elements, frame};
 pub use write::{Answer, Writer, answer, escaped, reason};
-
-/// Compact header names (RFC 3261 §7.3.3, §20; RFC 6665 §8.2.1 for `o` and `u`; the IANA list of
-/// SIP header fields for the others).
-const COMPACT: [(u8, &str); 18] = [
-    (b'a', "Accept-Contact"),
-    (b'b', "Referred-By"),
-    (b'c', "Content-Type"),
-    (b'd', "Request-Disposition"),
-    (b'e', "Content-Encoding"),
-    (b'f', "From"),
-    (b'i', "Call-ID"),
-    (b'j', "Reject-Contact"),
-    (b'k', "Supported"),
-    (b'l', "Content-Length"),
-    (b'm', "Contact"),
-    (b'o', "Event"),
-    (b'r', "Refer-To"),
-    (b's', "Subject"),
-    (b't', "To"),
-    (b'u', "Allow-Events"),
-    (b'v', "Via"),
-    (b'x', "Session-Expires"),
-];
 
 const TOO_MANY_FIELDS: &str = "more header fields than the limit";
 const TOO_MANY_BYTES: &str = "more header bytes than the limit";
@@ -439,20 +418,6 @@ impl<'a> Iterator for Lines<'a> {
         let text = text.strip_suffix(b"\r").unwrap_or(text);
         Some(Line { at, text })
     }
-}
-
-/// True when a header name as written is the long name `name`; any case, compact form included.
-#[must_use]
-pub fn is_named(written: &str, name: &str) -> bool {
-    if written.eq_ignore_ascii_case(name) {
-        return true;
-    }
-    let &[letter] = written.as_bytes() else {
-        return false;
-    };
-    COMPACT.iter().any(|(compact, long)| {
-        *compact == letter.to_ascii_lowercase() && long.eq_ignore_ascii_case(name)
-    })
 }
 
 /// The limit that a refused message went over, with its value, for `LimitReached`.

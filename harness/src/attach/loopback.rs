@@ -2,6 +2,8 @@
 //! one current-thread runtime; its phones share a fixed number of UDP sockets, so an idle phone
 //! holds no descriptor, and one with a transfer under way none but for TCP.
 
+mod network;
+
 use std::cell::RefCell;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -11,21 +13,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bootstorm_emulator::limits::FRESH_CHANNELS;
-use bootstorm_emulator::phone::io::{Channel, ConnectionFault, Input, Request};
+use bootstorm_emulator::phone::io::{Channel, Input, Request};
 use bootstorm_emulator::time::Moment;
 use bootstorm_emulator::wire::dhcp;
+use bootstorm_scenarios::link::{Flow, Told as LinkTold};
 use rustc_hash::FxHashMap;
 use socket2::Socket;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
 use super::cwmp::{Door, Knock};
+use super::held::{Cargo, Held, Lateness};
+use super::lines;
 use super::sip::Heard;
-use crate::drive::ftp::{self, Retrieval};
-use crate::drive::tcp::{self, Call, Secure, Told, WRITES_MAX};
+use crate::drive::tcp::{Secure, Told, WRITES_MAX};
 use crate::drive::tls::Trust;
 use crate::drive::udp::{self, Received, SharedSocket};
-use crate::fleet::shard::{End, Fetch, Network, Opening, Sender, Shard, Tls};
+use crate::fleet::shard::{End, Sender, Shard, Tls};
 use crate::fleet::steps::Meeting;
 use crate::reference::adapter::Courier;
 use crate::reference::certificate::CertificateFault;
@@ -89,6 +93,10 @@ pub struct Losses {
     pub dropped: u64,
     /// Went nowhere: outside loopback, or to a service that the subject lacks.
     pub unreachable: u64,
+    /// What befell the phones' packets on links with conditions.
+    pub links: LinkTold,
+    /// By how much later than due such links let packets go.
+    pub late: Lateness,
 }
 
 impl Sockets {
@@ -148,6 +156,8 @@ struct Wire {
     /// Who waits for a phone's answer to the request that is being handed over.
     asking: Option<(Request, Answers)>,
     requests: u32,
+    /// What is under way on the phones' links, where any has conditions.
+    held: Option<Box<Held>>,
 }
 
 /// Takes a phone's answer to one request.
@@ -167,7 +177,11 @@ pub fn run(shard: Shard, setup: Setup) -> io::Result<(Shard, Losses)> {
     drop(local);
     let world = Rc::into_inner(world).ok_or_else(|| io::Error::other("a task outlived its run"))?;
     let World { shard, wire, .. } = world.into_inner();
-    Ok((shard, wire.losses))
+    let mut losses = wire.losses;
+    if let Some(held) = &wire.held {
+        (losses.links, losses.late) = (held.told(), held.late());
+    }
+    Ok((shard, losses))
 }
 
 async fn drive(mut shard: Shard, setup: Setup) -> io::Result<Rc<RefCell<World>>> {
@@ -178,6 +192,7 @@ async fn drive(mut shard: Shard, setup: Setup) -> io::Result<Rc<RefCell<World>>>
     loop {
         let now = {
             let mut world = world.borrow_mut();
+            world.release();
             let World {
                 shard,
                 wire,
@@ -189,9 +204,11 @@ async fn drive(mut shard: Shard, setup: Setup) -> io::Result<Rc<RefCell<World>>>
                 wire.order(batch);
             }
             if shard.is_over() || now >= end || stop.load(Ordering::Relaxed) {
+                wire.drain();
                 break;
             }
-            *asleep_until = shard.deadline().unwrap_or(end).min(now + NAP);
+            let due = shard.deadline().into_iter().chain(wire.deadline()).min();
+            *asleep_until = due.unwrap_or(end).min(now + NAP);
             now
         };
         let until = world.borrow().asleep_until;
@@ -234,6 +251,7 @@ fn start(shard: Shard, setup: Setup) -> io::Result<(Rc<RefCell<World>>, Rc<Notif
         courier: setup.courier,
         asking: None,
         requests: 0,
+        held: lines(&shard).map(|lines| Box::new(Held::new(lines))),
         losses: Losses::default(),
     };
     let mut readers = vec![
@@ -298,12 +316,25 @@ async fn hear(world: Weak<RefCell<World>>, mut arrivals: mpsc::Receiver<(Receive
 async fn attend(world: Weak<RefCell<World>>, mut knocks: mpsc::Receiver<Knock>) {
     while let Some(knock) = knocks.recv().await {
         let Some(world) = world.upgrade() else { return };
-        world.borrow_mut().asked(knock);
+        world.borrow_mut().knocked(knock);
     }
 }
 
 impl World {
-    /// Hands a connection request to its phone, if that is one of this shard's.
+    /// Takes a connection request for a phone, if that is one of this shard's.
+    fn knocked(&mut self, knock: Knock) {
+        let Some(slot) = self.shard.with_address(knock.to) else {
+            return;
+        };
+        let now = self.wire.now();
+        match &mut self.wire.held {
+            Some(held) => held.knock(now, slot, knock),
+            None => self.asked(knock),
+        }
+        self.wake();
+    }
+
+    /// Hands a connection request to its phone.
     fn asked(&mut self, knock: Knock) {
         let Some(slot) = self.shard.with_address(knock.to) else {
             return;
@@ -336,6 +367,11 @@ impl World {
             Port::Transfer(index) => Channel::Fresh(self.wire.fresh_on(slot, index)),
         };
         let from = self.wire.subject.seen(received.from);
+        let now = self.wire.now();
+        if let Some(held) = &mut self.wire.held {
+            held.down(now, (slot, channel), from, bytes);
+            return self.wake();
+        }
         self.step(
             slot,
             Input::Datagram {
@@ -346,13 +382,50 @@ impl World {
         );
     }
 
+    /// Lets go what has crossed its link, at most `BATCH` of it.
+    fn release(&mut self) {
+        let now = self.wire.now();
+        for _ in 0..BATCH {
+            let held = self.wire.held.as_mut();
+            match held.and_then(|held| held.take_due(now)) {
+                Some(Cargo::Up { from, to, bytes }) => {
+                    self.wire.transmit(from, to, &bytes);
+                    self.wire.give_back(bytes);
+                }
+                Some(Cargo::Down {
+                    slot,
+                    channel,
+                    from,
+                    bytes,
+                }) => {
+                    let input = Input::Datagram {
+                        channel,
+                        from,
+                        bytes: &bytes,
+                    };
+                    self.shard.step(now, slot, input, &mut self.wire);
+                    self.wire.give_back(bytes);
+                }
+                Some(Cargo::Knock(knock)) => self.asked(knock),
+                None => return,
+            }
+        }
+    }
+
     fn step(&mut self, slot: u32, input: Input<'_>) {
         let now = self.wire.now();
         self.shard.step(now, slot, input, &mut self.wire);
-        let sooner = self
+        self.wake();
+    }
+
+    /// Wakes the main loop where something is due before it would wake by itself.
+    fn wake(&self) {
+        let due = self
             .shard
             .deadline()
-            .is_some_and(|at| at < self.asleep_until);
+            .into_iter()
+            .chain(self.wire.deadline());
+        let sooner = due.min().is_some_and(|at| at < self.asleep_until);
         if sooner || self.shard.is_over() {
             self.wire.wake.notify_one();
         }
@@ -412,7 +485,9 @@ impl Wire {
     /// TLS as a phone does it.
     fn secure(&self, tls: Tls<'_>) -> Result<Secure, CertificateFault> {
         Ok(Secure {
-            client: self.trust.client(tls.verify, tls.certificate)?,
+            client: self
+                .trust
+                .client_offering(tls.version, tls.verify, tls.certificate)?,
             name: tls.name.to_owned(),
             trust: Arc::clone(&self.trust),
         })
@@ -429,17 +504,38 @@ impl Wire {
         }
     }
 
-    /// Sends a DHCP broadcast in relay form: with the shard's giaddr, to the subject's port.
-    fn relay(&mut self, to: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
-        self.relayed.clear();
-        self.relayed.extend_from_slice(bytes);
-        dhcp::set_relay(&mut self.relayed, self.relay);
-        self.dhcp.send(self.relay, to, &self.relayed)
+    /// When something has crossed a link.
+    fn deadline(&self) -> Option<Moment> {
+        self.held.as_ref().and_then(|held| held.deadline())
     }
-}
 
-impl Network for Wire {
-    fn send(&mut self, _now: Moment, from: Sender, to: SocketAddrV4, bytes: &[u8]) {
+    /// Sends off what phones sent before the end and is still under way, so that no server waits
+    /// for the last word of a transfer.
+    fn drain(&mut self) {
+        for (from, to, bytes) in self
+            .held
+            .as_mut()
+            .map(|held| held.drain())
+            .unwrap_or_default()
+        {
+            self.transmit(from, to, &bytes);
+        }
+    }
+
+    fn give_back(&mut self, bytes: Vec<u8>) {
+        if let Some(held) = &mut self.held {
+            held.give_back(bytes);
+        }
+    }
+
+    /// The fate of a phone's next connection.
+    fn flow(&mut self, slot: u32) -> Option<Box<Flow>> {
+        let flow = self.held.as_mut().and_then(|held| held.flow(slot));
+        flow.map(Box::new)
+    }
+
+    /// Sends a phone's datagram off.
+    fn transmit(&mut self, from: Sender, to: SocketAddrV4, bytes: &[u8]) {
         let Some(real) = self.subject.udp(to) else {
             self.losses.unreachable += 1;
             return;
@@ -465,70 +561,12 @@ impl Network for Wire {
         }
     }
 
-    fn open(&mut self, _now: Moment, opening: Opening<'_>) {
-        let Opening { end, from, to, tls } = opening;
-        let (commands, tell) = self.begun(end);
-        let Some(to) = self.subject.tcp(to) else {
-            self.losses.unreachable += 1;
-            spawn_local(async move { tell(Told::Failed(ConnectionFault::Refused)) });
-            return;
-        };
-        // A registered phone keeps its connection, so that such ones must not use up those of
-        // transfers, nor wait for each other.
-        let permits = match Some(to) == self.subject.sip_tcp {
-            true => &self.lines,
-            false => &self.permits,
-        };
-        if Some(to) == self.subject.sip_tcp && permits.available_permits() == 0 {
-            spawn_local(async move { tell(Told::Failed(ConnectionFault::Local)) });
-            return;
-        }
-        let Ok(tls) = tls.map(|tls| self.secure(tls)).transpose() else {
-            spawn_local(async move { tell(Told::Failed(ConnectionFault::Local)) });
-            return;
-        };
-        let call = Call { from, to, tls };
-        spawn_local(tcp::run(call, Arc::clone(permits), commands, tell));
-    }
-
-    fn retrieve(&mut self, _now: Moment, fetch: Fetch<'_>) {
-        let (ended, tell) = self.begun(fetch.end);
-        let Some(to) = self.subject.tcp(fetch.to) else {
-            self.losses.unreachable += 1;
-            spawn_local(async move { tell(Told::Failed(ConnectionFault::Refused)) });
-            return;
-        };
-        let file = Retrieval {
-            from: fetch.from,
-            to,
-            mode: fetch.mode,
-            user: fetch.user.to_owned(),
-            password: fetch.password.to_owned(),
-            path: fetch.path.to_owned(),
-        };
-        spawn_local(ftp::run(file, Arc::clone(&self.permits), ended, tell));
-    }
-
-    fn write(&mut self, _now: Moment, end: End, bytes: &[u8]) {
-        // A phone has one request under way at a time, so the queue is never full.
-        let sent = self
-            .connections
-            .get(&end)
-            .map(|writes| writes.try_send(bytes.to_vec()));
-        if matches!(sent, Some(Err(_))) {
-            self.losses.dropped += 1;
-        }
-    }
-
-    fn close(&mut self, _now: Moment, end: End) {
-        self.connections.remove(&end);
-    }
-
-    fn reply(&mut self, _now: Moment, request: Request, bytes: &[u8]) {
-        if let Some((_, answer)) = self.asking.take_if(|(asking, _)| *asking == request) {
-            // Whoever asked may have gone.
-            let _ = answer.try_send(bytes.to_vec());
-        }
+    /// Sends a DHCP broadcast in relay form: with the shard's giaddr, to the subject's port.
+    fn relay(&mut self, to: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
+        self.relayed.clear();
+        self.relayed.extend_from_slice(bytes);
+        dhcp::set_relay(&mut self.relayed, self.relay);
+        self.dhcp.send(self.relay, to, &self.relayed)
     }
 }
 

@@ -14,15 +14,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bootstorm_emulator::phone::io::{Channel, ConnectionFault, Input, Request};
-use bootstorm_emulator::rng::Rng;
 use bootstorm_emulator::shelf::Ports;
 use bootstorm_emulator::time::Moment;
 use bootstorm_emulator::wire::dhcp;
-use bootstorm_scenarios::scenario::Link;
+use bootstorm_scenarios::link::{Flow, Lines, Link, Told};
+use bootstorm_scenarios::wire::Way;
 use rustc_hash::FxHashMap;
 
 use self::flight::{Cargo, Flight};
-use super::{channel_of, port_of};
+use super::{FTP_ROUNDS, channel_of, lines, port_of};
 use crate::fleet::shard::{End, Fetch, Network, Opening, Sender, Shard};
 use crate::reference::http::connection::{After, Connection};
 use crate::reference::mdns::{self, MDNS_PORT};
@@ -54,10 +54,8 @@ pub struct Simulation {
 /// What is on its way.
 #[derive(Debug)]
 struct Wire {
-    link: Link,
-    /// One generator for each phone's link: what happens to a phone's packets does not depend on
-    /// the other phones, so that it can be repeated alone.
-    rngs: Vec<Rng>,
+    /// The phones' links, where any has conditions.
+    lines: Option<Lines>,
     server: Ipv4Addr,
     ports: Ports,
     queue: BinaryHeap<Reverse<Flight>>,
@@ -73,8 +71,9 @@ struct Wire {
 struct Stream {
     from: Ipv4Addr,
     server: Service,
-    /// Nothing on it arrives before this: TCP keeps its order.
-    up: Moment,
+    /// Where its phone's link has conditions.
+    flow: Option<Flow>,
+    /// The server's last byte arrives then: TCP keeps its order.
     down: Moment,
 }
 
@@ -90,15 +89,8 @@ impl Simulation {
     /// A network between the shard's phones and the server, with the conditions of the plan.
     #[must_use]
     pub fn new(shard: Shard, reference: Reference) -> Self {
-        let scenario = &shard.plan.scenario;
-        let seed = scenario.seed ^ 0x006c_696e_6b00;
-        let phones = (0_u32..).map_while(|slot| shard.phone(slot));
-        let rngs = phones
-            .map(|phone| Rng::for_phone(seed, phone.identity().index))
-            .collect();
         let wire = Wire {
-            link: scenario.link,
-            rngs,
+            lines: lines(&shard),
             server: shard.plan.server,
             ports: shard.shelf.ports,
             queue: BinaryHeap::new(),
@@ -136,6 +128,10 @@ impl Simulation {
             shard: self.shard,
             reference: self.reference,
             ended: self.now,
+            links: self
+                .wire
+                .lines
+                .map_or_else(Told::default, |it| it.tally().told()),
         }
     }
 
@@ -241,7 +237,10 @@ impl Simulation {
                 after
             }
             Service::Sip(sip) => {
-                sip.receive(self.now, peer, &mut self.reference.lines(), bytes, out)
+                let lines = &mut self.reference.lines();
+                let after = sip.receive(self.now, peer, lines, bytes, out);
+                leaves = leaves + sip.wait();
+                after
             }
             Service::Ftp(_) => After::Close,
         };
@@ -305,6 +304,8 @@ pub struct Outcome {
     pub reference: Reference,
     /// When it ended, in virtual time.
     pub ended: Moment,
+    /// What befell the phones' packets.
+    pub links: Told,
 }
 
 /// Bytes of a file that arrive at one time.
@@ -377,22 +378,22 @@ impl Wire {
     }
 
     /// How often and when a datagram on a phone's link arrives.
-    fn arrivals(&mut self, now: Moment, slot: u32) -> [Option<Moment>; 2] {
-        let link = self.link;
-        let Some(rng) = self.rngs.get_mut(slot as usize) else {
-            return [None, None];
-        };
-        if rng.chance(link.loss_per_mille) {
-            return [None, None];
+    fn arrivals(&mut self, now: Moment, slot: u32, way: Way, bytes: usize) -> [Option<Moment>; 2] {
+        match &mut self.lines {
+            Some(lines) => lines.datagram(slot, way, now, bytes),
+            None => [Some(now), None],
         }
-        let first = arrival(&link, rng, now);
-        let twice = rng.chance(link.duplicate_per_mille);
-        let second = twice.then(|| arrival(&link, rng, now));
-        [Some(first), second]
+    }
+
+    /// The conditions of a phone's link.
+    fn link(&self, slot: u32) -> Link {
+        let lines = self.lines.as_ref();
+        lines.map_or_else(Link::default, |lines| lines.link(slot))
     }
 
     fn down(&mut self, now: Moment, slot: u32, channel: Channel, from: SocketAddrV4, bytes: &[u8]) {
-        for at in self.arrivals(now, slot).into_iter().flatten() {
+        let arrivals = self.arrivals(now, slot, Way::Received, bytes.len());
+        for at in arrivals.into_iter().flatten() {
             let bytes = self.copy(bytes);
             self.launch(
                 at,
@@ -408,37 +409,48 @@ impl Wire {
 
     /// The server writes (or, without bytes, closes).
     fn stream_down(&mut self, now: Moment, end: End, bytes: Option<&[u8]>) {
-        let delay = self.link.delay;
-        let Some(stream) = self.streams.get_mut(&end) else {
+        let Some(mut rest) = bytes else {
+            if let Some(at) = self.last_word(now, end) {
+                self.launch(at, Cargo::StreamEnd(end));
+            }
             return;
         };
-        stream.down = stream.down.max(now + delay);
-        let at = stream.down;
-        let cargo = match bytes {
-            Some(bytes) => Cargo::StreamDown(end, self.copy(bytes)),
-            None => Cargo::StreamEnd(end),
-        };
-        self.launch(at, cargo);
+        while let Some(stream) = self.streams.get_mut(&end).filter(|_| !rest.is_empty()) {
+            let (piece, at, reset) = match &mut stream.flow {
+                Some(flow) => {
+                    let passage = flow.down(now, rest.len());
+                    (passage.bytes, passage.at, passage.reset)
+                }
+                None => (rest.len(), now, false),
+            };
+            stream.down = stream.down.max(at);
+            let at = stream.down;
+            let (now, later) = rest.split_at(piece);
+            rest = later;
+            if !now.is_empty() {
+                let bytes = self.copy(now);
+                self.launch(at, Cargo::StreamDown(end, bytes));
+            }
+            if reset {
+                self.launch(at, Cargo::Broken(end, ConnectionFault::Reset));
+                return;
+            }
+        }
     }
 
     /// The connection breaks after what was written.
     fn stream_broken(&mut self, now: Moment, end: End, fault: ConnectionFault) {
-        let delay = self.link.delay;
-        if let Some(stream) = self.streams.get(&end) {
-            let at = stream.down.max(now + delay);
+        if let Some(at) = self.last_word(now, end) {
             self.launch(at, Cargo::Broken(end, fault));
         }
     }
-}
 
-/// When a datagram that is not lost arrives.
-fn arrival(link: &Link, rng: &mut Rng, now: Moment) -> Moment {
-    let jitter = u64::try_from(link.jitter.as_nanos()).unwrap_or(u64::MAX);
-    let mut delay = link.delay + Duration::from_nanos(rng.up_to(jitter));
-    if rng.chance(link.reorder_per_mille) {
-        delay = delay * 2 + link.jitter + Duration::from_millis(1);
+    /// When the end of a connection arrives: after all that was written on it.
+    fn last_word(&self, now: Moment, end: End) -> Option<Moment> {
+        let stream = self.streams.get(&end)?;
+        let closing = stream.flow.as_ref().map_or(now, |flow| flow.closing(now));
+        Some(stream.down.max(closing))
     }
-    now + delay
 }
 
 impl Network for Wire {
@@ -447,7 +459,8 @@ impl Network for Wire {
             return;
         };
         let peer = SocketAddrV4::new(from.address, port_of(from.channel, self.ports));
-        for at in self.arrivals(now, from.slot).into_iter().flatten() {
+        let arrivals = self.arrivals(now, from.slot, Way::Sent, bytes.len());
+        for at in arrivals.into_iter().flatten() {
             let bytes = self.copy(bytes);
             self.launch(
                 at,
@@ -464,36 +477,40 @@ impl Network for Wire {
         let Opening { end, from, to, tls } = opening;
         let here = *to.ip() == self.server;
         let service = match (to.port(), tls) {
-            (443, Some(_)) | (80, None) if here => Some(Service::Web(Connection::default())),
+            (443, Some(_)) if here => Some(Service::Web(Connection::secure())),
+            (80, None) if here => Some(Service::Web(Connection::default())),
             (5_060, None) if here => Some(Service::Sip(SipConnection::default())),
             _ => None,
         };
-        // A handshake: there and back, TLS once more.
-        let round = self.link.delay * if tls.is_some() { 4 } else { 2 };
+        let flow = self.lines.as_mut().and_then(|lines| lines.flow(end.slot));
+        let handshake = flow.as_ref().map(|flow| flow.handshake(tls.is_some()));
+        let at = now + handshake.unwrap_or_default();
         if let Some(server) = service {
             let stream = Stream {
                 from,
                 server,
-                up: now,
+                flow,
                 down: now,
             };
             self.streams.insert(end, stream);
-            self.launch(now + round, Cargo::Opened(end));
+            self.launch(at, Cargo::Opened(end));
         } else {
-            self.launch(now + round, Cargo::Refused(end));
+            self.launch(at, Cargo::Refused(end));
         }
     }
 
     fn retrieve(&mut self, now: Moment, fetch: Fetch<'_>) {
         let end = fetch.end;
-        let at = now + self.link.delay * (2 * ftp::ROUNDS + 1);
+        let flow = self.lines.as_mut().and_then(|lines| lines.flow(end.slot));
+        let delay = flow.as_ref().map(Flow::delay).unwrap_or_default();
+        let at = now + delay * (2 * FTP_ROUNDS + 1);
         if *fetch.to.ip() != self.server || fetch.to.port() != 21 {
             return self.launch(at, Cargo::Refused(end));
         }
         let stream = Stream {
             from: fetch.from,
             server: Service::Ftp(Box::new(ftp::Asked::of(&fetch))),
-            up: now,
+            flow,
             down: now,
         };
         self.streams.insert(end, stream);
@@ -501,12 +518,13 @@ impl Network for Wire {
     }
 
     fn write(&mut self, now: Moment, end: End, bytes: &[u8]) {
-        let delay = self.link.delay;
         let Some(stream) = self.streams.get_mut(&end) else {
             return;
         };
-        stream.up = stream.up.max(now + delay);
-        let at = stream.up;
+        let at = match &mut stream.flow {
+            Some(flow) => flow.up(now, bytes.len()),
+            None => now,
+        };
         let bytes = self.copy(bytes);
         self.launch(at, Cargo::StreamUp(end, bytes));
     }

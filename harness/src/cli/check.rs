@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use bootstorm_emulator::located::{Faults, Log, Node};
+use bootstorm_emulator::located::{Fault, Faults, Log, Node};
 use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_scenarios::plan::Plan;
-use bootstorm_scenarios::scenario;
+use bootstorm_scenarios::{mutant as mutants, scenario, suite};
 
-use super::{Exit, Shared, Trouble, load, print};
+use super::{Exit, Shared, Trouble, load, mutant, print};
+use crate::certify::{self, Bench};
 
 /// Checks every file; prints all faults of all of them.
 pub(super) fn check(shared: &Shared, files: &[PathBuf]) -> Result<Exit, Trouble> {
@@ -19,43 +20,91 @@ pub(super) fn check(shared: &Shared, files: &[PathBuf]) -> Result<Exit, Trouble>
             Ok(text) => text,
             Err(trouble) => {
                 faulty += 1;
-                eprintln!("bootstorm: {trouble}");
+                eprintln!("bootstorm: {}", super::harmless(&trouble.to_string()));
                 continue;
             }
         };
-        let found = if is_scenario(&name, &text) {
-            check_scenario(&name, &text, &profiles)
-        } else {
-            check_profile(path, &text)
+        let found = match Kind::of(&name, &text) {
+            Kind::Scenario => check_scenario(&name, &text, &profiles),
+            Kind::Profile => check_profile(path, &text),
+            Kind::Suite => check_suite(&name, &text, &profiles),
+            Kind::Mutants => mutant::check(&name, &text, &profiles),
         };
         match found {
             Ok(()) if shared.quiet => {}
             Ok(()) => print(&format!("{name}: no fault\n")),
             Err(message) => {
                 faulty += 1;
-                eprintln!("{message}");
+                eprintln!("{}", super::harmless(&message));
             }
         }
     }
     Ok(if faulty == 0 { Exit::Met } else { Exit::Usage })
 }
 
-/// A profile says what it inherits from, or which vendor or model it is of; whatever else there is
-/// is taken for a scenario.
-fn is_scenario(name: &str, text: &str) -> bool {
-    let log = Log::default();
-    let tree = Node::parse(name, text, &log);
-    ["inherits", "vendor", "model"]
-        .iter()
-        .all(|key| tree.get(key).is_none())
+/// What a file holds.
+enum Kind {
+    Scenario,
+    Profile,
+    Suite,
+    Mutants,
+}
+
+impl Kind {
+    /// A suite and mutants say so; a profile says what it inherits from, or which vendor or model it
+    /// is of; whatever else there is is taken for a scenario.
+    fn of(name: &str, text: &str) -> Self {
+        let tree = Node::parse(name, text, &Log::default());
+        let has = |keys: &[&str]| keys.iter().any(|key| tree.get(key).is_some());
+        if has(&["suite", "case"]) {
+            Self::Suite
+        } else if has(&["mutant"]) {
+            Self::Mutants
+        } else if has(&["inherits", "vendor", "model"]) {
+            Self::Profile
+        } else {
+            Self::Scenario
+        }
+    }
+}
+
+/// A suite is checked against the profiles and mutants that there are, and the files that its cases
+/// need are made.
+fn check_suite(name: &str, text: &str, profiles: &ProfileSet) -> Result<(), String> {
+    let suite = suite::read(name, text).map_err(|faults| faults.to_string())?;
+    let known = mutants::built_in().map_err(|faults| faults.to_string())?;
+    let mut faults = suite.unknown_mutants(&known);
+    let bench = Bench {
+        profiles: profiles.clone(),
+        ..Bench::default()
+    };
+    for case in &suite.cases {
+        if let Err(message) = certify::prepare(case, &bench, std::net::Ipv4Addr::LOCALHOST) {
+            let told = message.lines().map(|line| Fault {
+                place: case.place.clone(),
+                message: format!("{}: {line}", case.id),
+            });
+            faults.list.extend(told);
+        }
+    }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults.to_string())
+    }
 }
 
 fn check_scenario(name: &str, text: &str, profiles: &ProfileSet) -> Result<(), String> {
     let scenario = scenario::read(name, text).map_err(|faults| faults.to_string())?;
     match Plan::new(scenario, profiles, std::net::Ipv4Addr::LOCALHOST) {
-        Ok(plan) => crate::content::generate(&plan)
-            .map(drop)
-            .map_err(|fault| format!("{name}: {fault}")),
+        Ok(plan) => {
+            plan.link_notes()
+                .iter()
+                .for_each(|note| eprintln!("note: {note}"));
+            crate::content::generate(&plan)
+                .map(drop)
+                .map_err(|fault| format!("{name}: {fault}"))
+        }
         Err(faults) => {
             let lines: Vec<_> = faults
                 .iter()

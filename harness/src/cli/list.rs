@@ -1,9 +1,9 @@
 //! `bootstorm list`
 
-use bootstorm_scenarios::clause::{Register, Strength};
-use bootstorm_scenarios::scenario;
+use bootstorm_scenarios::clause::{Cover, Coverage, Register, Strength};
+use bootstorm_scenarios::{scenario, suite};
 
-use super::{Exit, Listed, Shared, Trouble, load, print};
+use super::{Exit, Listed, Shared, Trouble, load, mutant, print};
 
 /// Prints what there is, one line each.
 pub(super) fn list(shared: &Shared, what: Listed) -> Result<Exit, Trouble> {
@@ -33,7 +33,9 @@ pub(super) fn list(shared: &Shared, what: Listed) -> Result<Exit, Trouble> {
             }
             lines
         }
+        Listed::Cases => cases()?,
         Listed::Clauses => clauses()?,
+        Listed::Mutants => mutant::listed()?,
         Listed::Attachments => {
             "loopback   the kernel's loopback: each phone its own 127.x.y.z, no \
                                 privilege needed\nmemory     a simulated network in virtual time, \
@@ -45,16 +47,37 @@ pub(super) fn list(shared: &Shared, what: Listed) -> Result<Exit, Trouble> {
     Ok(Exit::Met)
 }
 
-/// Every clause with its strength and what it says.
+/// Every case: its id, whom it judges, its clauses and its purpose.
+fn cases() -> Result<String, Trouble> {
+    let suites = suite::read_built_in().map_err(Trouble::Faults)?;
+    let cases = suites.iter().flat_map(|suite| &suite.cases);
+    let lines = cases.map(|case| {
+        let clauses = case.clauses.join(" ");
+        let side = case.side.word();
+        format!("{:<60} {side:<7} {clauses:<24} {}\n", case.id, case.purpose)
+    });
+    Ok(lines.collect())
+}
+
+/// Every clause with its strength, what it says, and what covers it.
 fn clauses() -> Result<String, Trouble> {
     let register = Register::built_in().map_err(Trouble::Faults)?;
+    let suites = suite::read_built_in().map_err(Trouble::Faults)?;
+    let coverage = Coverage::of(&suites);
     let lines = register.clauses().map(|clause| {
         let strength = match clause.strength {
             Strength::Must => "MUST",
             Strength::Should => "SHOULD",
             Strength::Gap => "GAP",
         };
-        format!("{:<9}{strength:<8}{}\n", clause.id.to_string(), clause.says)
+        let cover = match coverage.cover(clause) {
+            Cover::Cases(cases) => format!("covered by {}", cases.join(", ")),
+            Cover::Test(file) => format!("tested by {file}"),
+            Cover::Excused(reason) => format!("excused: {reason}"),
+            Cover::Nothing => "not covered".to_owned(),
+        };
+        let id = clause.id.to_string();
+        format!("{id:<9}{strength:<8}{}\n{:<17}{cover}\n", clause.says, "")
     });
     Ok(lines.collect())
 }

@@ -152,6 +152,7 @@ fn told(reading: Reading, planned: u32) -> String {
         settled,
         provisioned,
         files,
+        ..
     } = reading;
     format!("{started}/{planned} on, {settled} settled, {provisioned} provisioned, {files} files")
 }

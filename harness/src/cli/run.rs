@@ -1,7 +1,6 @@
 //! `bootstorm run`
 
 use std::fs;
-use std::io::{IsTerminal as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,33 +8,44 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bootstorm_emulator::profile::set::ProfileSet;
-use bootstorm_reports::json;
-use bootstorm_reports::report::Report;
-use bootstorm_reports::text::{self, Style};
-use bootstorm_reports::verdict::Class;
-use bootstorm_scenarios::plan::{ACS_PATH, Plan};
+use bootstorm_reports::html::live::Run as About;
+use bootstorm_scenarios::mutant::Mutant;
+use bootstorm_scenarios::plan::Plan;
+use bootstorm_scenarios::scenario::{Attach, Scenario};
+use clap::ValueEnum as _;
 
+use super::dashboard::Dashboard;
+use super::deliver;
 use super::live::{Live, catch_interrupt};
 use super::subject::Endpoint;
-use super::{Attachment, Exit, RunArguments, Shared, TftpServer, Trouble, load, print};
+use super::{Attachment, Exit, RunArguments, Shared, TftpServer, Trouble, find, load, print};
+use crate::built_in::{BuiltIn, with_acs};
+use crate::capture;
 use crate::drive::tls::{self, Trust};
 use crate::fleet::progress::Progress;
+use crate::fleet::recorder::Rules;
+use crate::preamble;
 use crate::provision::{self, LOOPBACK_POOL, SIMULATED_POOL, SIMULATED_SERVER};
 use crate::reference::Reference;
-use crate::reference::adapter::{Adapter, Bind, Running};
 use crate::reference::certificate::Authority;
 use crate::reference::content::Source;
 use crate::reference::independent::Independent;
 use crate::run::{self, Ended, Orders};
-use crate::subject::Subject;
 
+/// The capture's name in the report's directory.
+const CAPTURE: &str = "capture.pcapng";
 /// What the first Ctrl-C is answered.
-const ENDING: &str = "ending the run (Ctrl-C again ends at once, without a report)";
+pub(super) const ENDING: &str = "ending the run (Ctrl-C again ends at once, without a report)";
 
 /// Boots a fleet and reports.
 pub(super) fn run(shared: &Shared, arguments: &RunArguments) -> Result<Exit, Trouble> {
     let profiles = load::profiles(shared)?;
-    let plan = plan(shared, arguments, &profiles)?;
+    let scenario = scenario(shared, arguments)?;
+    let arguments = &arguments.completed(&scenario)?;
+    if arguments.find.find.is_some() {
+        return find::find(shared, arguments, &profiles);
+    }
+    let plan = plan(arguments, scenario, &profiles)?;
     if arguments.phone.is_some_and(|index| index >= plan.phones()) {
         let last = plan.phones().saturating_sub(1);
         return Err(Trouble::usage(format!(
@@ -43,29 +53,77 @@ pub(super) fn run(shared: &Shared, arguments: &RunArguments) -> Result<Exit, Tro
         )));
     }
     let given = Given::read(arguments, &plan)?;
-    let orders = orders(shared, arguments, &plan);
+    let mut orders = orders(shared, arguments, &plan);
+    orders.wrong = arguments.phone_mutants.wrong(&profiles, &plan)?;
+    capture::order(&mut orders, arguments.capture.into(), &plan);
     catch_interrupt(Arc::clone(&orders.stop), ENDING)?;
-    writable(&arguments.out)?;
+    results_are_writable(arguments, planned(arguments, &plan))?;
+    announce(shared, arguments, &plan);
+    let dashboard = dashboard(arguments, &plan, &orders)?;
+    let live = Live::start(&orders, planned(arguments, &plan), shared.quiet);
+    let ended = boot(arguments, given, &plan, &orders);
+    live.end();
+    let mut ended = ended?;
+    let captured = capture::write(&arguments.out.join(CAPTURE), &plan, &orders, &mut ended);
+    let delivered = deliver(shared, arguments, &ended);
+    if let Some(dashboard) = dashboard {
+        let place = arguments.out.join("report.html").display().to_string();
+        dashboard.end(ended.report.verdict(), place);
+    }
+    let exit = delivered?;
+    captured.map_err(Trouble::own)?;
+    Ok(exit)
+}
+
+/// Tells before the run what would be found only after it.
+pub(super) fn results_are_writable(arguments: &RunArguments, phones: u32) -> Result<(), Trouble> {
+    deliver::probe(&arguments.out, phones)?;
     if let Some(file) = arguments.events.as_ref().filter(|file| !is_stdout(file)) {
         let opened = fs::OpenOptions::new().create(true).append(true).open(file);
         opened.map_err(|fault| unwritten(file, &fault))?;
     }
-    announce(shared, arguments, &plan);
-    let live = Live::start(&orders, planned(arguments, &plan), shared.quiet);
-    let ended = match arguments.attach {
-        Attachment::Memory => simulate(given, &plan, &orders),
-        Attachment::Loopback => on_loopback(arguments, given, &plan, &orders),
-    };
-    live.end();
-    let ended = ended?;
-    deliver(shared, arguments, &ended)
+    Ok(())
 }
 
-fn plan(
-    shared: &Shared,
+/// Carries out one run.
+pub(super) fn boot(
     arguments: &RunArguments,
-    profiles: &ProfileSet,
-) -> Result<Arc<Plan>, Trouble> {
+    given: Given,
+    plan: &Arc<Plan>,
+    orders: &Orders,
+) -> Result<Ended, Trouble> {
+    match arguments.attachment() {
+        Attachment::Memory => simulate(given, plan, orders),
+        Attachment::Loopback => on_loopback(arguments, given, plan, orders),
+    }
+}
+
+/// The web page of the run, where it was asked for.
+fn dashboard(
+    arguments: &RunArguments,
+    plan: &Plan,
+    orders: &Orders,
+) -> Result<Option<Dashboard>, Trouble> {
+    let Some(address) = arguments.live else {
+        return Ok(None);
+    };
+    let attachment = arguments.attachment().to_possible_value();
+    let about = About {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario: plan.scenario.name.clone(),
+        attachment: attachment.map_or_else(String::new, |word| word.get_name().to_owned()),
+        seed: plan.scenario.seed,
+        planned: planned(arguments, plan),
+        deadline: plan.scenario.deadline,
+    };
+    let progress = Arc::clone(&orders.progress);
+    let dashboard = Dashboard::start(address, about, orders.started_at, progress)?;
+    eprintln!("live: {}", dashboard.url());
+    Ok(Some(dashboard))
+}
+
+/// The scenario as the command line changes it.
+pub(super) fn scenario(shared: &Shared, arguments: &RunArguments) -> Result<Scenario, Trouble> {
     let mut scenario = load::scenario(shared, &arguments.scenario)?;
     if let Some(scale) = arguments.time_scale {
         if !(0.0..=1_000.0).contains(&scale) {
@@ -81,14 +139,22 @@ fn plan(
     if let Some(phones) = arguments.phones {
         scenario.resize(phones);
     }
-    let server = match arguments.attach {
+    Ok(scenario)
+}
+
+/// The plan of a scenario, whose phones must all be switched on before the end.
+pub(super) fn plan(
+    arguments: &RunArguments,
+    scenario: Scenario,
+    profiles: &ProfileSet,
+) -> Result<Arc<Plan>, Trouble> {
+    let server = match arguments.attachment() {
         Attachment::Memory => SIMULATED_SERVER,
         Attachment::Loopback => Ipv4Addr::LOCALHOST,
     };
     let plan = load::plan(scenario, profiles, server)?;
-    let last = plan.phones().saturating_sub(1);
-    let last = arguments.phone.unwrap_or(last).min(last);
-    let start = plan.phone(last).map_or(Duration::ZERO, |phone| phone.start);
+    let only = arguments.phone.and_then(|index| plan.phone(index));
+    let start = only.map_or_else(|| plan.last_start(), |phone| phone.start);
     let deadline = plan.scenario.deadline;
     if start > deadline {
         return Err(Trouble::usage(format!(
@@ -101,7 +167,7 @@ fn plan(
     Ok(plan)
 }
 
-fn planned(arguments: &RunArguments, plan: &Plan) -> u32 {
+pub(super) fn planned(arguments: &RunArguments, plan: &Plan) -> u32 {
     if arguments.phone.is_some() {
         1
     } else {
@@ -109,7 +175,7 @@ fn planned(arguments: &RunArguments, plan: &Plan) -> u32 {
     }
 }
 
-fn orders(shared: &Shared, arguments: &RunArguments, plan: &Plan) -> Orders {
+pub(super) fn orders(shared: &Shared, arguments: &RunArguments, plan: &Plan) -> Orders {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let started_at = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -121,19 +187,24 @@ fn orders(shared: &Shared, arguments: &RunArguments, plan: &Plan) -> Orders {
         only: arguments.phone,
         transcript: arguments.events.is_some(),
         record_bytes: 0,
+        record_rules: Rules::default(),
+        probes: None,
         keep_secrets: arguments.keep_secrets,
+        exact: false,
         stop: Arc::new(AtomicBool::new(false)),
         progress: Arc::new(Progress::default()),
         repeat: repeat(shared, arguments, plan),
         started_at,
+        by_command: false,
         counters: None,
+        wrong: Arc::default(),
     }
 }
 
 /// The command that repeats one phone of this run.
 fn repeat(shared: &Shared, arguments: &RunArguments, plan: &Plan) -> String {
     let mut words = vec!["bootstorm run".to_owned(), quoted(&arguments.scenario)];
-    if arguments.attach == Attachment::Memory {
+    if arguments.attachment() == Attachment::Memory {
         words.push("--attach memory".to_owned());
     }
     if let Some(directory) = &shared.profiles {
@@ -148,6 +219,8 @@ fn repeat(shared: &Shared, arguments: &RunArguments, plan: &Plan) -> String {
     if let Some(phones) = arguments.phones {
         words.push(format!("--phones {phones}"));
     }
+    words.extend(arguments.server_mutants.words());
+    words.extend(arguments.phone_mutants.words());
     if let Some(scale) = arguments.time_scale {
         words.push(format!("--time-scale {scale}"));
     }
@@ -191,19 +264,6 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-/// Tells before the run what would be found only after it.
-fn writable(directory: &Path) -> Result<(), Trouble> {
-    let probe = directory.join(".writable");
-    let tried = fs::create_dir_all(directory).and_then(|()| fs::write(&probe, b""));
-    let tried = tried.and_then(|()| fs::remove_file(&probe));
-    tried.map_err(|fault| {
-        Trouble::own(format!(
-            "failed to write to {}: {fault} (choose another directory with --out)",
-            directory.display()
-        ))
-    })
-}
-
 fn announce(shared: &Shared, arguments: &RunArguments, plan: &Plan) {
     if shared.quiet {
         return;
@@ -220,30 +280,91 @@ fn announce(shared: &Shared, arguments: &RunArguments, plan: &Plan) {
 }
 
 /// What was given to a run, read before anything is begun with it.
-struct Given {
+pub(super) struct Given {
     subjects: Vec<Endpoint>,
     source: Source,
     authorities: Vec<u8>,
     factory: Authority,
+    mutants: Vec<Arc<Mutant>>,
+}
+
+impl RunArguments {
+    /// How phones are attached.
+    fn attachment(&self) -> Attachment {
+        self.attach.unwrap_or(Attachment::Loopback)
+    }
+
+    /// With what the scenario says where the command line says nothing.
+    ///
+    /// # Errors
+    /// An endpoint of the scenario that is none, at its place.
+    fn completed(&self, scenario: &Scenario) -> Result<Self, Trouble> {
+        let mut completed = self.clone();
+        completed.attach = self.attach.or(scenario.attach.map(|attach| match attach {
+            Attach::Loopback => Attachment::Loopback,
+            Attach::Memory => Attachment::Memory,
+        }));
+        // A simulated run has a server of its own, whatever the scenario is for elsewhere.
+        let simulated = self.attach == Some(Attachment::Memory);
+        if self.subject.is_empty() && !simulated {
+            for given in &scenario.subject {
+                Endpoint::all(std::slice::from_ref(&given.text)).map_err(|fault| {
+                    let fault = fault.to_string();
+                    let fault = fault.strip_prefix("--subject ").unwrap_or(&fault);
+                    Trouble::usage(format!("{}: {fault}", given.at))
+                })?;
+                completed.subject.push(given.text.clone());
+            }
+        }
+        Ok(completed)
+    }
 }
 
 impl Given {
-    fn read(arguments: &RunArguments, plan: &Plan) -> Result<Self, Trouble> {
-        if arguments.attach == Attachment::Memory && !arguments.subject.is_empty() {
+    pub(super) fn read(arguments: &RunArguments, plan: &Plan) -> Result<Self, Trouble> {
+        if arguments.attachment() == Attachment::Memory && !arguments.subject.is_empty() {
             return Err(Trouble::usage(
                 "a simulated network reaches no real server (leave --subject or --attach out)",
             ));
         }
+        let subjects = Endpoint::all(&arguments.subject)?;
+        steps_can_be_taken(arguments, &subjects, plan)?;
         Ok(Self {
-            subjects: Endpoint::all(&arguments.subject)?,
+            subjects,
             source: source(arguments, plan)?,
             authorities: arguments
                 .ca
                 .as_deref()
                 .map_or_else(|| Ok(Vec::new()), authorities)?,
             factory: provision::factory(arguments.factory_ca.as_deref()).map_err(Trouble::own)?,
+            mutants: arguments.server_mutants.read()?,
         })
     }
+}
+
+/// Files that change while a run goes on must be ours, or a command must change them.
+fn steps_can_be_taken(
+    arguments: &RunArguments,
+    subjects: &[Endpoint],
+    plan: &Plan,
+) -> Result<(), Trouble> {
+    let foreign = subjects.iter().any(Endpoint::serves_files);
+    let why = match (foreign, &arguments.content) {
+        (true, _) => "the files are the subject's (give the step a 'command' that changes them)",
+        (false, Some(_)) => "the files are those of --content, which nobody changes",
+        (false, None) => return Ok(()),
+    };
+    let steps = (1..).zip(&plan.scenario.steps);
+    let mut changes = steps.filter(|(_, step)| step.change.is_some());
+    let vain = changes.find(|(_, step)| !foreign || step.command.is_none());
+    let Some((number, step)) = vain else {
+        return Ok(());
+    };
+    let place = step.at.as_ref();
+    let place = place.map_or_else(String::new, |place| format!("{place}: "));
+    Err(Trouble::usage(format!(
+        "{place}step {number} cannot be taken: {why}"
+    )))
 }
 
 fn authorities(path: &Path) -> Result<Vec<u8>, Trouble> {
@@ -259,7 +380,8 @@ fn authorities(path: &Path) -> Result<Vec<u8>, Trouble> {
 }
 
 fn simulate(given: Given, plan: &Arc<Plan>, orders: &Orders) -> Result<Ended, Trouble> {
-    let config = provision::reference(plan, given.source, SIMULATED_POOL);
+    let mut config = provision::reference(plan, given.source, SIMULATED_POOL);
+    config.mutants = given.mutants;
     run::simulate(plan, Reference::new(config), orders).map_err(Trouble::own)
 }
 
@@ -270,61 +392,38 @@ fn source(arguments: &RunArguments, plan: &Plan) -> Result<Source, Trouble> {
     }
 }
 
-/// The built-in server's parts that run for this run.
-struct BuiltIn {
-    running: Running,
-    _independent: Option<Independent>,
-    authority_pem: String,
-}
-
 fn on_loopback(
     arguments: &RunArguments,
     given: Given,
     plan: &Arc<Plan>,
     orders: &Orders,
 ) -> Result<Ended, Trouble> {
-    let (built_in, mut subject) = start(arguments, given.source, plan, &given.factory)?;
+    let (built_in, _independent) = start(arguments, given.source, plan, &given.factory)?;
+    let mut subject = built_in.subject;
+    let by_command = !given.subjects.is_empty();
     let mut acs = None;
     for endpoint in given.subjects {
         acs = endpoint.acs_url().map(str::to_owned).or(acs);
         endpoint.take_place(&mut subject);
     }
-    let plan = &with_acs(plan, acs, &subject, built_in.running.endpoints().http);
+    let plan = &with_acs(plan, acs, &subject, built_in.http());
+    if let Err(why) = preamble::look(&subject, preamble::PATIENCE) {
+        return run::absent(plan, &subject, orders, why).map_err(Trouble::own);
+    }
     let mut trusted = built_in.authority_pem.clone().into_bytes();
     trusted.extend(given.authorities);
     let trust = Trust::new(&trusted, given.factory);
     let trust = trust.map_err(|fault| Trouble::usage(format!("failed to read --ca: {fault}")))?;
-    let courier = built_in.running.courier();
+    let courier = built_in.courier();
     let mut orders = orders.clone();
     // An auto-configuration server of the user's counts for itself.
     let own = !subject.given.acs;
-    orders.counters = own.then(|| Arc::clone(built_in.running.counters()));
+    orders.by_command = by_command;
+    orders.counters = own.then(|| Arc::clone(built_in.counters()));
     let ended = run::loopback_with_steps(plan, &subject, &Arc::new(trust), &orders, &courier);
     let ended = ended.map_err(Trouble::own)?;
-    if built_in.running.stop().is_err() {
-        return Err(Trouble::own(
-            "the built-in server's thread died during the run",
-        ));
-    }
+    built_in.stop().map_err(Trouble::own)?;
     Ok(ended)
-}
-
-/// The plan with the URL of its auto-configuration server: the one given; or, where the HTTP server
-/// is the user's, that of the built-in one, which is no path of it.
-fn with_acs(
-    plan: &Arc<Plan>,
-    given: Option<String>,
-    subject: &Subject,
-    built_in: Option<SocketAddrV4>,
-) -> Arc<Plan> {
-    let own = built_in.filter(|_| subject.given.http);
-    let elsewhere = given.or(own.map(|at| format!("http://{at}{ACS_PATH}")));
-    if !plan.has_acs() || elsewhere.is_none() {
-        return Arc::clone(plan);
-    }
-    let mut plan = Plan::clone(plan);
-    plan.acs_elsewhere = elsewhere;
-    Arc::new(plan)
 }
 
 /// Starts the built-in server on free ports.
@@ -333,112 +432,57 @@ fn start(
     source: Source,
     plan: &Arc<Plan>,
     factory: &Authority,
-) -> Result<(BuiltIn, Subject), Trouble> {
-    let authority = Authority::new().map_err(Trouble::own)?;
-    let tls = provision::server_tls(plan, &authority, factory).map_err(Trouble::own)?;
-    let bind = Bind {
-        dhcp_port: Some(0),
-        tftp_port: Some(0),
-        ftp_port: Some(0),
-        http_port: Some(0),
-        https: Some((0, tls)),
-        sip_port: Some(0),
-        sip_tcp_port: Some(0),
-        sip_group: Some(plan.server),
-        pnp_port: Some(0),
-        ntp_port: Some(0),
-        mdns_port: Some(0),
-        ..Bind::loopback()
-    };
+) -> Result<(BuiltIn, Option<Independent>), Trouble> {
+    let mutants = arguments.server_mutants.read()?;
     let independent = match arguments.tftp_server {
         TftpServer::Own => None,
         TftpServer::AsyncTftp => {
             let address = SocketAddrV4::new(plan.server, 0);
-            Some(Independent::start(source.clone(), address).map_err(Trouble::own)?)
+            let source = source.clone().edited(&mutants);
+            Some(Independent::start(source, address).map_err(Trouble::own)?)
         }
     };
-    let config = provision::reference(plan, source, LOOPBACK_POOL);
-    let running = Adapter::start(Reference::new(config), &bind).map_err(Trouble::own)?;
-    let endpoints = *running.endpoints();
-    let subject = Subject {
-        dhcp: endpoints.dhcp,
-        tftp: independent
-            .as_ref()
-            .map(Independent::address)
-            .or(endpoints.tftp),
-        ftp: endpoints.ftp,
-        http: endpoints.http,
-        https: endpoints.https,
-        sip_tcp: endpoints.sip_tcp,
-        sip_port: endpoints.sip.map(|sip| sip.port()),
-        ntp: endpoints.ntp,
-        mdns_port: endpoints.mdns.map(|mdns| mdns.port()),
-        ..Subject::at(plan.server)
-    };
-    let authority_pem = authority.pem();
-    Ok((
-        BuiltIn {
-            running,
-            _independent: independent,
-            authority_pem,
-        },
-        subject,
-    ))
+    let mut config = provision::reference(plan, source, LOOPBACK_POOL);
+    config.mutants = mutants;
+    let mut built_in = BuiltIn::start(plan, config, factory).map_err(Trouble::own)?;
+    if let Some(independent) = &independent {
+        built_in.subject.tftp = Some(independent.address());
+    }
+    Ok((built_in, independent))
 }
 
 /// Writes the report where it was asked for, prints it, and says how the run ended.
-fn deliver(shared: &Shared, arguments: &RunArguments, ended: &Ended) -> Result<Exit, Trouble> {
-    let mut text = Vec::new();
-    json::write(&ended.report, &mut text).map_err(Trouble::own)?;
-    let path = arguments.out.join("report.json");
-    let written = fs::write(&path, &text);
-    if let Some(file) = &arguments.events {
-        if is_stdout(file) {
-            // Opened a second time, a redirected file would be written over by what follows.
-            print(&String::from_utf8_lossy(&ended.transcript));
-        } else {
+pub(super) fn deliver(
+    shared: &Shared,
+    arguments: &RunArguments,
+    ended: &Ended,
+) -> Result<Exit, Trouble> {
+    let faults = deliver::write_all(&ended.report, &arguments.out);
+    let logged = log(arguments, ended);
+    let told = deliver::Told {
+        shared,
+        out: &arguments.out,
+        json: arguments.json,
+        verbose: false,
+    };
+    let exit = deliver::tell(&ended.report, &told, faults)?;
+    logged?;
+    Ok(exit)
+}
+
+/// Writes the log of events where it was asked for.
+fn log(arguments: &RunArguments, ended: &Ended) -> Result<(), Trouble> {
+    match &arguments.events {
+        // Opened a second time, a redirected file would be written over by what follows.
+        Some(file) if is_stdout(file) => print(&String::from_utf8_lossy(&ended.transcript)),
+        Some(file) => {
             fs::write(file, &ended.transcript).map_err(|fault| unwritten(file, &fault))?;
         }
+        None => {}
     }
-    if arguments.json {
-        print(&String::from_utf8_lossy(&text));
-        print("\n");
-    } else {
-        show(shared, &ended.report);
-    }
-    match written {
-        Ok(()) if !shared.quiet && !arguments.json => {
-            print(&format!("report: {}\n", path.display()));
-        }
-        Ok(()) => {}
-        Err(fault) => return Err(unwritten(&path, &fault)),
-    }
-    Ok(match ended.report.verdict().class {
-        Class::Met => Exit::Met,
-        Class::SubjectFailed => Exit::SubjectFailed,
-        Class::Void => Exit::Void,
-        Class::Interrupted => Exit::Interrupted,
-    })
+    Ok(())
 }
 
 fn unwritten(file: &Path, fault: &std::io::Error) -> Trouble {
     Trouble::own(format!("failed to write {}: {fault}", file.display()))
-}
-
-fn show(shared: &Shared, report: &Report) {
-    if shared.quiet {
-        print(&format!("{}\n", report.verdict().sentence));
-        return;
-    }
-    let out = std::io::stdout();
-    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
-    let style = Style {
-        columns: super::live::columns(),
-        colour,
-        ..Style::default()
-    };
-    let mut lock = out.lock();
-    // A reader that has gone away is not an error.
-    let _ = text::write(report, style, &mut lock);
-    let _ = lock.flush();
 }

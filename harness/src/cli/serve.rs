@@ -23,6 +23,7 @@ const NAP: Duration = Duration::from_millis(100);
 pub(super) fn serve(shared: &Shared, arguments: &ServeArguments) -> Result<Exit, Trouble> {
     let stop = Arc::new(AtomicBool::new(false));
     catch_interrupt(Arc::clone(&stop), "ending (Ctrl-C again ends at once)")?;
+    let mutants = arguments.mutants.read()?;
     let profiles = load::profiles(shared)?;
     let mut scenario = load::scenario(shared, &arguments.scenario)?;
     if let Some(phones) = arguments.phones {
@@ -45,10 +46,11 @@ pub(super) fn serve(shared: &Shared, arguments: &ServeArguments) -> Result<Exit,
         TftpServer::Own => None,
         TftpServer::AsyncTftp => {
             let at = std::net::SocketAddrV4::new(arguments.address, arguments.tftp_port);
-            Some(Independent::start(source.clone(), at).map_err(Trouble::own)?)
+            Some(Independent::start(source.clone().edited(&mutants), at).map_err(Trouble::own)?)
         }
     };
-    let config = provision::reference(&plan, source, pool);
+    let mut config = provision::reference(&plan, source, pool);
+    config.mutants = mutants;
     let bind = Bind {
         address: arguments.address,
         beyond_loopback: arguments.beyond_loopback,

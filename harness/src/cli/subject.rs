@@ -139,6 +139,12 @@ impl Endpoint {
         (self.service == Service::Acs).then_some(&self.url)
     }
 
+    /// Whether phones have files from it.
+    pub(super) fn serves_files(&self) -> bool {
+        use Service::{Ftp, Http, Https, Tftp};
+        matches!(self.service, Tftp | Ftp | Http | Https)
+    }
+
     /// Puts the endpoint in the place of the built-in server's.
     pub(super) fn take_place(self, subject: &mut Subject) {
         let (address, given) = (Some(self.address), &mut subject.given);

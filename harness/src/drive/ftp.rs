@@ -4,15 +4,19 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bootstorm_emulator::phone::io::{ConnectionFault, FtpMode};
+use bootstorm_emulator::time::Moment;
+use bootstorm_scenarios::link::Flow;
 use suppaftp::tokio::AsyncFtpStream;
 use suppaftp::types::{FileType, Mode, Response};
 use suppaftp::{FtpError, FtpResult};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
+
+use crate::attach::FTP_ROUNDS;
 
 use super::tcp::{CONNECT_MAX, READ_BYTES, Told, fault_of, hung_up, open};
 
@@ -39,6 +43,9 @@ pub struct Retrieval {
     pub password: String,
     /// What RETR names.
     pub path: String,
+    /// What befalls it, where the phone's link has conditions. The delays of the dialogue are had
+    /// before its beginning, added up.
+    pub flow: Option<Box<Flow>>,
 }
 
 impl std::fmt::Debug for Retrieval {
@@ -57,14 +64,18 @@ impl std::fmt::Debug for Retrieval {
 /// when the phone has taken the one before), then that it is complete, or why it is not. Ends when
 /// the sender of `ended` is dropped; then nothing more is told.
 pub async fn run(
-    file: Retrieval,
+    mut file: Retrieval,
     permits: Arc<Semaphore>,
     mut ended: mpsc::Receiver<Vec<u8>>,
     tell: impl Fn(Told<'_>),
 ) {
+    let mut flow = file.flow.take();
     let whole = async {
         let permit = permits.acquire_many(DESCRIPTORS).await;
-        let retrieved = retrieve(&file, &tell).await;
+        if let Some(flow) = &flow {
+            tokio::time::sleep(flow.delay() * (2 * FTP_ROUNDS + 2)).await;
+        }
+        let retrieved = retrieve(&file, flow.as_deref_mut(), &tell).await;
         match &retrieved {
             Ok(_) => tell(Told::Closed),
             Err(fault) => tell(Told::Failed(*fault)),
@@ -83,6 +94,7 @@ pub async fn run(
 
 async fn retrieve(
     file: &Retrieval,
+    flow: Option<&mut Flow>,
     tell: &impl Fn(Told<'_>),
 ) -> Result<AsyncFtpStream, ConnectionFault> {
     let connected = tokio::time::timeout(CONNECT_MAX, open(file.from, file.to)).await;
@@ -109,11 +121,17 @@ async fn retrieve(
     };
     let mut content = begun.await.map_err(|error| data.fault_of(&error))?;
     let mut buffer = vec![0; READ_BYTES];
+    let mut slow = flow.map(|flow| (flow, Instant::now()));
     loop {
-        match content.read(&mut buffer).await {
+        let length = match content.read(&mut buffer).await {
             Ok(0) => break,
-            Ok(length) => tell(Told::Bytes(buffer.get(..length).unwrap_or_default())),
+            Ok(length) => length,
             Err(error) => return Err(fault_of(&error)),
+        };
+        let bytes = buffer.get(..length).unwrap_or_default();
+        match &mut slow {
+            Some((flow, began)) => hand_over(flow, *began, bytes, tell).await?,
+            None => tell(Told::Bytes(bytes)),
         }
     }
     // The end of the data says nothing (RFC 959 §3.4): the reply does.
@@ -122,6 +140,29 @@ async fn retrieve(
         .await
         .map_err(|error| data.fault_of(&error))?;
     Ok(ftp)
+}
+
+/// Tells the phone what came, piece by piece as its link lets it through. Its delay was had.
+async fn hand_over(
+    flow: &mut Flow,
+    began: Instant,
+    mut rest: &[u8],
+    tell: &impl Fn(Told<'_>),
+) -> Result<(), ConnectionFault> {
+    while !rest.is_empty() {
+        let passage = flow.down(Moment::ZERO + began.elapsed(), rest.len());
+        let at = began + passage.at.since(Moment::ZERO).saturating_sub(flow.delay());
+        tokio::time::sleep_until(at.into()).await;
+        let (piece, later) = rest.split_at(passage.bytes);
+        rest = later;
+        if !piece.is_empty() {
+            tell(Told::Bytes(piece));
+        }
+        if passage.reset {
+            return Err(ConnectionFault::Reset);
+        }
+    }
+    Ok(())
 }
 
 /// What became of the data connection.

@@ -1,11 +1,14 @@
 //! One task for each TCP or TLS connection of a phone.
 
+mod slow;
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bootstorm_emulator::phone::io::ConnectionFault;
+use bootstorm_scenarios::link::Flow;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -45,6 +48,8 @@ pub struct Call {
     pub to: SocketAddrV4,
     /// With TLS: how.
     pub tls: Option<Secure>,
+    /// What befalls it, where the phone's link has conditions.
+    pub flow: Option<Box<Flow>>,
 }
 
 /// TLS on a connection.
@@ -61,14 +66,19 @@ pub struct Secure {
 /// Makes the connection, writes what comes, tells what happens. Ends when the peer closes, when
 /// it breaks, or when the sender of `writes` is dropped (then nothing more is told).
 pub async fn run(
-    call: Call,
+    mut call: Call,
     permits: Arc<Semaphore>,
     mut writes: mpsc::Receiver<Vec<u8>>,
     tell: impl Fn(Told<'_>),
 ) {
+    let flow = call.flow.take();
+    let tls = call.tls.is_some();
+    let half = flow.as_ref().map(|flow| flow.handshake(tls) / 2);
     let made = async {
         let permit = permits.acquire().await;
+        pause(half).await;
         let connected = tokio::time::timeout(CONNECT_MAX, connect(&call)).await;
+        pause(half).await;
         (permit, connected.unwrap_or(Err(ConnectionFault::TimedOut)))
     };
     let (_permit, result) = tokio::select! {
@@ -76,10 +86,23 @@ pub async fn run(
         () = hung_up(&mut writes) => return,
         made = made => made,
     };
-    match result {
-        Ok(Connected::Plain(stream)) => carry(&call, stream, writes, tell).await,
-        Ok(Connected::Tls(stream)) => carry(&call, *stream, writes, tell).await,
-        Err(fault) => tell(Told::Failed(fault)),
+    match (result, flow) {
+        (Ok(Connected::Plain(stream)), None) => carry(&call, stream, writes, tell).await,
+        (Ok(Connected::Tls(stream)), None) => carry(&call, *stream, writes, tell).await,
+        (Ok(Connected::Plain(stream)), Some(flow)) => {
+            slow::carry(&call, stream, *flow, writes, tell).await;
+        }
+        (Ok(Connected::Tls(stream)), Some(flow)) => {
+            slow::carry(&call, *stream, *flow, writes, tell).await;
+        }
+        (Err(fault), _) => tell(Told::Failed(fault)),
+    }
+}
+
+/// Half of the time that making a connection takes on a slow link.
+async fn pause(time: Option<Duration>) {
+    if let Some(time) = time.filter(|time| !time.is_zero()) {
+        tokio::time::sleep(time).await;
     }
 }
 

@@ -9,15 +9,26 @@ use rustc_hash::FxHashMap;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, Error, RootCertStore,
+    SupportedProtocolVersion,
+};
+
+use bootstorm_scenarios::suite::probe::TlsVersion;
 
 use crate::reference::certificate::{Authority, CertificateFault};
+
+/// What phones offer.
+const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
 
 /// How the phones of a run do TLS; shared by its shards.
 #[derive(Debug)]
 pub struct Trust {
     verifying: Arc<ClientConfig>,
     trusting: Arc<ClientConfig>,
+    /// What `verifying` trusts, for clients that offer one version only.
+    trusted_pem: Vec<u8>,
     factory: Authority,
     /// Factory certificates made so far, by common name: a phone shows the same one each time.
     made: Mutex<FxHashMap<String, Arc<CertifiedKey>>>,
@@ -32,8 +43,9 @@ impl Trust {
     /// A PEM text without a certificate that can be read.
     pub fn new(trusted_pem: &[u8], factory: Authority) -> io::Result<Self> {
         Ok(Self {
-            verifying: client(Some(trusted_pem))?,
-            trusting: client(None)?,
+            verifying: client(Some(trusted_pem), &VERSIONS)?,
+            trusting: client(None, &VERSIONS)?,
+            trusted_pem: trusted_pem.to_vec(),
             factory,
             made: Mutex::default(),
             failed: Mutex::default(),
@@ -70,6 +82,26 @@ impl Trust {
         let mut own = ClientConfig::clone(base);
         own.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(self.certificate(name)?));
         Ok(Arc::new(own))
+    }
+
+    /// The client as `client` says, offering one version of TLS or all.
+    ///
+    /// # Errors
+    /// As `client`.
+    pub fn client_offering(
+        &self,
+        version: TlsVersion,
+        verify: bool,
+        certificate: Option<&str>,
+    ) -> Result<Arc<ClientConfig>, CertificateFault> {
+        let versions: &[&SupportedProtocolVersion] = match version {
+            TlsVersion::Any => return self.client(verify, certificate),
+            TlsVersion::Only12 => &[&TLS12],
+            TlsVersion::Only13 => &[&TLS13],
+        };
+        let trusted = verify.then_some(self.trusted_pem.as_slice());
+        // What it trusts was read before, and both versions are there.
+        client(trusted, versions).or_else(|_| self.client(verify, certificate))
     }
 
     fn certificate(&self, name: &str) -> Result<Arc<CertifiedKey>, CertificateFault> {
@@ -121,10 +153,13 @@ pub fn has_certificate(pem: &[u8]) -> bool {
 }
 
 /// A client without a certificate of its own that trusts these authorities, or anybody.
-fn client(trusted_pem: Option<&[u8]>) -> io::Result<Arc<ClientConfig>> {
+fn client(
+    trusted_pem: Option<&[u8]>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> io::Result<Arc<ClientConfig>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .map_err(io::Error::other)?;
     let builder = match trusted_pem {
         Some(pem) => {

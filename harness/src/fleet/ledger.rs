@@ -1,21 +1,27 @@
 //! What became of each phone of a shard. Consumes events; decides nothing about the phones.
 
+mod again;
+mod live;
+mod resync;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bootstorm_emulator::event::{BootCause, Event, EventKind, Fault, RunResult, Trigger};
 use bootstorm_emulator::phone::Phone;
-use bootstorm_emulator::profile::{Step, StepId};
+use bootstorm_emulator::profile::{Profile, Step, StepId};
 use bootstorm_emulator::shelf::Shelf;
 use bootstorm_emulator::time::Moment;
 use bootstorm_reports::measure::{Ladder, Lane, Measures};
 use bootstorm_reports::run::{Difference as ReportDifference, FirstWrong, Outcome, PhoneResult};
+use bootstorm_reports::timeline::{Stage, Timeline};
 use bootstorm_reports::trail::Trail;
 use bootstorm_reports::words;
 use bootstorm_scenarios::intended::{Checker, Difference};
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 
+use self::resync::Resync;
 use super::lacking::Lacking;
 use super::progress::Progress;
 use super::steps::Effect;
@@ -32,10 +38,14 @@ pub struct Ledger {
     checker: Checker,
     entries: Vec<Entry>,
     progress: Arc<Progress>,
+    timeline: Timeline,
     log: Option<Vec<Logged>>,
     settled: u32,
-    effect: Effect,
+    /// What phones did for each step.
+    effects: Vec<Effect>,
     own_faults: u64,
+    /// Rounds that were judged, and those that failed.
+    rounds: (u64, u64),
 }
 
 /// An event and whose it is.
@@ -53,6 +63,8 @@ struct Entry {
     trail: Trail,
     /// The trail as it was when the phone last came to rest.
     at_rest: Trail,
+    /// How far it is.
+    stage: Stage,
     lacking: Lacking,
     scheduled: Moment,
     /// The moment since which it is at rest and (not) as intended; none while a run is due that no
@@ -60,8 +72,10 @@ struct Entry {
     settled: Option<(Moment, bool)>,
     /// The same for the first time that it came to rest.
     first_settled: Option<(Moment, bool)>,
-    /// How far it is with what a check-sync told it.
+    /// How far it is with what a step told it.
     resync: Resync,
+    /// The step that told it last.
+    step: u16,
     started: bool,
     ever_settled: bool,
     ever_provisioned: bool,
@@ -70,21 +84,6 @@ struct Entry {
     complete: bool,
     boots: u16,
     soft_reboots: u16,
-}
-
-/// How far a phone is with a check-sync.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Resync {
-    /// It has not heard of one since the last step, or was at rest then.
-    Idle,
-    /// It started a run or a reboot for it.
-    Begun,
-    /// It has fetched a file since.
-    Fetched,
-    /// It came to rest behind that; a second time does not count.
-    Over,
-    /// It took no notice.
-    Ignored,
 }
 
 /// One phone with what is needed to judge it.
@@ -113,7 +112,11 @@ impl Ledger {
             .iter()
             .map(|profile| measures.lane(&profile.name, &profile.steps));
         let lanes = lanes.collect();
-        let entries = starts.map(Entry::new).collect();
+        let entries: Vec<_> = starts.map(Entry::new).collect();
+        let phones = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        let mut timeline = Timeline::default();
+        timeline.add_phones(phones);
+        progress.planned(phones);
         let log = with_log.then(Vec::new);
         let checker = Checker::default();
         Self {
@@ -122,9 +125,11 @@ impl Ledger {
             checker,
             entries,
             progress,
+            timeline,
             log,
             settled: 0,
-            effect: Effect::default(),
+            effects: Vec::new(),
+            rounds: (0, 0),
             own_faults: 0,
         }
     }
@@ -154,6 +159,8 @@ impl Ledger {
         };
         for event in events {
             self.measures.record(lane, event);
+            self.timeline.record(event.at, &event.kind);
+            self.progress.record(&event.kind);
             if let Some(log) = &mut self.log {
                 log.push(Logged {
                     phone: subject.planned.identity.index,
@@ -169,7 +176,7 @@ impl Ledger {
                 EventKind::Booting(cause) => {
                     entry.boots = entry.boots.saturating_add(1);
                     if cause == BootCause::CheckSync {
-                        self.effect.ignored -= u32::from(entry.resync.begin());
+                        entry.begin(&mut self.effects);
                         self.settled -= u32::from(entry.settled.take().is_some());
                     }
                 }
@@ -185,13 +192,14 @@ impl Ledger {
                 // short periods would never be at rest together.
                 EventKind::RunStarted(trigger) if is_timer(trigger) => {}
                 EventKind::RunStarted(_) | EventKind::PowerCut => {
-                    if event.kind == EventKind::RunStarted(Trigger::CheckSync) {
-                        self.effect.ignored -= u32::from(entry.resync.begin());
+                    let for_step = EventKind::RunStarted(Trigger::CheckSync);
+                    if event.kind == for_step || event.kind == EventKind::PowerCut {
+                        entry.begin(&mut self.effects);
                     }
                     self.settled -= u32::from(entry.settled.take().is_some());
                 }
                 EventKind::TriggerIgnored(Trigger::CheckSync) | EventKind::SenderRefused { .. } => {
-                    self.effect.ignored += u32::from(entry.resync.ignore());
+                    entry.ignore(&mut self.effects);
                 }
                 EventKind::GaveUp {
                     fault: Fault::Local,
@@ -214,28 +222,51 @@ impl Ledger {
                 }
                 _ => {}
             }
+            self.follow(subject.slot, event);
+        }
+    }
+
+    /// True for a phone that is at rest and as it was meant to be.
+    pub fn is_provisioned(&self, slot: usize) -> bool {
+        let entry = self.entries.get(slot);
+        entry.is_some_and(|entry| matches!(entry.settled, Some((_, true))))
+    }
+
+    /// How far an event brings a phone that is not at rest.
+    fn follow(&mut self, slot: usize, event: &Event) {
+        let entry = self.entries.get(slot);
+        let moving = entry.is_some_and(|entry| entry.settled.is_none());
+        if let Some(stage) = Stage::after(&event.kind).filter(|_| moving) {
+            self.change(slot, event.at, stage);
+        }
+    }
+
+    fn change(&mut self, slot: usize, at: Moment, stage: Stage) {
+        if let Some(entry) = self.entries.get_mut(slot) {
+            self.timeline.change(at, entry.stage, stage);
+            self.progress.change(entry.stage, stage);
+            entry.stage = stage;
         }
     }
 
     /// The phone came to rest: is it what it was meant to be?
     fn settle(&mut self, plan: &Plan, subject: Subject<'_>, shelf: &mut Shelf, at: Moment) {
-        let difference = self
-            .checker
-            .difference(plan, subject.planned, subject.phone, shelf);
+        let provisioned = self.is_as_meant(plan, subject, shelf);
         let Some(entry) = self.entries.get_mut(subject.slot) else {
             return;
         };
-        let provisioned = difference.is_none()
-            && subject.phone.registration_fault().is_none()
-            && entry.lacking.what().is_none();
         entry.at_rest = entry.trail;
-        self.effect.resynced += u32::from(entry.resync.rest());
+        entry.rest(&mut self.effects);
         match entry.settled {
             None => self.settled += 1,
             // Still as it was when it first came to rest.
             Some((_, before)) if before == provisioned => return,
             Some(_) => {}
         }
+        let stage = match provisioned {
+            true => Stage::Settled,
+            false => Stage::Unintended,
+        };
         entry.settled = Some((at, provisioned));
         entry.first_settled.get_or_insert((at, provisioned));
         if !entry.ever_settled {
@@ -246,26 +277,22 @@ impl Ledger {
             entry.ever_provisioned = true;
             self.progress.provisioned.fetch_add(1, Ordering::Relaxed);
         }
+        self.change(subject.slot, at, stage);
+    }
+
+    fn is_as_meant(&mut self, plan: &Plan, subject: Subject<'_>, shelf: &mut Shelf) -> bool {
+        let checker = &mut self.checker;
+        let difference = checker.difference(plan, subject.planned, subject.phone, shelf);
+        let lacks = |entry: &Entry| entry.lacking.what().is_some();
+        difference.is_none()
+            && subject.phone.registration_fault().is_none()
+            && !self.entries.get(subject.slot).is_some_and(lacks)
     }
 
     /// True when every phone of the shard is at rest.
     #[must_use]
     pub fn all_settled(&self) -> bool {
         self.settled as usize == self.entries.len()
-    }
-
-    /// What phones have done for check-syncs since the last step.
-    #[must_use]
-    pub fn effect(&self) -> Effect {
-        self.effect
-    }
-
-    /// A step is taken: what is done from now on is done for it.
-    pub fn step_taken(&mut self) {
-        self.effect = Effect::default();
-        for entry in &mut self.entries {
-            entry.resync = Resync::Idle;
-        }
     }
 
     /// Transfers that failed for want of descriptors or addresses on our own side.
@@ -278,6 +305,11 @@ impl Ledger {
     #[must_use]
     pub fn ladder(&self) -> Ladder {
         self.measures.ladder()
+    }
+
+    /// The phones by boot step over time.
+    pub fn take_timeline(&mut self) -> Timeline {
+        std::mem::take(&mut self.timeline)
     }
 
     /// The log of events, if it was asked for.
@@ -336,6 +368,7 @@ impl Ledger {
             index: subject.planned.identity.index,
             mac: subject.planned.identity.mac,
             profile: profile.map_or_else(|| Arc::from(""), |held| Arc::from(held.name.as_str())),
+            firmware: firmware(subject.phone, profile),
             outcome,
             scheduled_at: entry.scheduled,
             settled_after,
@@ -354,53 +387,18 @@ impl Ledger {
     }
 }
 
-impl Resync {
-    /// True when the phone is counted as one that ignored it, wrongly as it turns out.
-    fn begin(&mut self) -> bool {
-        let ignored = *self == Self::Ignored;
-        if ignored || *self == Self::Idle {
-            *self = Self::Begun;
-        }
-        ignored
-    }
-
-    fn fetched(&mut self) {
-        if *self == Self::Begun {
-            *self = Self::Fetched;
-        }
-    }
-
-    /// The phone is at rest: true when it resynced.
-    fn rest(&mut self) -> bool {
-        let resynced = *self == Self::Fetched;
-        match self {
-            Self::Fetched => *self = Self::Over,
-            Self::Begun => *self = Self::Idle,
-            Self::Idle | Self::Over | Self::Ignored => {}
-        }
-        resynced
-    }
-
-    /// True for the first one of a step that it ignores.
-    fn ignore(&mut self) -> bool {
-        let first = *self == Self::Idle;
-        if first {
-            *self = Self::Ignored;
-        }
-        first
-    }
-}
-
 impl Entry {
     fn new(scheduled: Moment) -> Self {
         Self {
             trail: Trail::default(),
             at_rest: Trail::default(),
+            stage: Stage::Off,
             lacking: Lacking::default(),
             scheduled,
             settled: None,
             first_settled: None,
             resync: Resync::Idle,
+            step: u16::MAX,
             started: false,
             ever_settled: false,
             ever_provisioned: false,
@@ -451,6 +449,14 @@ fn is_timer(trigger: Trigger) -> bool {
             | Trigger::Subscription
             | Trigger::StaticInterval
     )
+}
+
+/// The version that a phone runs.
+fn firmware(phone: &Phone, profile: Option<&Arc<Profile>>) -> Arc<str> {
+    let own = || profile.map_or("", |profile| &profile.firmware);
+    phone
+        .firmware()
+        .map_or_else(|| Arc::from(own()), Arc::clone)
 }
 
 fn label(steps: &[Step], step: StepId) -> String {

@@ -1,9 +1,15 @@
 //! The phones of one shard with their timers: everything about driving phones that does not depend
 //! on how packets travel.
 
+mod perform;
+mod recording;
+mod steps;
+mod watching;
+mod wrong;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,102 +18,28 @@ use bootstorm_emulator::flash::Flash;
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::names::Names;
 use bootstorm_emulator::phone::Phone;
-use bootstorm_emulator::phone::io::{
-    Channel, Connection, Effect, FtpMode, Input, Outputs, Request,
-};
+use bootstorm_emulator::phone::io::{Input, Outputs};
 use bootstorm_emulator::shelf::Shelf;
 use bootstorm_emulator::time::Moment;
 use bootstorm_reports::measure::Ladder;
-use bootstorm_reports::run::PhoneResult;
+use bootstorm_reports::run::{Outcome, PhoneResult};
+use bootstorm_reports::timeline::Timeline;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 use bootstorm_scenarios::wire::record::Record;
-use bootstorm_scenarios::wire::{Part, Way};
 use rustc_hash::FxHashMap;
 
+use super::held::Held;
+use super::hooks::Hooks;
 use super::ledger::{Ledger, Logged, Subject};
+pub use super::network::{End, Fetch, Network, Opening, Sender, Tls};
+use super::outage::Outage;
+use super::power::Power;
 use super::progress::Progress;
-use super::recorder::{At, Recorder};
-use super::steps::{Chosen, Glance, Meeting, StepCount, Stepper};
-use crate::reference::notify::{Batch, Target};
-
-/// How packets leave a shard: what an attachment implements.
-pub trait Network {
-    /// Sends one UDP payload. Never blocks: what cannot leave is dropped and counted.
-    fn send(&mut self, now: Moment, from: Sender, to: SocketAddrV4, bytes: &[u8]);
-    /// Opens a TCP connection, with TLS where it is asked for.
-    fn open(&mut self, now: Moment, opening: Opening<'_>);
-    /// Writes on an open connection.
-    fn write(&mut self, now: Moment, end: End, bytes: &[u8]);
-    /// Retrieves a file by FTP; told to the phone as of a connection.
-    fn retrieve(&mut self, now: Moment, fetch: Fetch<'_>);
-    /// Closes a connection.
-    fn close(&mut self, now: Moment, end: End);
-    /// Answers a request that was handed to a phone as `Input::Request`.
-    fn reply(&mut self, now: Moment, request: Request, bytes: &[u8]);
-}
-
-/// Who sends a datagram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sender {
-    /// The phone's slot in the shard.
-    pub slot: u32,
-    /// Its endpoint.
-    pub channel: Channel,
-    /// Its address; unspecified before it has a lease.
-    pub address: Ipv4Addr,
-}
-
-/// A phone's end of a TCP connection. It outlives the address that it was opened from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct End {
-    /// The phone's slot in the shard.
-    pub slot: u32,
-    /// The phone's name for it.
-    pub connection: Connection,
-}
-
-/// A connection to be opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Opening<'a> {
-    /// The phone's end.
-    pub end: End,
-    /// The phone's address.
-    pub from: Ipv4Addr,
-    /// Where to, as the phone means it.
-    pub to: SocketAddrV4,
-    /// With TLS: how.
-    pub tls: Option<Tls<'a>>,
-}
-
-/// A file to be retrieved by FTP.
-#[derive(Clone, Copy)]
-pub struct Fetch<'a> {
-    /// The phone's end.
-    pub end: End,
-    /// The phone's address.
-    pub from: Ipv4Addr,
-    /// The server, as the phone means it.
-    pub to: SocketAddrV4,
-    /// Who opens the data connection.
-    pub mode: FtpMode,
-    /// User name.
-    pub user: &'a str,
-    /// Password.
-    pub password: &'a str,
-    /// What RETR names.
-    pub path: &'a str,
-}
-
-/// How a phone wants TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tls<'a> {
-    /// The server's name.
-    pub name: &'a str,
-    /// Whether the phone looks at the server's certificate.
-    pub verify: bool,
-    /// The common name of the phone's factory certificate, where it has one.
-    pub certificate: Option<&'a str>,
-}
+use super::recorder::{At, Recorded, Recorder};
+use super::steps::{Meeting, StepCount, Stepper};
+use super::watch::Watcher;
+use crate::certify::probe::{self, Finding, StandIns};
+use wrong::Tamper;
 
 /// The phones of one shard.
 #[derive(Debug)]
@@ -131,7 +63,20 @@ pub struct Shard {
     ledger: Ledger,
     lag: Lag,
     steps: Stepper,
+    /// The plan as its changes have left it.
+    current: Arc<Plan>,
+    power: Power,
+    /// What of the server cannot be reached; `None` where that never happens.
+    outage: Option<Box<Outage>>,
+    hooks: Hooks,
     recorder: Option<Box<Recorder>>,
+    watcher: Option<Watcher>,
+    /// What mutants do to what the phones send and get; `None` most of the time.
+    tamper: Option<Box<Tamper>>,
+    /// Who speaks in the phones' place.
+    stand_ins: Option<Box<StandIns>>,
+    /// The run may end with the phones at rest: it has lasted as long as it was to.
+    lasted: bool,
 }
 
 /// How late the shard itself was.
@@ -150,6 +95,8 @@ pub struct ShardResult {
     pub phones: Vec<PhoneResult>,
     /// Counts by ladder step.
     pub ladder: Ladder,
+    /// The phones by boot step over time.
+    pub timeline: Timeline,
     /// The log of events, if it was asked for.
     pub log: Vec<Logged>,
     /// The names in the log.
@@ -162,12 +109,20 @@ pub struct ShardResult {
     pub registered: u32,
     /// What came of the scenario's steps.
     pub steps: Vec<StepCount>,
+    /// Rounds of a soak that were judged, and those that were not as intended at their end.
+    pub rounds: (u64, u64),
     /// What the shard fetched, and how little of it was held and hashed.
     pub bodies: Tally,
     /// Bytes that settled phones hold for themselves, on average; 0 without phones.
     pub bytes_per_phone: usize,
     /// What its phones sent and received, by the phone's index; empty unless asked for.
     pub records: Vec<(u32, Record)>,
+    /// How complete they are.
+    pub recorded: Recorded,
+    /// What those found that stood in for phones, by the phone's index.
+    pub findings: Vec<(u32, Vec<Finding>)>,
+    /// What its phones hold, in the order of `phones`; empty unless all was recorded.
+    pub held: Vec<Held>,
 }
 
 /// A start later than this after its time counts as late.
@@ -204,7 +159,13 @@ impl Shard {
             .map(|phone| new_phone(&plan, phone))
             .collect();
         let steps = Stepper::new(&plan.scenario.steps);
+        let power = Power::new(plan.scenario.load.rounds(), plan.scenario.deadline);
+        let lasted = plan.scenario.lasts.is_zero();
         Self {
+            current: Arc::clone(&plan),
+            power,
+            outage: Outage::of(&plan.scenario.steps),
+            hooks: Hooks::default(),
             steps,
             armed: vec![NEVER; phones.len()],
             addresses: vec![Ipv4Addr::UNSPECIFIED; phones.len()],
@@ -220,13 +181,18 @@ impl Shard {
             ledger,
             lag: Lag::default(),
             recorder: None,
+            watcher: None,
+            tamper: None,
+            stand_ins: None,
+            lasted,
         }
     }
 
-    /// Records from now on what the phones send and receive, `bytes_max` bytes for each at most.
-    pub fn record(&mut self, bytes_max: usize) {
-        let recorder = Recorder::new(self.phones.len(), bytes_max, self.shelf.ports);
-        self.recorder = Some(Box::new(recorder));
+    /// Has clients stand in for the phones, which then stay without power.
+    pub fn stand_in(&mut self, orders: probe::Orders) {
+        let (plan, ports) = (&self.plan, self.shelf.ports);
+        let clients = StandIns::new(orders, plan, &self.planned, ports);
+        self.stand_ins = Some(Box::new(clients));
     }
 
     /// How many phones.
@@ -247,7 +213,19 @@ impl Shard {
         let start = self.to_start.last().map(|(at, _)| *at);
         let timer = self.timers.peek().map(|Reverse((at, _))| *at);
         let step = self.steps.deadline();
-        [start, timer, step].into_iter().flatten().min()
+        let look = self.watcher.as_ref().map(Watcher::deadline);
+        let late = self.tamper.as_ref().and_then(|tamper| tamper.deadline());
+        let turn = self.power.deadline();
+        let lasts = (!self.lasted).then(|| self.lasts());
+        [start, timer, step, look, late, turn, lasts]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Before this the run does not end.
+    fn lasts(&self) -> Moment {
+        Moment::ZERO + self.plan.scenario.lasts
     }
 
     /// Takes the scenario's steps together with the other shards of the run.
@@ -255,39 +233,17 @@ impl Shard {
         self.steps.join(meeting);
     }
 
-    /// The step that is due, as an order for whoever sends check-sync; none most of the time.
-    pub fn due_step(&mut self, now: Moment) -> Option<Arc<Batch>> {
-        let glance = Glance {
-            at_rest: self.ledger.all_settled(),
-            effect: self.ledger.effect(),
-        };
-        let step = self.steps.due(now, glance)?;
-        self.ledger.step_taken();
-        let fleet = step.fleet.as_deref();
-        let of_fleet = |phone: &PhonePlan| {
-            let own = self.plan.fleet(phone);
-            fleet.is_none_or(|name| own.is_some_and(|own| own.name == name))
-        };
-        let mut chosen = Chosen::default();
-        let phones = self.planned.iter().zip(&self.phones).zip(&self.addresses);
-        for ((planned, phone), address) in phones.filter(|((planned, _), _)| of_fleet(planned)) {
-            chosen.planned += 1;
-            if address.is_unspecified() {
-                continue;
-            }
-            chosen.registered += u32::from(phone.registered() > 0);
-            chosen.targets.push(Target {
-                to: SocketAddrV4::new(*address, self.shelf.ports.sip),
-                user: planned.identity.mac.to_string(),
-                account: phone.address_of_record(&self.shelf),
-            });
-        }
-        Some(self.steps.taken(&step, chosen))
-    }
-
     /// Switches on and ticks the phones that are due, at most `most` of them.
     pub fn tick(&mut self, now: Moment, most: usize, network: &mut impl Network) {
+        self.look(now);
+        self.lasted |= now >= self.lasts();
+        if self.tamper.is_some() {
+            self.let_go(now, network);
+        }
         for _ in 0..most {
+            if self.turn(now, network) {
+                continue;
+            }
             let Some(slot) = self.next_due(now) else {
                 return;
             };
@@ -296,6 +252,7 @@ impl Shard {
                     self.lag.note(now.since(at));
                     self.lag.late_starts += u64::from(now.since(at) > LATE);
                     self.ledger.started(slot as usize);
+                    self.power.started(slot, at);
                     self.step(now, slot, Input::Power, network);
                 }
                 Due::Timer(at, slot) => {
@@ -323,7 +280,7 @@ impl Shard {
                         continue;
                     }
                     self.armed[place] = NEVER;
-                    match self.phones[place].deadline() {
+                    match self.deadline_of(place) {
                         Some(due) if due <= now => return Some(Due::Timer(due, slot)),
                         Some(due) => self.arm(slot, due),
                         None => {}
@@ -331,6 +288,13 @@ impl Shard {
                 }
                 (_, None) => return None,
             }
+        }
+    }
+
+    fn deadline_of(&self, place: usize) -> Option<Moment> {
+        match &self.stand_ins {
+            Some(clients) => clients.deadline(place),
+            None => self.phones[place].deadline(),
         }
     }
 
@@ -360,18 +324,49 @@ impl Shard {
         self.phones.get(slot as usize)
     }
 
-    /// Hands one input to a phone and performs what it asks for.
+    /// Hands one input to a phone, unless an outage keeps it away, and performs what it asks for.
     pub fn step(&mut self, now: Moment, slot: u32, input: Input<'_>, network: &mut impl Network) {
+        let outage = self.outage.as_ref();
+        if !outage.is_some_and(|outage| outage.hides(slot, &input)) {
+            self.take_in(now, slot, input, network);
+        }
+    }
+
+    fn take_in(&mut self, now: Moment, slot: u32, input: Input<'_>, network: &mut impl Network) {
+        let place = slot as usize;
+        if place >= self.phones.len() {
+            return;
+        }
+        let at = At {
+            now,
+            slot,
+            address: self.addresses[place],
+        };
+        if let Some(recorder) = &mut self.recorder {
+            let door = recording::door(&self.shelf, self.planned.get(place));
+            recorder.input(at, &input, door);
+        }
+        match self.tamper.is_some() {
+            true => self.step_wrong(now, slot, input, network),
+            false => self.take(now, slot, input, network),
+        }
+        if self.recorder.is_some() {
+            let address = self.addresses[place];
+            self.recorded(At { now, slot, address });
+        }
+    }
+
+    /// Has a phone take one input, as it is.
+    fn take(&mut self, now: Moment, slot: u32, input: Input<'_>, network: &mut impl Network) {
         let place = slot as usize;
         let Some(phone) = self.phones.get_mut(place) else {
             return;
         };
         self.out.clear();
-        if let Some(recorder) = &mut self.recorder {
-            let address = self.addresses[place];
-            recorder.input(At { now, slot, address }, &input);
+        match &mut self.stand_ins {
+            Some(clients) => clients.step(now, slot, input, &mut self.out),
+            None => phone.step(now, input, &mut self.shelf, &mut self.out),
         }
-        phone.step(now, input, &mut self.shelf, &mut self.out);
         let phone = &self.phones[place];
         if !self.out.events.is_empty() {
             let subject = Subject {
@@ -380,165 +375,30 @@ impl Shard {
                 phone,
             };
             self.ledger
-                .record(&self.plan, subject, &mut self.shelf, &self.out.events);
+                .record(&self.current, subject, &mut self.shelf, &self.out.events);
         }
-        let deadline = phone.deadline();
+        let deadline = self.deadline_of(place);
         self.perform(now, slot, network);
         if let Some(at) = deadline {
             self.arm(slot, at);
         }
     }
 
-    fn perform(&mut self, now: Moment, slot: u32, network: &mut impl Network) {
-        let place = slot as usize;
-        let mut address = self.addresses[place];
-        let end = |connection: &Connection| End {
-            slot,
-            connection: *connection,
-        };
-        let effects = std::mem::take(&mut self.out.effects);
-        for effect in &effects {
-            self.note(At { now, slot, address }, effect);
-            match effect {
-                Effect::Send { channel, to, bytes } => {
-                    let from = Sender {
-                        slot,
-                        channel: *channel,
-                        address,
-                    };
-                    network.send(now, from, *to, self.out.slice(bytes));
-                }
-                Effect::Open {
-                    connection,
-                    to,
-                    tls,
-                } => {
-                    let end = end(connection);
-                    let planned = &self.planned[place];
-                    let name = tls.as_ref().map(|name| self.out.slice(name));
-                    let certificate = name.and_then(|_| self.plan.certificate_name(planned));
-                    let tls = name.and_then(|name| self.tls(planned, name, certificate.as_deref()));
-                    network.open(
-                        now,
-                        Opening {
-                            end,
-                            from: address,
-                            to: *to,
-                            tls,
-                        },
-                    );
-                }
-                Effect::Write { connection, bytes } => {
-                    let end = end(connection);
-                    network.write(now, end, self.out.slice(bytes));
-                }
-                Effect::Close(connection) => {
-                    network.close(now, end(connection));
-                }
-                Effect::Retrieve { .. } => {
-                    let fetch = self.fetch(slot, address, effect);
-                    fetch.into_iter().for_each(|it| network.retrieve(now, it));
-                }
-                Effect::Reply { request, bytes } => {
-                    network.reply(now, *request, self.out.slice(bytes));
-                }
-                Effect::Address(given) => {
-                    if self.by_address.get(&address) == Some(&slot) {
-                        self.by_address.remove(&address);
-                    }
-                    address = given.unwrap_or(Ipv4Addr::UNSPECIFIED);
-                    self.addresses[place] = address;
-                    if given.is_some() {
-                        self.by_address.insert(address, slot);
-                    }
-                }
-            }
-        }
-        self.out.effects = effects;
-    }
-
-    /// Records what a phone sends.
-    fn note(&mut self, at: At, effect: &Effect) {
-        let Some(mut recorder) = self.recorder.take() else {
-            return;
-        };
-        let slice = |range| self.out.slice(range);
-        match effect {
-            Effect::Send { channel, to, bytes } => {
-                recorder.datagram(at, Way::Sent, *channel, *to, slice(bytes));
-            }
-            Effect::Open {
-                connection,
-                to,
-                tls,
-            } => recorder.opening(at, *connection, *to, tls.is_some()),
-            Effect::Write { connection, bytes } => {
-                recorder.data(at, *connection, Way::Sent, slice(bytes));
-            }
-            Effect::Close(connection) => {
-                recorder.part(at, *connection, Way::Sent, Part::Closed);
-            }
-            Effect::Retrieve { .. } => {
-                let fetch = self.fetch(at.slot, at.address, effect);
-                fetch.iter().for_each(|fetch| recorder.retrieve(at, fetch));
-            }
-            Effect::Reply { .. } | Effect::Address(_) => {}
-        }
-        self.recorder = Some(recorder);
-    }
-
-    /// The file that a phone wants retrieved.
-    fn fetch(&self, slot: u32, from: Ipv4Addr, effect: &Effect) -> Option<Fetch<'_>> {
-        let Effect::Retrieve {
-            connection,
-            to,
-            mode,
-            user,
-            password,
-            path,
-        } = effect
-        else {
-            return None;
-        };
-        let text = |range| str::from_utf8(self.out.slice(range)).ok();
-        Some(Fetch {
-            end: End {
-                slot,
-                connection: *connection,
-            },
-            from,
-            to: *to,
-            mode: *mode,
-            user: text(user)?,
-            password: text(password)?,
-            path: text(path)?,
-        })
-    }
-
-    /// How a phone does TLS with a server of this name.
-    fn tls<'a>(
-        &self,
-        planned: &PhonePlan,
-        name: &'a [u8],
-        certificate: Option<&'a str>,
-    ) -> Option<Tls<'a>> {
-        let profile = self.shelf.profiles.get(usize::from(planned.profile));
-        Some(Tls {
-            name: std::str::from_utf8(name).ok()?,
-            verify: profile.is_none_or(|profile| profile.http.verify_certificate),
-            certificate,
-        })
-    }
-
-    /// True when every phone has been switched on and is at rest, and every step was taken.
+    /// True when every phone has been switched on and is at rest, every step was taken, and the run
+    /// has lasted as long as it was to.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.steps.is_over() && self.ledger.all_settled()
+        let at_rest = match &self.stand_ins {
+            Some(clients) => clients.are_over(),
+            None => self.ledger.all_settled() && self.power.is_over(),
+        };
+        self.is_ended() || (self.lasted && self.steps.is_over() && at_rest)
     }
 
     /// Closes the books. `stopped` says that the run was ended by its user.
     #[must_use]
     pub fn finish(mut self, stopped: bool) -> ShardResult {
+        let stopped = stopped || self.is_ended();
         let mut phones = Vec::with_capacity(self.phones.len());
         let (mut held, mut registered) = (0, 0);
         for (slot, (planned, phone)) in self.planned.iter().zip(&self.phones).enumerate() {
@@ -551,24 +411,40 @@ impl Shard {
             };
             phones.push(
                 self.ledger
-                    .result(&self.plan, subject, &mut self.shelf, stopped),
+                    .result(&self.current, subject, &mut self.shelf, stopped),
             );
         }
         let bytes_per_phone = held.checked_div(phones.len()).unwrap_or(0);
-        let records = self.recorder.map_or_else(Vec::new, |it| it.into_records());
+        let recorder = self.recorder.as_ref();
+        let judged = recorder.is_some_and(|recorder| recorder.keeps_all());
+        let held = self.phones.iter().filter(|_| judged);
+        let held = held.map(|phone| Held::of(phone, &self.shelf)).collect();
+        let passed = phones.iter().map(|it| it.outcome == Outcome::Provisioned);
+        let (records, recorded) = match self.recorder {
+            Some(recorder) => recorder.finish(passed),
+            None => Default::default(),
+        };
+        let findings = self
+            .stand_ins
+            .map_or_else(Vec::new, |it| it.into_findings());
         let indices = self.planned.iter().map(|phone| phone.identity.index);
         ShardResult {
-            steps: self.steps.finish(self.ledger.effect()),
+            findings: indices.clone().zip(findings).collect(),
+            steps: self.steps.finish(self.ledger.effects()),
+            rounds: self.ledger.rounds(),
             phones,
             registered,
             ladder: self.ledger.ladder(),
             own_faults: self.ledger.own_faults(),
+            timeline: self.ledger.take_timeline(),
             log: self.ledger.take_log(),
             bodies: self.shelf.bodies.tally(),
             urls: self.shelf.urls,
             lag: self.lag,
             bytes_per_phone,
-            records: indices.zip(records).collect(),
+            records,
+            recorded,
+            held,
         }
     }
 }

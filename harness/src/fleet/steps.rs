@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bootstorm_emulator::time::Moment;
-use bootstorm_scenarios::scenario::{Action, Step, When};
+use bootstorm_scenarios::scenario::{Step, When};
 
 use crate::reference::notify::{Answers, Batch, Message, Target};
 
@@ -25,6 +25,10 @@ pub struct Stepper {
     /// This shard has said that it is ready for the next step.
     is_ready: bool,
     batch: Option<Arc<Batch>>,
+    /// When the last step was taken.
+    taken_at: Moment,
+    /// No step is taken before this.
+    held_until: Moment,
     counts: Vec<StepCount>,
 }
 
@@ -43,7 +47,7 @@ pub struct StepCount {
     pub effect: Effect,
 }
 
-/// What phones did for a check-sync. Each phone counts once.
+/// What phones did for a step. Each phone counts once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Effect {
     /// Phones that fetched their configuration again and came to rest.
@@ -55,21 +59,12 @@ pub struct Effect {
 /// Whom a step is for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Chosen {
-    /// Phones that it is for.
-    pub planned: u32,
+    /// Phones that it is for, by their slots.
+    pub slots: Vec<u32>,
     /// Of them, those that are registered with a SIP account.
     pub registered: u32,
     /// Those that have an address.
     pub targets: Vec<Target>,
-}
-
-/// What the phones of a shard look like just now.
-#[derive(Debug, Clone, Copy)]
-pub struct Glance {
-    /// Every one is at rest.
-    pub at_rest: bool,
-    /// What phones have done since the step before.
-    pub effect: Effect,
 }
 
 impl Meeting {
@@ -93,6 +88,8 @@ impl Stepper {
             next: 0,
             is_ready: false,
             batch: None,
+            taken_at: Moment::ZERO,
+            held_until: Moment::ZERO,
             counts: Vec::new(),
         }
     }
@@ -108,22 +105,45 @@ impl Stepper {
         self.next == self.steps.len() && self.is_answered()
     }
 
+    /// The number of the step that was taken last, from 0.
+    #[must_use]
+    pub fn last(&self) -> usize {
+        self.next.saturating_sub(1)
+    }
+
+    /// Takes no step before this.
+    pub fn hold_until(&mut self, at: Moment) {
+        self.held_until = at;
+    }
+
     /// When a step with a fixed time is due, if that is the next.
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
-        match self.steps.get(self.next)?.when {
-            When::At(at) if self.is_answered() => Some(Moment::ZERO + at),
-            When::At(_) | When::Settled => None,
-        }
+        let step = self.steps.get(self.next)?;
+        let at = self.due_at(step).unwrap_or(self.held_until);
+        let waits = at > self.taken_at || !matches!(step.when, When::Settled);
+        (waits && self.is_answered() && !self.is_ready).then_some(at)
     }
 
-    /// The step that is to be taken now; the caller then tells by `taken` whom it went to.
-    pub fn due(&mut self, now: Moment, glance: Glance) -> Option<Step> {
-        let step = self.steps.get(self.next)?;
-        let ready = match step.when {
-            When::Settled => glance.at_rest && self.is_answered(),
-            When::At(at) => now >= Moment::ZERO + at && self.is_answered(),
+    /// When a step with a time is due.
+    fn due_at(&self, step: &Step) -> Option<Moment> {
+        let at = match step.when {
+            When::Settled => return None,
+            When::At(at) => Moment::ZERO + at,
+            When::Later(after) => self.taken_at + after,
         };
+        Some(at.max(self.held_until))
+    }
+
+    /// The step that is to be taken now; the caller then tells by `taken` whom it goes to.
+    /// `at_rest` says that every phone of the shard is.
+    pub fn due(&mut self, now: Moment, at_rest: bool) -> Option<Step> {
+        let step = self.steps.get(self.next)?;
+        let ready = match self.due_at(step) {
+            None => at_rest && now >= self.held_until,
+            Some(at) => now >= at,
+        };
+        let ready = ready && self.is_answered();
         let counter = self.meeting.ready.get(self.next)?;
         if ready && !self.is_ready {
             self.is_ready = true;
@@ -133,35 +153,35 @@ impl Stepper {
             return None;
         }
         let step = step.clone();
-        self.close(glance.effect);
+        self.close();
         self.is_ready = false;
         self.next += 1;
+        self.taken_at = now;
         Some(step)
     }
 
-    /// Notes whom the step that `due` gave goes to.
-    pub fn taken(&mut self, step: &Step, chosen: Chosen) -> Arc<Batch> {
-        let message = match step.action {
-            Action::CheckSync { reboot } => Message::CheckSync(reboot),
-            Action::ConnectionRequest => Message::ConnectionRequest,
-            Action::PnpNotify => Message::PnpNotify,
-        };
+    /// Notes whom the step that `due` gave goes to; with a message it is told to them.
+    pub fn taken(&mut self, chosen: Chosen, message: Option<Message>) -> Option<Arc<Batch>> {
+        let planned = u32::try_from(chosen.slots.len()).unwrap_or(u32::MAX);
         let reached = u32::try_from(chosen.targets.len()).unwrap_or(u32::MAX);
         self.counts.push(StepCount {
-            planned: chosen.planned,
-            unreachable: chosen.planned.saturating_sub(reached),
+            planned,
+            unreachable: message.map_or(0, |_| planned.saturating_sub(reached)),
             registered: chosen.registered,
             ..StepCount::default()
         });
-        let batch = Batch::new(chosen.targets, message);
+        let batch = Batch::new(chosen.targets, message?);
         self.batch = Some(Arc::clone(&batch));
-        batch
+        Some(batch)
     }
 
     /// What came of the steps that were taken, in their order.
     #[must_use]
-    pub fn finish(mut self, effect: Effect) -> Vec<StepCount> {
-        self.close(effect);
+    pub fn finish(mut self, effects: &[Effect]) -> Vec<StepCount> {
+        self.close();
+        for (count, effect) in self.counts.iter_mut().zip(effects) {
+            count.effect = *effect;
+        }
         self.counts
     }
 
@@ -170,10 +190,9 @@ impl Stepper {
     }
 
     /// Closes the books of the step under way.
-    fn close(&mut self, effect: Effect) {
+    fn close(&mut self) {
         if let (Some(batch), Some(count)) = (self.batch.take(), self.counts.last_mut()) {
             count.answers = batch.answers();
-            count.effect = effect;
         }
     }
 }
@@ -202,22 +221,13 @@ impl StepCount {
 
 #[cfg(test)]
 mod tests {
+    use bootstorm_scenarios::scenario::Action;
+
     use super::*;
     use std::time::Duration;
 
     fn step(when: When) -> Step {
-        Step {
-            when,
-            action: Action::CheckSync { reboot: None },
-            fleet: None,
-        }
-    }
-
-    fn glance(at_rest: bool) -> Glance {
-        Glance {
-            at_rest,
-            effect: Effect::default(),
-        }
+        Step::bare(when, Action::CheckSync { reboot: None })
     }
 
     #[test]
@@ -229,12 +239,12 @@ mod tests {
             shard.join(Arc::clone(&meeting));
         }
         let [one, other] = &mut shards;
-        assert!(one.due(Moment::ZERO, glance(true)).is_none());
-        assert!(other.due(Moment::ZERO, glance(false)).is_none());
-        assert!(other.due(Moment::ZERO, glance(true)).is_some());
+        assert!(one.due(Moment::ZERO, true).is_none());
+        assert!(other.due(Moment::ZERO, false).is_none());
+        assert!(other.due(Moment::ZERO, true).is_some());
         // A shard that was ready stays so, whatever its phones do meanwhile.
-        assert!(one.due(Moment::ZERO, glance(false)).is_some());
-        assert!(one.due(Moment::ZERO, glance(true)).is_none());
+        assert!(one.due(Moment::ZERO, false).is_some());
+        assert!(one.due(Moment::ZERO, true).is_none());
     }
 
     #[test]
@@ -242,37 +252,48 @@ mod tests {
         let steps = [step(When::At(Duration::from_secs(5))), step(When::Settled)];
         let mut shard = Stepper::new(&steps);
         assert_eq!(shard.deadline(), Some(Moment::from_millis(5_000)));
-        assert!(
-            shard
-                .due(Moment::from_millis(4_999), glance(true))
-                .is_none()
-        );
-        let taken = shard
-            .due(Moment::from_millis(5_000), glance(false))
-            .unwrap();
+        assert!(shard.due(Moment::from_millis(4_999), true).is_none());
+        assert!(shard.due(Moment::from_millis(5_000), false).is_some());
         let target = Target {
             to: "127.0.0.1:5060".parse().unwrap(),
             user: String::new(),
             account: None,
         };
         let chosen = Chosen {
-            planned: 2,
+            slots: vec![0, 1],
             registered: 1,
             targets: vec![target],
         };
-        let _batch = shard.taken(&taken, chosen);
-        assert!(
-            shard
-                .due(Moment::from_millis(6_000), glance(true))
-                .is_none()
-        );
+        let batch = shard.taken(chosen, Some(Message::CheckSync(None)));
+        assert!(batch.is_some());
+        assert!(shard.due(Moment::from_millis(6_000), true).is_none());
         assert!(!shard.is_over());
         let effect = Effect {
             resynced: 1,
             ignored: 0,
         };
-        let counts = shard.finish(effect);
+        let counts = shard.finish(&[effect]);
         assert_eq!((counts[0].planned, counts[0].unreachable), (2, 1));
         assert_eq!((counts[0].registered, counts[0].effect), (1, effect));
+    }
+
+    #[test]
+    fn a_later_step_follows_the_one_before_and_a_wait_holds_those_behind_it() {
+        let later = When::Later(Duration::from_secs(3));
+        let steps = [step(When::Settled), step(later), step(When::Settled)];
+        let mut shard = Stepper::new(&steps);
+        let at = Moment::from_millis;
+        assert_eq!(shard.deadline(), None);
+        assert!(shard.due(at(1_000), true).is_some());
+        shard.taken(Chosen::default(), None);
+        assert_eq!(shard.deadline(), Some(at(4_000)));
+        assert!(shard.due(at(3_999), true).is_none());
+        assert!(shard.due(at(4_000), false).is_some());
+        shard.taken(Chosen::default(), None);
+        shard.hold_until(at(9_000));
+        assert_eq!(shard.deadline(), Some(at(9_000)));
+        assert!(shard.due(at(8_999), true).is_none());
+        assert!(shard.due(at(9_000), true).is_some());
+        assert_eq!((shard.last(), shard.is_over()), (2, true));
     }
 }

@@ -21,8 +21,9 @@ pub(super) fn of(plan: &Arc<Plan>) -> Accounts {
     Accounts(Arc::new(move |user, domain| {
         let index = index.get_or_init(|| index_of(&plan));
         let (phone, number) = *index.get(&key(user, domain))?;
-        let account = account(&plan, &plan.phone(phone)?, number)?;
-        // The index holds hashes only.
+        let now = plan.now();
+        let account = account(now, &now.phone(phone)?, number)?;
+        // The index holds hashes only, and those of later accounts too.
         let same = account.user == user && account.domain.eq_ignore_ascii_case(domain);
         same.then_some(Credentials {
             user: account.auth_user,
@@ -31,8 +32,16 @@ pub(super) fn of(plan: &Arc<Plan>) -> Accounts {
     }))
 }
 
+/// The accounts of a plan and of what it becomes by its changes.
 fn index_of(plan: &Plan) -> Index {
     let mut index = Index::default();
+    add_to(&mut index, plan);
+    let later = (1..=plan.changes()).filter_map(|change| plan.after(change));
+    later.for_each(|plan| add_to(&mut index, plan));
+    index
+}
+
+fn add_to(index: &mut Index, plan: &Plan) {
     for phone in (0..plan.phones()).filter_map(|at| plan.phone(at)) {
         let Some(profile) = plan.profile(&phone) else {
             continue;
@@ -48,7 +57,16 @@ fn index_of(plan: &Plan) -> Index {
             }
         }
     }
-    index
+}
+
+/// The passwords of a phone's accounts.
+pub(super) fn passwords(plan: &Plan, phone: &PhonePlan) -> Vec<String> {
+    let Some(profile) = plan.profile(phone) else {
+        return Vec::new();
+    };
+    let numbers = profile.accounts.iter().flat_map(|spec| spec.numbers());
+    let accounts = numbers.filter_map(|number| account(plan, phone, number));
+    accounts.map(|account| account.password).collect()
 }
 
 /// Account `number` as it is intended for a phone.

@@ -17,9 +17,10 @@ pub(super) fn of(plan: &Arc<Plan>, source: &Source) -> Option<AcsConfig> {
     }
     let (known, source) = (Arc::clone(plan), source.clone());
     let phones = Arc::new(move |serial: &str| {
-        let phone = known.phone_of_serial(serial)?;
-        let dealings = known.acs(&phone)?;
-        Some(managed(&known, &phone, dealings, &source))
+        let plan = known.now();
+        let phone = plan.phone_of_serial(serial)?;
+        let dealings = plan.acs(&phone)?;
+        Some(managed(plan, &phone, dealings, &source))
     });
     let mut config = AcsConfig::new(ACS_PATH, phones);
     config.seed = plan.scenario.seed;

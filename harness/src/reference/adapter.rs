@@ -9,6 +9,7 @@ mod caller;
 mod courier;
 mod ftp;
 mod listener;
+mod raw;
 mod stream;
 mod web;
 

@@ -4,6 +4,9 @@
 //! `000b/820c/000b820c2371.md5`. Names are case-sensitive, as they are on the servers that phones
 //! meet in the field. A path with a `..` segment or a zero byte is refused.
 
+mod edited;
+mod staged;
+
 use md5::{Digest, Md5};
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
@@ -14,8 +17,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use edited::Edited;
+pub use staged::Staged;
+
 /// Bytes of one file served out of a directory, unless said otherwise.
 pub const DIRECTORY_FILE_BYTES_MAX: u64 = 256 << 20;
+/// When files in memory say that they were written, in seconds since 1970: 2026-01-01. They are
+/// made anew in every run, and equal runs must be equal.
+const GENERATED_AT: u64 = 1_767_225_600;
 /// Bytes of files of a directory that are kept in memory.
 pub const DIRECTORY_CACHE_BYTES_MAX: usize = 64 << 20;
 
@@ -26,6 +35,10 @@ pub enum Source {
     Tree(Arc<Tree>),
     /// A directory of the user's; changes in it show at once.
     Directory(Arc<Directory>),
+    /// Another one, as a mutant shows it.
+    Edited(Arc<Edited>),
+    /// One after the other.
+    Staged(Arc<Staged>),
 }
 
 /// One file's content.
@@ -35,6 +48,8 @@ pub struct File {
     pub bytes: Arc<[u8]>,
     /// Their MD5.
     pub md5: [u8; 16],
+    /// When they were written, in seconds since 1970.
+    pub modified: u64,
 }
 
 /// Why there is nothing to serve.
@@ -112,6 +127,8 @@ impl Source {
         match self {
             Self::Tree(tree) => tree.files.get(path).cloned().ok_or(Absent::Missing),
             Self::Directory(directory) => directory.read(path),
+            Self::Edited(edited) => edited.find(path),
+            Self::Staged(staged) => staged.now().find(path),
         }
     }
 
@@ -125,6 +142,8 @@ impl Source {
         let mut names = match self {
             Self::Tree(tree) => tree.list(path),
             Self::Directory(directory) => directory.list(path),
+            Self::Edited(edited) => edited.list(path),
+            Self::Staged(staged) => staged.now().list(path, most),
         };
         names.sort_unstable();
         names.dedup();
@@ -145,27 +164,35 @@ impl Source {
         let decoded = percent_decoded(path.as_bytes()).ok_or(Absent::Refused)?;
         if query.is_some() && rooted(&decoded).is_ok() {
             let whole = target.trim_start_matches('/').as_bytes();
-            let named = match self {
-                Self::Tree(tree) => tree.files.get(whole).cloned(),
-                // As `bootstorm content` writes such a file.
-                Self::Directory(directory) => {
-                    rooted(whole).and_then(|name| directory.read(name)).ok()
-                }
-            };
-            if let Some(file) = named {
+            if let Some(file) = self.named(whole) {
                 return Ok(file);
             }
         }
         self.find(&decoded)
     }
+
+    /// The file whose name is exactly this, query included.
+    fn named(&self, whole: &[u8]) -> Option<File> {
+        match self {
+            Self::Tree(tree) => tree.files.get(whole).cloned(),
+            // As `bootstorm content` writes such a file.
+            Self::Directory(directory) => rooted(whole).and_then(|name| directory.read(name)).ok(),
+            Self::Edited(edited) => edited.named(whole),
+            Self::Staged(staged) => staged.now().named(whole),
+        }
+    }
 }
 
 impl File {
-    /// A file of these bytes.
+    /// A file of these bytes, written when all generated files are.
     #[must_use]
     pub fn new(bytes: Arc<[u8]>) -> Self {
         let md5 = Md5::digest(&bytes).into();
-        Self { bytes, md5 }
+        Self {
+            bytes,
+            md5,
+            modified: GENERATED_AT,
+        }
     }
 }
 
@@ -287,11 +314,16 @@ impl Directory {
 
     fn load(&self, place: &Path) -> Result<File, Absent> {
         let handle = fs::File::open(place).map_err(|fault| absence(&fault))?;
+        let facts = handle.metadata().map_err(|fault| absence(&fault))?;
+        let modified = u64::try_from(facts.mtime()).unwrap_or(0);
         let mut bytes = Vec::new();
         let limit = self.file_bytes_max.saturating_add(1);
         match handle.take(limit).read_to_end(&mut bytes) {
             Ok(length) if length as u64 > self.file_bytes_max => Err(Absent::TooLarge),
-            Ok(_) => Ok(File::new(bytes.into())),
+            Ok(_) => Ok(File {
+                modified,
+                ..File::new(bytes.into())
+            }),
             Err(fault) => Err(absence(&fault)),
         }
     }

@@ -119,6 +119,8 @@ struct Request<'a> {
     class: &'a [u8],
     wanted: Option<&'a [u8]>,
     relay_information: &'a [u8],
+    /// Option 61, which only comes back.
+    identifier: &'a [u8],
     room: usize,
     peer: SocketAddrV4,
 }
@@ -214,8 +216,8 @@ impl Dhcp {
 
     /// Takes one message from `peer`; answers go out from `Endpoint::Dhcp`.
     ///
-    /// A client keeps its address by its hardware address (a client identifier, option 61, is not
-    /// looked at: a phone has one interface). An address unknown to the server is granted when it
+    /// A client keeps its address by its hardware address (a client identifier, option 61, comes
+    /// back and is not looked at: a phone has one interface). An address unknown to the server is granted when it
     /// is free, so that a restarted server does not send its clients away.
     pub fn datagram(
         &mut self,
@@ -348,6 +350,11 @@ impl Dhcp {
             out.extend_from_slice(&[53, 1, kind.0.into()]);
             out.extend_from_slice(&[54, 4]);
             out.extend_from_slice(&self.config.server.octets());
+            // What a client calls itself comes back as it is (RFC 6842 §3).
+            if let Ok(length @ 1..) = u8::try_from(request.identifier.len()) {
+                out.extend_from_slice(&[61, length]);
+                out.extend_from_slice(request.identifier);
+            }
             if !matches!(answer, Answer::Nak) {
                 out.extend_from_slice(&network.place);
                 if !matches!(answer, Answer::Facts) {
@@ -444,6 +451,7 @@ impl<'a> Request<'a> {
             class: &[],
             wanted: None,
             relay_information: &[],
+            identifier: &[],
             room: MESSAGE_BYTES_MIN,
             peer,
             message,
@@ -457,6 +465,7 @@ impl<'a> Request<'a> {
                 OptionCode::ClassIdentifier => request.class = data,
                 OptionCode::ParameterRequestList => request.wanted = Some(data),
                 OptionCode::RelayAgentInformation => request.relay_information = data,
+                OptionCode::ClientIdentifier => request.identifier = data,
                 OptionCode::MaxMessageSize => request.room = room(data),
                 _ => {}
             }

@@ -6,13 +6,17 @@
 
 mod session;
 
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
+
+use bootstorm_scenarios::mutant::Protocol;
+use bootstorm_scenarios::wire::Way;
 
 use rustc_hash::FxHashMap;
 
 use super::content::{Absent, File, Source};
 use super::counters::{Counter, Counters};
+use super::filter::{Filter, OnStream, Passed};
 
 pub use session::{Act, Door, Manner, Sending, Sent, Session};
 
@@ -85,6 +89,8 @@ pub struct Ftp {
     counters: Arc<Counters>,
     connections: u64,
     retrievals: u64,
+    /// What mutants do to replies and files; `None` most of the time.
+    filter: Option<Box<Filter>>,
 }
 
 /// Whom a login makes of a client.
@@ -106,6 +112,39 @@ impl Ftp {
             counters,
             connections: 0,
             retrievals: 0,
+            filter: None,
+        }
+    }
+
+    /// The same server, what it says and sends passing through a filter.
+    #[must_use]
+    pub(super) fn through(mut self, filter: Option<Filter>) -> Self {
+        self.filter = filter.map(Box::new);
+        self
+    }
+
+    /// Has the filter look at the replies that were appended from `start` on; true when the
+    /// connection is to be closed behind them.
+    fn told(&mut self, client: Ipv4Addr, start: usize, out: &mut Vec<u8>) -> bool {
+        let Some(filter) = &mut self.filter else {
+            return false;
+        };
+        let (_, close) = filter.answered(on_ftp(client, b""), start, out);
+        close
+    }
+
+    /// How a file is sent that the filter has looked at.
+    fn manner(&mut self, client: Ipv4Addr, path: &str, bytes: &[u8]) -> Manner {
+        let Some(filter) = &mut self.filter else {
+            return Manner::Whole;
+        };
+        match filter.on_stream(Way::Received, on_ftp(client, path.as_bytes()), bytes) {
+            Passed::Untouched => Manner::Whole,
+            Passed::Instead { bytes, .. } if bytes.is_empty() => Manner::Stalled,
+            Passed::Instead {
+                bytes, close: true, ..
+            } => Manner::Broken(bytes.len()),
+            Passed::Instead { bytes, .. } => Manner::Cut(bytes.len()),
         }
     }
 
@@ -165,6 +204,15 @@ impl Ftp {
 
     fn count(&self, counter: Counter) {
         self.counters.count(counter);
+    }
+}
+
+fn on_ftp(client: Ipv4Addr, before: &[u8]) -> OnStream<'_> {
+    OnStream {
+        protocol: Protocol::Ftp,
+        peer: SocketAddrV4::new(client, 0),
+        tls: false,
+        before,
     }
 }
 

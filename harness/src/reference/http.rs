@@ -5,6 +5,7 @@
 
 pub(in crate::reference) mod auth;
 pub mod connection;
+mod date;
 mod redirect;
 
 use std::net::SocketAddrV4;
@@ -17,6 +18,7 @@ use bootstorm_emulator::time::Moment;
 use super::acs::Acs;
 use super::content::{Absent, File, Source};
 use super::counters::{Counter, Counters};
+use super::filter::Filter;
 use auth::{Asked, Verdict};
 pub use auth::{Realm, Scheme};
 pub use redirect::RedirectService;
@@ -81,6 +83,8 @@ pub struct Site<'a> {
     pub http: &'a Http,
     /// The auto-configuration server, where there is one.
     pub acs: Option<&'a mut Acs>,
+    /// What mutants do to the messages, where there are any.
+    pub filter: Option<&'a mut Filter>,
 }
 
 /// The server.
@@ -191,7 +195,7 @@ impl Http {
             return reply;
         }
         match self.source.find_target(target) {
-            Ok(file) => serve(&file, target, request.header("if-none-match")),
+            Ok(file) => serve(&file, target, request),
             Err(Absent::Missing) => Reply::plain(404),
             Err(Absent::Refused) => Reply::plain(400),
             Err(Absent::TooLarge | Absent::Unreadable) => Reply::plain(500),
@@ -295,23 +299,35 @@ fn percent_encoded_away(path: &str) -> String {
     format!("/{}", text.trim_start_matches('/'))
 }
 
-fn serve(file: &File, target: &str, if_none_match: Option<&[u8]>) -> Reply {
+fn serve(file: &File, target: &str, request: &Request) -> Reply {
     let mut tag = String::with_capacity(34);
     tag.push('"');
     auth::write_hex(&mut tag, &file.md5);
     tag.push('"');
-    if if_none_match.is_some_and(|held| holds(held, tag.as_bytes())) {
+    let modified = date::text(file.modified);
+    // A tag says more than a time: with one, the time is not looked at (RFC 9110 §13.1.3).
+    let is_held = match request.header("if-none-match") {
+        Some(held) => holds(held, tag.as_bytes()),
+        None => {
+            let since = request.header("if-modified-since");
+            since.is_some_and(|since| since.trim_ascii() == modified.as_bytes())
+        }
+    };
+    let validators = [("etag", tag), ("last-modified", modified)];
+    if is_held {
         return Reply {
             status: 304,
-            headers: vec![("etag", tag)],
+            headers: validators.into(),
             body: Arc::from([]),
             after: Duration::ZERO,
         };
     }
     let kind = content_type(path_of(target)).to_owned();
+    let mut headers = vec![("content-type", kind)];
+    headers.extend(validators);
     Reply {
         status: 200,
-        headers: vec![("content-type", kind), ("etag", tag)],
+        headers,
         body: Arc::clone(&file.bytes),
         after: Duration::ZERO,
     }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::time::Moment;
+use bootstorm_scenarios::mutant::{Mutant, Protocol};
 
 use super::acs::{Acs, AcsConfig, Caller};
 use super::content::Source;
 use super::counters::{Counter, Counters};
 use super::dhcp::{Dhcp, DhcpConfig};
+use super::filter::Filter;
 use super::ftp::{Ftp, FtpConfig};
 use super::http::{Http, HttpConfig, Reply, Request, Site};
 use super::mdns::{Mdns, MdnsConfig};
@@ -47,6 +49,8 @@ pub struct ReferenceConfig {
     pub acs: Option<AcsConfig>,
     /// Multicast DNS; without it queries are ignored.
     pub mdns: Option<MdnsConfig>,
+    /// What it does wrong on purpose.
+    pub mutants: Vec<Arc<Mutant>>,
 }
 
 /// The server: DHCP, TFTP, FTP, HTTP and SIP PnP over one content.
@@ -72,6 +76,8 @@ pub struct Reference {
     pub acs: Option<Acs>,
     /// The responder of multicast DNS.
     pub mdns: Option<Mdns>,
+    /// What mutants do to its messages; `None` most of the time.
+    filter: Option<Box<Filter>>,
     counters: Arc<Counters>,
 }
 
@@ -92,6 +98,7 @@ impl ReferenceConfig {
             registrar: None,
             acs: None,
             mdns: None,
+            mutants: Vec::new(),
         }
     }
 }
@@ -102,11 +109,14 @@ impl Reference {
     pub fn new(config: ReferenceConfig) -> Self {
         let counters = Arc::<Counters>::default();
         let shared = || Arc::clone(&counters);
-        let source = config.source;
+        let source = config.source.edited(&config.mutants);
+        let filter = || Filter::new(&config.mutants, *config.sip.ip());
+        let of_ftp = filter().filter(|filter| filter.touches(Protocol::Ftp));
         Self {
+            filter: filter().map(Box::new),
             dhcp: config.dhcp.map(|config| Dhcp::new(config, shared())),
             tftp: Tftp::new(config.tftp, source.clone(), shared()),
-            ftp: Ftp::new(config.ftp, source.clone(), shared()),
+            ftp: Ftp::new(config.ftp, source.clone(), shared()).through(of_ftp),
             http: Http::new(config.http, source, shared()),
             pnp: config.pnp.map(|config| Pnp::new(config, shared())),
             sntp: Sntp::new(config.sntp, shared()),
@@ -126,8 +136,38 @@ impl Reference {
         &self.counters
     }
 
+    /// Whether mutants edit HTTP messages, so that their bytes must pass through `Connection`.
+    #[must_use]
+    pub fn edits_http(&self) -> bool {
+        let filter = self.filter.as_ref();
+        filter.is_some_and(|filter| filter.touches(Protocol::Http))
+    }
+
     /// Takes one UDP payload that `peer` sent to `at` and adds what is to be sent to `replies`.
     pub fn datagram(
+        &mut self,
+        now: Moment,
+        at: Endpoint,
+        peer: SocketAddrV4,
+        bytes: &[u8],
+        replies: &mut Replies,
+    ) {
+        let Some(mut filter) = self.filter.take() else {
+            return self.handled(now, at, peer, bytes, replies);
+        };
+        match filter.inbound(now, at, peer, bytes) {
+            None => self.handled(now, at, peer, bytes, &mut filter.said),
+            Some(instead) => {
+                for bytes in instead {
+                    self.handled(now, at, peer, &bytes, &mut filter.said);
+                }
+            }
+        }
+        filter.outbound(now, replies);
+        self.filter = Some(filter);
+    }
+
+    fn handled(
         &mut self,
         now: Moment,
         at: Endpoint,
@@ -199,6 +239,7 @@ impl Reference {
         Site {
             http: &self.http,
             acs: self.acs.as_mut(),
+            filter: self.filter.as_deref_mut(),
         }
     }
 
@@ -221,6 +262,7 @@ impl Reference {
         Lines {
             registrar: self.registrar.as_mut(),
             pnp: self.pnp.as_mut(),
+            filter: self.filter.as_deref_mut(),
         }
     }
 
@@ -245,11 +287,29 @@ impl Reference {
         let pnp = self.pnp.as_ref().and_then(Pnp::deadline);
         let check_sync = self.notifier.deadline();
         let tftp = self.tftp.deadline();
-        [tftp, pnp, check_sync].into_iter().flatten().min()
+        let late = self.filter.as_ref().and_then(|filter| filter.deadline());
+        [tftp, pnp, check_sync, late].into_iter().flatten().min()
     }
 
-    /// Sends again what was not answered in time.
+    /// Sends again what was not answered in time, and what a mutant held back until now.
     pub fn tick(&mut self, now: Moment, replies: &mut Replies) {
+        let Some(mut filter) = self.filter.take() else {
+            return self.ticked(now, replies);
+        };
+        while let Some(late) = filter.due(now) {
+            let (at, peer, bytes) = (late.endpoint, late.peer, &late.bytes);
+            if late.inbound {
+                self.handled(now, at, peer, bytes, &mut filter.said);
+            } else {
+                replies.send(at, peer, |out| out.extend_from_slice(bytes));
+            }
+        }
+        self.ticked(now, &mut filter.said);
+        filter.outbound(now, replies);
+        self.filter = Some(filter);
+    }
+
+    fn ticked(&mut self, now: Moment, replies: &mut Replies) {
         self.tftp.tick(now, replies);
         if let Some(pnp) = &mut self.pnp {
             pnp.tick(now, replies);

@@ -457,7 +457,7 @@ fn fingerprint(bytes: &[u8]) -> u64 {
 }
 
 /// Text as netascii has it: LF becomes CR LF, CR becomes CR NUL (RFC 764 by RFC 1350 §1).
-fn netascii_text(bytes: &[u8]) -> Arc<[u8]> {
+pub(crate) fn netascii_text(bytes: &[u8]) -> Arc<[u8]> {
     let mut text = Vec::with_capacity(bytes.len() + bytes.len() / 16);
     for byte in bytes {
         match byte {

@@ -193,7 +193,7 @@ impl Line<'_> {
     /// The file, by a connection that whoever was told a port opens.
     fn send(
         &mut self,
-        ftp: &Ftp,
+        ftp: &mut Ftp,
         sending: Sending,
         phone: SocketAddrV4,
         server: Ipv4Addr,

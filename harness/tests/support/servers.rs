@@ -82,6 +82,11 @@ pub(crate) fn tftpd_hpa(directory: &Path) -> Option<Server> {
 
 /// dnsmasq as TFTP server over a directory, at the one port that it can use, 69.
 pub(crate) fn dnsmasq(directory: &Path) -> Option<Server> {
+    dnsmasq_with(directory, &["--tftp-max=1000"])
+}
+
+/// The same with options of its own.
+pub(crate) fn dnsmasq_with(directory: &Path, further: &[&str]) -> Option<Server> {
     let program = tool("dnsmasq", "dnsmasq-base")?;
     if UdpSocket::bind((Ipv4Addr::LOCALHOST, 69)).is_err() {
         not_run("UDP port 69 of 127.0.0.1 free and root, for dnsmasq");
@@ -100,9 +105,9 @@ pub(crate) fn dnsmasq(directory: &Path) -> Option<Server> {
             "--listen-address=127.0.0.1",
             "--bind-interfaces",
             "--enable-tftp",
-            "--tftp-max=1000",
             &root,
         ]);
+        command.args(further);
         command
     };
     let server = Server::start(|| 69, command, tftp_answers);

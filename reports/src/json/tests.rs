@@ -1,7 +1,11 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::report::tests::{part, sample};
+use crate::case::ThresholdResult;
+use crate::redact::Redactor;
+use crate::report::tests::{judged, part, sample};
+use crate::run::StepResult;
+use crate::timeline::{Stage, Timeline};
 
 fn text_of(report: &Report) -> String {
     let mut out = Vec::new();
@@ -93,6 +97,7 @@ fn is_of(value: &Value, name: &str) -> bool {
         "string" => value.is_string(),
         "integer" => value.is_u64() || value.is_i64(),
         "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
         "null" => value.is_null(),
         other => panic!("unknown type {other}"),
     }
@@ -105,9 +110,32 @@ fn faults_of(value: &Value) -> Vec<String> {
     found
 }
 
+/// A report with every optional key of its facts.
+fn all_told() -> Report {
+    let mut report = sample();
+    report.facts.stopped = true;
+    report.facts.registered = 7;
+    report.facts.bodies.fetched.count = 1;
+    report.facts.steps.push(StepResult {
+        registered: 1,
+        ignored: 1,
+        not_taken: true,
+        ..StepResult::default()
+    });
+    report.facts.thresholds.push(ThresholdResult {
+        expression: "provisioned == planned".to_owned(),
+        met: None,
+        actual: "no phone".to_owned(),
+        aborted_at_us: Some(7),
+    });
+    report
+}
+
 #[test]
 fn follows_its_schema() {
     assert_eq!(faults_of(&value_of(&sample())), [""; 0]);
+    assert_eq!(faults_of(&value_of(&judged())), [""; 0]);
+    assert_eq!(faults_of(&value_of(&all_told())), [""; 0]);
     assert_eq!(faults_of(&value_of(&part(1, 0..0))), [""; 0]);
     let mut value = value_of(&sample());
     value["facts"]["seed"] = json!("42");
@@ -122,7 +150,13 @@ fn follows_its_schema() {
 
 #[test]
 fn looks_as_it_looked() {
-    let value = value_of(&part(5, 0..6));
+    let mut report = part(5, 0..6);
+    let timeline = &mut report.facts.timeline;
+    *timeline = Timeline::default();
+    timeline.add_phones(6);
+    timeline.change_many(Moment::from_millis(2), Stage::Settled, 3);
+    timeline.add_traffic(Moment::from_millis(1), [12, 3, 1]);
+    let value = value_of(&report);
     let text = serde_json::to_string_pretty(&value).unwrap() + "\n";
     snapbox::assert_data_eq!(
         text,
@@ -131,8 +165,28 @@ fn looks_as_it_looked() {
 }
 
 #[test]
+fn reads_reports_from_before_firmware_and_timeline() {
+    let report = part(9, 3..6);
+    let mut value = value_of(&report);
+    value["facts"].as_object_mut().unwrap().remove("timeline");
+    for row in value["phones"]["rows"].as_array_mut().unwrap() {
+        row.as_array_mut().unwrap().pop();
+    }
+    let mut expected = report;
+    expected.facts.timeline = Timeline::default();
+    assert_eq!(read_value(&value).unwrap(), expected);
+}
+
+#[test]
 fn reads_back_what_it_wrote() {
-    for report in [sample(), part(9, 3..60), part(1, 0..0)] {
+    for report in [
+        sample(),
+        part(9, 3..60),
+        part(1, 0..0),
+        judged(),
+        all_told(),
+        sample().with_exchanges([(7, vec!["→ tftp.rrq".to_owned()])], &Redactor::new(1)),
+    ] {
         let back = read(&mut text_of(&report).as_bytes()).unwrap();
         assert_eq!(back, report);
         assert_eq!(text_of(&back), text_of(&report));

@@ -9,8 +9,10 @@ use bootstorm_emulator::rng::Rng;
 use bootstorm_emulator::time::Moment;
 
 use super::*;
+use crate::case::CaseVerdict;
 use crate::measure::Measures;
 use crate::run::Endpoint;
+use crate::timeline::{Stage, Timeline};
 
 /// Steps of a made-up profile: the fixed ones, then these files.
 pub(crate) fn steps(files: &[&str]) -> Vec<Step> {
@@ -75,7 +77,10 @@ pub(crate) fn facts(planned: u32) -> RunFacts {
         registered: 0,
         bodies: crate::run::Bodies::default(),
         thresholds: Vec::new(),
+        absent: None,
+        capacity: None,
         steps: Vec::new(),
+        timeline: Timeline::default(),
         generator: crate::run::GeneratorHealth {
             late_starts: 3,
             dropped_datagrams: 0,
@@ -91,6 +96,7 @@ pub(crate) fn phone(index: u32, outcome: Outcome) -> PhoneResult {
         index,
         mac: Mac::from_oui([0x00, 0x21, 0xf2], index),
         profile: Arc::from("flyingvoice/fip13g"),
+        firmware: Arc::from(""),
         outcome,
         scheduled_at: Moment::from_millis(100),
         settled_after: settled
@@ -139,10 +145,80 @@ pub(crate) fn part(seed: u64, indices: Range<u32>) -> Report {
         .limits
         .insert(format!("limit {}", rng.up_to(2)), rng.up_to(9));
     facts.notes.insert(format!("note {}", rng.up_to(2)));
+    facts.timeline = timeline(planned, &mut rng);
     if rng.chance(300) {
         facts.generator.saturated.insert("lag".to_owned());
     }
     Report::new(facts, measures.ladder(), phones, &Redactor::new(42)).unwrap()
+}
+
+/// A made-up case.
+pub(crate) fn case(id: &str, verdict: CaseVerdict) -> CaseResult {
+    let passed = verdict == CaseVerdict::Pass;
+    let text = |text: &str| {
+        if passed {
+            String::new()
+        } else {
+            text.to_owned()
+        }
+    };
+    CaseResult {
+        id: id.to_owned(),
+        suite: id.split('/').next().unwrap_or_default().to_owned(),
+        side: "phone".to_owned(),
+        purpose: "the first request names the common boot file".to_owned(),
+        clauses: vec!["FLY-06".to_owned()],
+        profile: "flyingvoice/fip13g".to_owned(),
+        verdict,
+        reason: text("the first request named another file"),
+        expected: "sent tftp.rrq with file y000000000000.boot".to_owned(),
+        actual: text("sent tftp.rrq with file 0021f2000011.boot"),
+        exchange: vec![
+            "0.000  → dhcp.discover".to_owned(),
+            "0.104  → tftp.rrq 0021f2000011.boot octet".to_owned(),
+        ],
+        evidence: if passed { Vec::new() } else { vec![1] },
+        took_us: 104_000,
+    }
+}
+
+/// A report of cases alone.
+pub(crate) fn certified(cases: Vec<CaseResult>) -> Report {
+    let redactor = Redactor::new(42);
+    let report = Report::new(facts(0), Ladder::default(), Vec::new(), &redactor).unwrap();
+    report.with_cases(cases, &redactor)
+}
+
+/// Cases with every verdict, of two suites.
+pub(crate) fn judged() -> Report {
+    let verdicts = CaseVerdict::ALL.into_iter().chain([CaseVerdict::Fail]);
+    let of = |suite: &'static str, side: &'static str| {
+        verdicts.clone().zip(1..).map(move |(verdict, at)| {
+            let mut case = case(&format!("{suite}/case-{at}"), verdict);
+            case.side = side.to_owned();
+            case
+        })
+    };
+    certified(
+        of("flyingvoice", "phone")
+            .chain(of("protocol", "server"))
+            .collect(),
+    )
+}
+
+/// Phones that are switched on one after the other and come to rest.
+pub(crate) fn timeline(phones: u32, rng: &mut Rng) -> Timeline {
+    let mut timeline = Timeline::default();
+    timeline.add_phones(phones);
+    for phone in 0..phones {
+        let mut at = Moment::from_millis(u64::from(phone));
+        for pair in Stage::ALL.windows(2) {
+            at = at + Duration::from_millis(rng.up_to(400));
+            timeline.change(at, pair[0], pair[1]);
+            timeline.add_traffic(at, [2, 1, u32::from(rng.chance(50))]);
+        }
+    }
+    timeline
 }
 
 fn boot(measures: &mut Measures, profile: &str, files: &[&str], rng: &mut Rng) {
@@ -384,4 +460,25 @@ fn secrets_do_not_get_in() {
     let text = String::from_utf8(text).unwrap() + &format!("{report:?}");
     assert!(!text.contains(secret), "{text}");
     assert!(text.contains("***"), "{text}");
+}
+
+#[test]
+fn removes_secrets_from_cases_and_thresholds() {
+    let mut leaky = case("flyingvoice/x", CaseVerdict::Fail);
+    leaky.reason = "got ftp://u:hunter2@h/x".to_owned();
+    leaky.expected = "password=hunter2".to_owned();
+    leaky.actual = "Authorization: Basic hunter2".to_owned();
+    leaky.exchange = vec!["http.get /p?password=hunter2&x=1".to_owned()];
+    let report = format!("{:?}", certified(vec![leaky]).cases());
+    assert!(!report.contains("hunter2"), "{report}");
+    let mut facts = facts(0);
+    facts.thresholds.push(crate::case::ThresholdResult {
+        expression: "true".to_owned(),
+        met: None,
+        actual: "http://u:hunter2@h/".to_owned(),
+        aborted_at_us: None,
+    });
+    let report = Report::new(facts, Ladder::default(), Vec::new(), &Redactor::new(1)).unwrap();
+    let told = format!("{:?}", report.facts().thresholds);
+    assert!(!told.contains("hunter2"), "{told}");
 }

@@ -89,7 +89,7 @@ impl Page<'_> {
 }
 
 /// The text with control and direction characters spelled out: parts of it came from servers.
-pub(super) fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         let obeyed = letter.is_control()

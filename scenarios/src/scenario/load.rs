@@ -1,5 +1,7 @@
 //! Scenarios from TOML.
 
+mod arrivals;
+mod identity;
 mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,16 +15,17 @@ use bootstorm_emulator::profile::template::Template;
 use bootstorm_emulator::version::is_stamp;
 
 use super::acs::acs;
+use super::judged::{Attach, expected, subject};
+use super::link::link;
 use super::pnp::answers;
 use super::share::shared;
 use super::source::CUSTOM_OPTION;
-use super::step::step;
+use super::step::steps;
 use super::{
-    Auth, AuthScheme, ClientCertificate, Credentials, Discovery, Fleet, Link, Places, PnpAnswers,
-    RedirectAnswer, Scenario, TimeService, Transport,
+    Auth, AuthScheme, ClientCertificate, Credentials, DEADLINE, Discovery, Fleet, Link, Places,
+    PnpAnswers, RedirectAnswer, Scenario, TimeService, Transport,
 };
 use crate::load_shape::LoadShape;
-use crate::plan::PHONES_MAX;
 
 /// Scenarios that come with the program: name and text, found by directory.
 const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/fleets.rs"));
@@ -50,9 +53,10 @@ const TRANSPORTS: [(Transport, &str); 4] = [
 ];
 /// The version of a fleet's settings, unless it says another one.
 const SETTINGS_VERSION: &str = "2026-01-01_00:00:00";
-const DEADLINE: Duration = Duration::from_secs(120);
 const IMAGE_BYTES: usize = 64 << 10;
 const WEIGHT_MAX: u32 = 1_000;
+/// Bytes that a phone's own file may be filled up to.
+const PAD_BYTES_MAX: usize = 4 << 20;
 
 /// The scenarios that come with the program: name and text.
 #[must_use]
@@ -66,10 +70,7 @@ pub fn built_in() -> &'static [(&'static str, &'static str)] {
 /// All faults of the text at once, each with its place.
 pub fn read(name: &str, text: &str) -> Result<Scenario, Faults> {
     let log = Log::default();
-    let tree = shared(Node::parse(name, text, &log), &log);
-    let root = Reader::new(&tree, &log);
-    let scenario = scenario(&root);
-    drop(root);
+    let scenario = read_tree(Node::parse(name, text, &log), &log);
     let faults = log.into_faults();
     if faults.is_empty() {
         Ok(scenario)
@@ -78,28 +79,38 @@ pub fn read(name: &str, text: &str) -> Result<Scenario, Faults> {
     }
 }
 
+/// Reads a scenario from its tree; what is wrong is noted in `log`.
+pub(crate) fn read_tree(tree: Node, log: &Log) -> Scenario {
+    let tree = shared(tree, log);
+    scenario(&Reader::new(&tree, log))
+}
+
 fn scenario(root: &Reader<'_>) -> Scenario {
     let mut names = BTreeSet::new();
     let tables = root.need("fleet").tables();
+    let common = root.may("link").table();
+    let (common, link_at) =
+        common.map_or_else(Default::default, |table| link(&table, Link::default()));
     let fleets: Vec<_> = tables
         .iter()
-        .map(|table| fleet(table, &mut names))
+        .map(|table| fleet(table, &mut names, common))
         .collect();
-    let steps = root.may("step").tables();
     let deadline = root.may("deadline_s").duration().unwrap_or(DEADLINE);
     Scenario {
         name: root.need("name").text().unwrap_or_default().to_owned(),
         seed: root.may("seed").number(0..=i64::MAX as u64).unwrap_or(1),
         time_scale: root.may("time_scale").real(0.0..=1_000.0).unwrap_or(1.0),
         deadline,
+        lasts: lasts(root, deadline),
+        subject: subject(root),
+        attach: root.may("attach").word(&Attach::ALL),
+        expected: expected(root, deadline),
         load: root
             .may("load")
             .table()
-            .map_or(LoadShape::Storm, |table| load_shape(&table)),
-        link: root
-            .may("link")
-            .table()
-            .map_or_else(Link::default, |table| link(&table)),
+            .map_or(LoadShape::Storm, |table| arrivals::shape(&table, &fleets)),
+        link: common,
+        link_at,
         hosts: root
             .may("hosts")
             .table()
@@ -124,12 +135,23 @@ fn scenario(root: &Reader<'_>) -> Scenario {
             .may("pnp")
             .table()
             .map_or_else(PnpAnswers::default, |table| answers(&table)),
-        steps: steps
-            .iter()
-            .map(|table| step(table, &fleets, deadline))
-            .collect(),
+        steps: steps(&root.may("step").tables(), &fleets, deadline),
         fleets,
     }
+}
+
+/// `lasts_s = 7200`
+fn lasts(root: &Reader<'_>, deadline: Duration) -> Duration {
+    let slot = root.may("lasts_s");
+    let lasts = slot.duration().unwrap_or_default();
+    if lasts > deadline {
+        slot.fault(format!(
+            "'{}' is beyond the run's deadline of {} s",
+            slot.name(),
+            deadline.as_secs_f64()
+        ));
+    }
+    lasts
 }
 
 /// `[tls]`
@@ -141,45 +163,6 @@ fn demand(table: &Reader<'_>) -> ClientCertificate {
     ];
     let word = table.may("client_certificate").word(&demands);
     word.unwrap_or_default()
-}
-
-fn load_shape(table: &Reader<'_>) -> LoadShape {
-    let shape = table.need("shape");
-    let per_s = |key| table.need(key).real(0.001..=1_000_000.0).unwrap_or(1.0);
-    match shape.word(&[("storm", "storm"), ("rate", "rate"), ("ramp", "ramp")]) {
-        Some("rate") => LoadShape::Rate {
-            per_s: per_s("per_s"),
-        },
-        Some("ramp") => LoadShape::Ramp {
-            from_per_s: table
-                .need("from_per_s")
-                .real(0.0..=1_000_000.0)
-                .unwrap_or(0.0),
-            to_per_s: per_s("to_per_s"),
-            over: over(table),
-        },
-        _ => LoadShape::Storm,
-    }
-}
-
-fn over(table: &Reader<'_>) -> Duration {
-    let slot = table.need("over_s");
-    let over = slot.duration().unwrap_or(Duration::from_secs(1));
-    if over.is_zero() {
-        slot.fault("'over_s' is 0 (expected a time above 0)");
-    }
-    over
-}
-
-fn link(table: &Reader<'_>) -> Link {
-    let per_mille = |key| table.may(key).number(0..=1_000).unwrap_or(0);
-    Link {
-        loss_per_mille: per_mille("loss_per_mille"),
-        duplicate_per_mille: per_mille("duplicate_per_mille"),
-        reorder_per_mille: per_mille("reorder_per_mille"),
-        delay: table.may("delay_ms").duration().unwrap_or_default(),
-        jitter: table.may("jitter_ms").duration().unwrap_or_default(),
-    }
 }
 
 /// `name = "address"`, or `name = "subject"` for the address of the subject.
@@ -195,7 +178,7 @@ fn hosts(table: &Reader<'_>) -> BTreeMap<String, Option<Ipv4Addr>> {
     entries.collect()
 }
 
-fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>) -> Fleet {
+fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>, common: Link) -> Fleet {
     let name = table.need("name");
     let text = name.text().unwrap_or_default().to_owned();
     if !text.is_empty() && !names.insert(text.clone()) {
@@ -203,13 +186,31 @@ fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>) -> Fleet {
     }
     let source = table.need("source");
     let layout = table.need("layout");
-    let profiles = table.need("profiles").table();
+    let inventory = identity::inventory(table);
+    let named = inventory
+        .as_ref()
+        .is_some_and(|it| identity::names_profiles(it));
+    let profiles = match named {
+        true => table.may("profiles").table(),
+        false => table.need("profiles").table(),
+    };
     let discovery = source.word(&Discovery::ALL).unwrap_or(Discovery::Dhcp);
     let transport = table.need("transport").word(&TRANSPORTS);
     let transport = transport.unwrap_or(Transport::Tftp);
+    let (phones, macs) = identity::phones(table, inventory.as_deref());
+    let own_link = table.may("link").table().map(|table| link(&table, common));
+    let (own_link, link_at) = own_link.map_or_else(Default::default, |(it, at)| (Some(it), at));
+    let pad = table.may("pad_bytes");
+    let list = |key| {
+        table
+            .may(key)
+            .table()
+            .map_or_else(Vec::new, |it| settings(&it))
+    };
     Fleet {
         name: text,
-        phones: table.need("phones").number(1..=PHONES_MAX).unwrap_or(1),
+        phones,
+        macs,
         at: Places {
             fleet: Some(table.place()),
             source: place(&source),
@@ -217,6 +218,8 @@ fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>) -> Fleet {
             auth: place(&table.may("auth")),
             seal: server::seal_place(table),
             profiles: profiles.as_ref().map_or_else(Vec::new, places),
+            link: link_at,
+            pad: place(&pad),
         },
         profiles: profiles.as_ref().map_or_else(Vec::new, weights),
         source: discovery,
@@ -231,26 +234,10 @@ fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>) -> Fleet {
             .may("firmware_bytes")
             .number(16..=(64_usize << 20))
             .unwrap_or(IMAGE_BYTES),
-        common: table
-            .may("common")
-            .table()
-            .map_or_else(Vec::new, |table| settings(&table)),
-        common_for: table
-            .may("common_for")
-            .table()
-            .map_or_else(BTreeMap::new, |table| {
-                let entries = table.entries().filter_map(|(entry, slot)| {
-                    Some((
-                        entry.key.clone(),
-                        slot.table().map(|table| settings(&table))?,
-                    ))
-                });
-                entries.collect()
-            }),
-        own: table
-            .may("own")
-            .table()
-            .map_or_else(Vec::new, |table| settings(&table)),
+        common: list("common"),
+        common_for: common_for(table),
+        own: identity::own(table, inventory.as_deref()),
+        inventory,
         web: table
             .may("web")
             .table()
@@ -263,7 +250,22 @@ fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>) -> Fleet {
         resources: server::resources(table),
         firmware_transport: table.may("firmware_transport").word(&TRANSPORTS),
         operator: server::operator(table).map(Arc::new),
+        link: own_link,
+        pad_bytes: pad.number(0..=PAD_BYTES_MAX).unwrap_or(0),
     }
+}
+
+/// `[fleet.common_for."vendor/model"]`
+fn common_for(table: &Reader<'_>) -> BTreeMap<String, Vec<(String, Template)>> {
+    let Some(table) = table.may("common_for").table() else {
+        return BTreeMap::new();
+    };
+    let entries = table.entries();
+    let of_model = entries.filter_map(|(entry, slot)| {
+        let settings = slot.table().map(|table| settings(&table))?;
+        Some((entry.key.clone(), settings))
+    });
+    of_model.collect()
 }
 
 /// Where something that is given stands.
@@ -358,7 +360,7 @@ fn weights(table: &Reader<'_>) -> Vec<(String, u32)> {
 }
 
 /// `"key" = "value with {holes}"`
-fn settings(table: &Reader<'_>) -> Vec<(String, Template)> {
+pub(super) fn settings(table: &Reader<'_>) -> Vec<(String, Template)> {
     table
         .entries()
         .filter_map(|(entry, slot)| Some((entry.key.clone(), slot.template()?)))

@@ -17,7 +17,7 @@ fn loads_every_built_in_profile_without_fault() {
     for (path, text) in BUILT_IN {
         library.add(path, text).unwrap();
     }
-    let (set, faults) = ProfileSet::read(&library);
+    let (set, faults) = ProfileSet::read(library);
     assert_eq!(faults.to_string(), "");
     // Those of the largest vendor have a table of their own below.
     let others = set.names().filter(|name| !name.starts_with("fanvil/"));

@@ -38,8 +38,21 @@ fn text_part(start: usize, length: usize) -> Part {
     }
 }
 
+fn column_part(start: usize, length: usize) -> Part {
+    match text_part(start, length) {
+        Part::Text { start, end } => Part::Column { start, end },
+        other => other,
+    }
+}
+
 /// Compiles what stands between two braces; `at` is its first byte.
 fn hole_part(hole: &str, at: usize) -> Result<Part, TemplateFault> {
+    if let Some(name) = hole
+        .strip_prefix("inventory:")
+        .filter(|name| !name.is_empty())
+    {
+        return Ok(column_part(at + hole.len() - name.len(), name.len()));
+    }
     let (subject, form) = match hole.split_once(':') {
         // The colon of `mac[0:4]` belongs to the range.
         Some((before, _)) if before.contains('[') => match hole.split_once(']') {
@@ -74,6 +87,10 @@ fn hole_part(hole: &str, at: usize) -> Result<Part, TemplateFault> {
         return Ok(Part::Number(number, number_width(form, form_at)?));
     }
     let part = match name {
+        "inventory" => {
+            let what = "{inventory} names no column; write {inventory:NAME}";
+            return Err(fault(at, what.to_owned()));
+        }
         "ip" => Some(Part::Address),
         "serial" => Some(Part::Serial),
         _ => Hex::named(name).map(Part::Hex),

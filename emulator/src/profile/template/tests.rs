@@ -17,6 +17,8 @@ fn vars() -> Vars<'static> {
         authorization: "Digest x",
         config_file_name: "$(MA)",
         typed: "ll",
+        columns: &[],
+        row: &[],
         version: "1.2",
         user: "u1",
         domain: "example.org",
@@ -263,4 +265,23 @@ proptest! {
         template.render(&vars(), &mut out);
         prop_assert_eq!((out.len(), out.as_ptr()), (length, place));
     }
+}
+
+#[test]
+fn a_cell_of_the_inventory_is_found_by_the_name_of_its_column() {
+    let columns = ["ext".to_owned(), "users/user[@id='1']/name".to_owned()];
+    let row = ["12".into(), "Ann".into()];
+    let vars = Vars {
+        columns: &columns,
+        row: &row,
+        ..Vars::default()
+    };
+    let template = Template::parse("{inventory:users/user[@id='1']/name}-{inventory:ext}").unwrap();
+    assert_eq!(template.text(&vars), "Ann-12");
+    assert_eq!(template.columns().count(), 2);
+    assert!(template.is_per_phone() && !template.is_constant());
+    assert_eq!(template.text(&Vars::default()), "-");
+    let fault = Template::parse("a{inventory}").unwrap_err();
+    assert_eq!(fault.at, 2);
+    assert!(fault.what.contains("{inventory:NAME}"), "{fault}");
 }

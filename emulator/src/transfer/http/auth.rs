@@ -11,14 +11,16 @@ use crate::rng::Rng;
 
 /// User name and password.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Login {
-    pub(crate) user: String,
-    pub(crate) password: String,
+pub struct Login {
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: String,
 }
 
 /// A challenge that a phone can answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Challenge {
+pub enum Challenge {
     /// Basic.
     Basic,
     /// Digest.
@@ -27,7 +29,7 @@ pub(crate) enum Challenge {
 
 /// A Digest challenge; texts without their quotes and escapes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DigestChallenge {
+pub struct DigestChallenge {
     realm: String,
     nonce: String,
     opaque: Option<String>,
@@ -41,7 +43,7 @@ pub(crate) struct DigestChallenge {
 
 /// A challenge that a server made, kept for its further requests.
 #[derive(Debug)]
-pub(crate) struct Grant {
+pub struct Grant {
     challenge: Challenge,
     /// Requests sent with the nonce so far.
     count: u32,
@@ -82,7 +84,8 @@ impl std::fmt::Debug for Login {
 
 impl Login {
     /// `None` when both are empty: then there is nothing to send.
-    pub(crate) fn new(user: &str, password: &str) -> Option<Self> {
+    #[must_use]
+    pub fn new(user: &str, password: &str) -> Option<Self> {
         (!user.is_empty() || !password.is_empty()).then(|| Self {
             user: user.to_owned(),
             password: password.to_owned(),
@@ -90,7 +93,8 @@ impl Login {
     }
 
     /// The value of `Authorization` for Basic.
-    pub(crate) fn basic(&self) -> String {
+    #[must_use]
+    pub fn basic(&self) -> String {
         let plain = [&self.user, ":", &self.password].concat();
         ["Basic ", &base64(plain.as_bytes())].concat()
     }
@@ -99,7 +103,8 @@ impl Login {
 impl Challenge {
     /// The strongest challenge in `WWW-Authenticate` fields that `method` allows and a phone can
     /// answer.
-    pub(crate) fn choose(fields: &[String], method: AuthMethod) -> Option<Self> {
+    #[must_use]
+    pub fn choose(fields: &[String], method: AuthMethod) -> Option<Self> {
         let digest = || {
             let raw = fields.iter().flat_map(|field| challenges(field));
             raw.filter_map(|raw| DigestChallenge::from_raw(&raw))
@@ -134,14 +139,16 @@ impl Challenge {
     }
 
     /// Whether it says that only the nonce was too old.
-    pub(crate) fn stale(&self) -> bool {
+    #[must_use]
+    pub fn stale(&self) -> bool {
         matches!(self, Self::Digest(digest) if digest.stale)
     }
 }
 
 impl Grant {
     /// A grant that was not used yet.
-    pub(crate) fn new(challenge: Challenge, rng: &mut Rng) -> Self {
+    #[must_use]
+    pub fn new(challenge: Challenge, rng: &mut Rng) -> Self {
         Self {
             challenge,
             count: 0,
@@ -168,7 +175,7 @@ impl Grant {
 
     /// The value of `Authorization` for the next request with `method` of `uri` (the request target
     /// as it is sent).
-    pub(crate) fn authorization(&mut self, login: &Login, method: &str, uri: &str) -> String {
+    pub fn authorization(&mut self, login: &Login, method: &str, uri: &str) -> String {
         match &self.challenge {
             Challenge::Basic => login.basic(),
             Challenge::Digest(digest) => {

@@ -5,6 +5,7 @@ use rsip::headers::ToTypedHeader;
 use rsip::headers::typed;
 use rsip::prelude::{HasHeaders, HeadersExt};
 
+use super::names::COMPACT;
 use super::*;
 
 /// A PnP NOTIFY in the shape of the vendors' captures.

@@ -1,6 +1,7 @@
 //! Connection requests on the simulated network.
 
 use std::net::SocketAddrV4;
+use std::time::Duration;
 
 use bootstorm_emulator::phone::io::{Input, Request};
 
@@ -19,9 +20,15 @@ impl Simulation {
                 target,
                 status,
                 from: whom.to,
-                after: self.wire.link.delay * 4,
+                after: self.delay(whom) * 4,
             });
         }
+    }
+
+    /// The one-way delay of a phone's link.
+    fn delay(&self, whom: &Target) -> Duration {
+        let slot = self.shard.with_address(*whom.to.ip());
+        slot.map_or(Duration::ZERO, |slot| self.wire.link(slot).delay)
     }
 
     /// The status of the last answer to a connection request.

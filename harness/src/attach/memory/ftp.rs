@@ -10,9 +10,6 @@ use bootstorm_emulator::phone::io::{ConnectionFault, FtpMode};
 use crate::fleet::shard::Fetch;
 use crate::reference::ftp::{Act, Door, Ftp, Manner, Sending, Sent, Session};
 
-/// Ways there and back before the server begins to send: connecting, the greeting, USER, PASS,
-/// TYPE, PASV or PORT, the data connection. RETR is the next one's first half.
-pub(super) const ROUNDS: u32 = 7;
 /// The server's port for data, and a phone's.
 const DATA_PORT: u16 = 50_000;
 /// Bytes that come one by one, a second each: a real server hangs up after so long.
@@ -136,7 +133,7 @@ fn passive(session: &mut Session, ftp: &mut Ftp, server: Ipv4Addr) -> Result<(),
     Ok(())
 }
 
-fn sent(session: &mut Session, ftp: &Ftp, sending: Sending) -> Told {
+fn sent(session: &mut Session, ftp: &mut Ftp, sending: Sending) -> Told {
     let mut told = Told {
         length: sending.bytes.len(),
         bytes: sending.bytes,

@@ -480,6 +480,7 @@ fn is_reached_through_a_connection() {
         let mut site = Site {
             http: &http,
             acs: Some(&mut acs),
+            filter: None,
         };
         let after = connection.receive(Moment::ZERO, peer, &mut site, bytes, &mut out);
         (String::from_utf8(out).unwrap(), after)

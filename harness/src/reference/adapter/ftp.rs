@@ -131,8 +131,8 @@ impl Control<'_> {
                         Ok(SocketAddr::V4(at)) => Some(at),
                         _ => None,
                     });
-                    let reference = self.world.reference.borrow();
-                    let told = self.session.door(&reference.ftp, at, &mut out);
+                    let mut reference = self.world.reference.borrow_mut();
+                    let told = self.session.door(&mut reference.ftp, at, &mut out);
                     self.door = door.filter(|_| told == Door::Open);
                 }
                 Act::Send(sending) => {
@@ -145,8 +145,8 @@ impl Control<'_> {
                     if breaks {
                         return Ok(false);
                     }
-                    let reference = self.world.reference.borrow();
-                    self.session.sent(&reference.ftp, sent, &mut out);
+                    let mut reference = self.world.reference.borrow_mut();
+                    self.session.sent(&mut reference.ftp, sent, &mut out);
                 }
                 Act::Wait | Act::Close | Act::Silence => {
                     self.stream.write_all(&out).await?;

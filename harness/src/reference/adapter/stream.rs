@@ -59,6 +59,9 @@ async fn serve(world: &World, mut stream: TcpStream, peer: SocketAddrV4) -> io::
             let mut reference = world.reference.borrow_mut();
             connection.receive(world.now(), peer, &mut reference.lines(), bytes, &mut out)
         };
+        if !connection.wait().is_zero() {
+            tokio::time::sleep(connection.wait()).await;
+        }
         if !out.is_empty() {
             stream.write_all(&out).await?;
         }

@@ -18,12 +18,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::{Bind, World};
+use super::{Bind, World, raw};
 use crate::reference::counters::Counter;
 use crate::reference::http::{self, Reply};
 
 /// A connection without a complete head for this long is closed, kept-alive ones included.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// A TLS handshake that takes longer is ended.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// No connection lives longer, whatever its client does or leaves undone.
@@ -100,11 +100,11 @@ impl Open {
         // Small answers must not wait for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
         let Some(acceptor) = tls else {
-            return self.serve(stream, peer).await;
+            return self.serve(stream, peer, false).await;
         };
         let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
         match handshake.await {
-            Ok(Ok(stream)) => self.serve(stream, peer).await,
+            Ok(Ok(stream)) => self.serve(stream, peer, true).await,
             Ok(Err(fault)) => self.refused(&fault),
             Err(_) => self.0.world.counters.count(Counter::HttpsHandshakeFailed),
         }
@@ -125,8 +125,19 @@ impl Open {
         }
     }
 
-    async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddrV4) {
+    async fn serve(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        peer: SocketAddrV4,
+        tls: bool,
+    ) {
         let world = &self.0.world;
+        if world.reference.borrow().edits_http() {
+            // What mutants make of a message hyper would put right.
+            let served = raw::serve(world, stream, peer, tls);
+            let _ = tokio::time::timeout(CONNECTION_LIFE, served).await;
+            return;
+        }
         let service = service_fn(|request| async move {
             Ok::<_, Infallible>(response(world, peer, request).await)
         });

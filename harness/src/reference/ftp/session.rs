@@ -129,6 +129,10 @@ impl Session {
                 Act::Wait
             }
         };
+        if ftp.told(client, 0, out) {
+            session.closed = true;
+            return (session, Act::Close);
+        }
         (session, act)
     }
 
@@ -143,6 +147,21 @@ impl Session {
 
     /// Answers the commands that are here, up to one that needs a data connection.
     pub fn next(&mut self, ftp: &mut Ftp, out: &mut Vec<u8>) -> Act {
+        let start = out.len();
+        let act = self.answered(ftp, out);
+        if ftp.told(self.client, start, out) {
+            self.closed = true;
+            return Act::Close;
+        }
+        let refused = out.get(start..).is_some_and(|said| !said.starts_with(b"1"));
+        match act {
+            // A mutant has the server refuse what it was about to send.
+            Act::Send(_) if refused => Act::Wait,
+            act => act,
+        }
+    }
+
+    fn answered(&mut self, ftp: &mut Ftp, out: &mut Vec<u8>) -> Act {
         while !self.closed {
             let Some(end) = self.held.iter().position(|byte| *byte == b'\n') else {
                 if self.held.len() <= LINE_BYTES_MAX {
@@ -172,7 +191,8 @@ impl Session {
     }
 
     /// Says the port that was opened, or that there was none.
-    pub fn door(&mut self, ftp: &Ftp, at: Option<SocketAddrV4>, out: &mut Vec<u8>) -> Door {
+    pub fn door(&mut self, ftp: &mut Ftp, at: Option<SocketAddrV4>, out: &mut Vec<u8>) -> Door {
+        let start = out.len();
         let Some(mut at) = at else {
             ftp.count(Counter::FtpDataFailed);
             reply(out, 425, "No port left");
@@ -196,18 +216,21 @@ impl Session {
             let text = format!("Entering Passive Mode ({a},{b},{c},{d},{high},{low})");
             reply(out, 227, &text);
         }
+        ftp.told(self.client, start, out);
         door
     }
 
     /// Says what came of a data connection.
-    pub fn sent(&mut self, ftp: &Ftp, sent: Sent, out: &mut Vec<u8>) {
+    pub fn sent(&mut self, ftp: &mut Ftp, sent: Sent, out: &mut Vec<u8>) {
         let (counter, code, text) = match sent {
             Sent::Whole => (Counter::FtpSent, 226, "Transfer complete"),
             Sent::Unconnected => (Counter::FtpDataFailed, 425, "No data connection"),
             Sent::Broken => (Counter::FtpAborted, 426, "Transfer aborted"),
         };
         ftp.count(counter);
+        let start = out.len();
         reply(out, code, text);
+        ftp.told(self.client, start, out);
     }
 
     /// Ends a session that was idle for too long.
@@ -414,6 +437,10 @@ impl Session {
         let bytes = match self.text {
             true => text_of(&file.bytes),
             false => file.bytes,
+        };
+        let manner = match manner {
+            Manner::Whole => ftp.manner(self.client, &self.path(name), &bytes),
+            manner => manner,
         };
         self.send(ftp, data, bytes, manner, out)
     }

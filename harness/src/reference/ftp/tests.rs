@@ -83,7 +83,7 @@ impl World {
         self.act = self.session.next(&mut self.ftp, &mut out);
         if matches!(self.act, Act::Open) {
             assert_eq!(
-                self.session.door(&self.ftp, Some(DOOR), &mut out),
+                self.session.door(&mut self.ftp, Some(DOOR), &mut out),
                 Door::Open
             );
         }
@@ -100,7 +100,7 @@ impl World {
         };
         let text = String::from_utf8(sending.bytes.to_vec()).unwrap();
         let mut out = Vec::new();
-        self.session.sent(&self.ftp, Sent::Whole, &mut out);
+        self.session.sent(&mut self.ftp, Sent::Whole, &mut out);
         assert!(out.starts_with(b"226 "));
         Ok(text)
     }
@@ -148,7 +148,7 @@ fn answers_commands_that_come_together_or_in_pieces() {
     let out = world.bytes(b"RETR a.cfg\r\nNOOP\r\n");
     assert_eq!(out.lines().count(), 1);
     let mut out = Vec::new();
-    world.session.sent(&world.ftp, Sent::Broken, &mut out);
+    world.session.sent(&mut world.ftp, Sent::Broken, &mut out);
     assert!(out.starts_with(b"426 "));
     assert_eq!(world.bytes(b""), "200 Fine\r\n");
     assert_eq!(world.say("QUIT"), "221");
@@ -347,8 +347,8 @@ fn does_wrong_as_it_is_told_and_when() {
     let mut ftp = server(wrong(FtpWrong::DataRefused));
     let mut out = Vec::new();
     let (mut session, _) = Session::begin(&mut ftp, CLIENT, &mut out);
-    assert_eq!(session.door(&ftp, Some(DOOR), &mut out), Door::Shut);
-    assert_eq!(session.door(&ftp, None, &mut out), Door::Shut);
+    assert_eq!(session.door(&mut ftp, Some(DOOR), &mut out), Door::Shut);
+    assert_eq!(session.door(&mut ftp, None, &mut out), Door::Shut);
     assert!(out.ends_with(b"425 No port left\r\n"));
     for (what, said) in [
         (FtpWrong::Greeting(421), "421 No service now\r\n"),

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use bootstorm_emulator::limits::{HEADER_BYTES_MAX, HEADERS_MAX};
 use bootstorm_emulator::time::Moment;
+use bootstorm_scenarios::mutant::Protocol;
+use bootstorm_scenarios::wire::Way;
 
-use super::{Http, Reply, Request, Site, reason};
+use super::{Reply, Request, Site, reason};
 use crate::reference::counters::Counter;
+use crate::reference::filter::{OnStream, Passed};
 
 /// The server's end of a connection.
 #[derive(Debug, Default)]
@@ -19,6 +22,8 @@ pub struct Connection {
     closed: bool,
     /// The longest that an answer of the last `receive` is to wait.
     wait: Duration,
+    /// It is inside TLS.
+    tls: bool,
 }
 
 /// What to do with the connection when the bytes written so far are sent.
@@ -38,7 +43,35 @@ struct Framing {
     head: bool,
 }
 
+/// The other end of a connection, at a moment.
+#[derive(Debug, Clone, Copy)]
+struct Client {
+    now: Moment,
+    peer: SocketAddrV4,
+    tls: bool,
+}
+
+impl Client {
+    fn stream(self, before: &[u8]) -> OnStream<'_> {
+        OnStream {
+            protocol: Protocol::Http,
+            peer: self.peer,
+            tls: self.tls,
+            before,
+        }
+    }
+}
+
 impl Connection {
+    /// A connection inside TLS.
+    #[must_use]
+    pub fn secure() -> Self {
+        Self {
+            tls: true,
+            ..Self::default()
+        }
+    }
+
     /// Takes the next bytes from `peer` and appends the answers to all requests that are complete
     /// with them to `out`.
     ///
@@ -55,6 +88,11 @@ impl Connection {
     ) -> After {
         self.held.extend_from_slice(bytes);
         self.wait = Duration::ZERO;
+        let client = Client {
+            now,
+            peer,
+            tls: self.tls,
+        };
         let mut read = 0;
         while !self.closed {
             let rest = self.held.get(read..).unwrap_or_default();
@@ -67,7 +105,7 @@ impl Connection {
             if rest.is_empty() {
                 break;
             }
-            match answer(now, peer, site, rest, out) {
+            match heard(client, site, rest, out) {
                 Ok(Step::Answered {
                     length,
                     framing,
@@ -80,8 +118,8 @@ impl Connection {
                 }
                 Ok(Step::Body) => break,
                 Ok(Step::Head) if rest.len() <= HEADER_BYTES_MAX => break,
-                Ok(Step::Head) => self.refuse(431, site.http, out),
-                Err(status) => self.refuse(status, site.http, out),
+                Ok(Step::Head) => self.refuse(431, client, site, out),
+                Err(status) => self.refuse(status, client, site, out),
             }
         }
         self.held.drain(..read);
@@ -104,14 +142,19 @@ impl Connection {
         self.held.len()
     }
 
-    fn refuse(&mut self, status: u16, http: &Http, out: &mut Vec<u8>) {
-        http.counters().count(Counter::HttpMalformed);
+    fn refuse(&mut self, status: u16, client: Client, site: &mut Site<'_>, out: &mut Vec<u8>) {
+        site.http.counters().count(Counter::HttpMalformed);
+        let start = out.len();
         let framing = Framing {
             body: None,
             close: true,
             head: false,
         };
         write(&Reply::plain(status), framing, out);
+        if let Some(filter) = &mut site.filter {
+            let (wait, _) = filter.answered(client.stream(b""), start, out);
+            self.wait = self.wait.max(wait);
+        }
         self.closed = true;
     }
 }
@@ -131,13 +174,61 @@ enum Step {
     },
 }
 
-/// Answers the request at the beginning of `bytes` if it is complete.
-fn answer(
-    now: Moment,
-    peer: SocketAddrV4,
+/// Answers the request at the beginning of `bytes` if it is complete, as mutants would have it.
+fn heard(
+    client: Client,
     site: &mut Site<'_>,
     bytes: &[u8],
     out: &mut Vec<u8>,
+) -> Result<Step, u16> {
+    let Some(filter) = site.filter.take() else {
+        return answer(client, site, bytes, Some(out));
+    };
+    let start = out.len();
+    let read = answer(client, site, bytes, None);
+    let Ok(Step::Answered {
+        length,
+        mut framing,
+        mut wait,
+    }) = read
+    else {
+        site.filter = Some(filter);
+        return read;
+    };
+    let request = bytes.get(..length).unwrap_or(bytes);
+    let passed = filter.on_stream(Way::Sent, client.stream(b""), request);
+    let instead = match &passed {
+        Passed::Untouched => request,
+        Passed::Instead {
+            bytes,
+            after,
+            close,
+        } => {
+            wait = *after;
+            framing.close |= close;
+            bytes
+        }
+    };
+    if let Ok(Step::Answered { wait: more, .. }) = answer(client, site, instead, Some(out)) {
+        wait = wait.saturating_add(more);
+    }
+    let (more, close) = filter.answered(client.stream(request), start, out);
+    framing.close |= close;
+    site.filter = Some(filter);
+    Ok(Step::Answered {
+        length,
+        framing,
+        wait: wait.saturating_add(more),
+    })
+}
+
+/// Answers the request at the beginning of `bytes` if it is complete; without `out` it only says
+/// where the request ends.
+fn answer(
+    client: Client,
+    site: &mut Site<'_>,
+    bytes: &[u8],
+    out: Option<&mut Vec<u8>>,
 ) -> Result<Step, u16> {
     let mut fields = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut fields);
@@ -174,12 +265,16 @@ fn answer(
         length = end;
         framing.body = None;
     }
-    let reply = site.handle(now, peer, &request);
-    write(&reply, framing, out);
+    let mut wait = Duration::ZERO;
+    if let Some(out) = out {
+        let reply = site.handle(client.now, client.peer, &request);
+        write(&reply, framing, out);
+        wait = reply.after;
+    }
     Ok(Step::Answered {
         length,
         framing,
-        wait: reply.after,
+        wait,
     })
 }
 

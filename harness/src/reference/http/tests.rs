@@ -37,7 +37,11 @@ fn ask_at(http: &Http, now: Moment, method: &str, target: &str, headers: &[(&str
 }
 
 fn site(http: &Http) -> Site<'_> {
-    Site { http, acs: None }
+    Site {
+        http,
+        acs: None,
+        filter: None,
+    }
 }
 
 fn ask(http: &Http, method: &str, target: &str, headers: &[(&str, &str)]) -> Reply {

@@ -93,6 +93,7 @@ fn lines(registrar: &mut Registrar) -> Lines<'_> {
     Lines {
         registrar: Some(registrar),
         pnp: None,
+        filter: None,
     }
 }
 

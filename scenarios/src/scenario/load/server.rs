@@ -18,12 +18,19 @@ const THINK: Duration = Duration::from_secs(20);
 /// `device_key`, `common_key` and `cipher`.
 pub(super) fn seal(table: &Reader<'_>) -> Seal {
     let key = |name: &str| {
-        let expected = "64 hexadecimal digits (FAN-42)";
-        let key = table.may(name).parsed(expected, |text| {
-            let plain = text.len() == KEY_DIGITS && text.bytes().all(|it| it.is_ascii_hexdigit());
-            plain.then(|| text.to_owned())
-        });
-        key.unwrap_or_default()
+        let slot = table.may(name);
+        let text = slot.text().unwrap_or_default();
+        let plain = text.len() == KEY_DIGITS && text.bytes().all(|it| it.is_ascii_hexdigit());
+        if !plain && slot.text().is_some() {
+            // A key with a slip of the pen in it is still a secret, and stays out of messages.
+            let (name, length) = (slot.name(), text.chars().count());
+            let expected = "64 hexadecimal digits (FAN-42)";
+            slot.fault(format!(
+                "'{name}' is a text of {length} letters (expected {expected})"
+            ));
+            return String::new();
+        }
+        text.to_owned()
     };
     let cipher = table.may("cipher");
     let seal = Seal {
@@ -174,7 +181,7 @@ mod tests {
         for (lines, told) in [
             (
                 "device_key = \"12\"\n",
-                "x.toml:9:14: 'fleet[0].device_key' is '12' (expected 64",
+                "x.toml:9:14: 'fleet[0].device_key' is a text of 2 letters (expected 64",
             ),
             ("cipher = \"ecb\"\n", "x.toml:9:10: 'cipher' without"),
             ("cipher = \"abc\"\n", "expected one of ecb, cbc-prefixed"),

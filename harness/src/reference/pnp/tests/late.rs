@@ -142,6 +142,7 @@ fn answers_on_the_connection_that_a_subscribe_came_by() {
         let mut lines = Lines {
             registrar: None,
             pnp: Some(&mut site.pnp),
+            filter: None,
         };
         let after = line.receive(site.now, PHONE, &mut lines, part, &mut out);
         assert_eq!(after, After::Open);
@@ -164,6 +165,7 @@ fn answers_on_the_connection_that_a_subscribe_came_by() {
     let mut lines = Lines {
         registrar: None,
         pnp: Some(&mut site.pnp),
+        filter: None,
     };
     let _ = line.receive(
         site.now,

@@ -1,0 +1,42 @@
+//! How the phones of a shard are while the run goes on.
+
+use bootstorm_reports::run::Outcome;
+
+use super::Ledger;
+use crate::fleet::figures::Sums;
+
+impl Ledger {
+    /// What it comes to so far: nobody has failed yet, and a phone that is at rest and not as
+    /// intended counts as one in part.
+    #[must_use]
+    pub fn sums(&self) -> Sums {
+        let mut sums = Sums {
+            planned: u32::try_from(self.entries.len()).unwrap_or(u32::MAX),
+            settled: self.settled,
+            ladder: self.measures.ladder(),
+            ..Sums::default()
+        };
+        for entry in &self.entries {
+            sums.started += u32::from(entry.started);
+            let Some((_, provisioned)) = entry.settled else {
+                continue;
+            };
+            let outcome = match provisioned {
+                true => Outcome::Provisioned,
+                false => Outcome::Partial,
+            };
+            if let Some(count) = sums.outcomes.get_mut(outcome as usize) {
+                *count += 1;
+            }
+            let Some((at, _)) = entry.came_to_rest() else {
+                continue;
+            };
+            let after = at.since(entry.scheduled);
+            sums.rest.record(after);
+            if provisioned {
+                sums.boot.record(after);
+            }
+        }
+        sums
+    }
+}

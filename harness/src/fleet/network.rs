@@ -1,0 +1,88 @@
+//! How packets leave a shard: the edge between phones and attachments.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use bootstorm_emulator::phone::io::{Channel, Connection, FtpMode, Request};
+use bootstorm_emulator::time::Moment;
+use bootstorm_scenarios::suite::probe::TlsVersion;
+
+/// How packets leave a shard: what an attachment implements.
+pub trait Network {
+    /// Sends one UDP payload. Never blocks: what cannot leave is dropped and counted.
+    fn send(&mut self, now: Moment, from: Sender, to: SocketAddrV4, bytes: &[u8]);
+    /// Opens a TCP connection, with TLS where it is asked for.
+    fn open(&mut self, now: Moment, opening: Opening<'_>);
+    /// Writes on an open connection.
+    fn write(&mut self, now: Moment, end: End, bytes: &[u8]);
+    /// Retrieves a file by FTP; told to the phone as of a connection.
+    fn retrieve(&mut self, now: Moment, fetch: Fetch<'_>);
+    /// Closes a connection.
+    fn close(&mut self, now: Moment, end: End);
+    /// Answers a request that was handed to a phone as `Input::Request`.
+    fn reply(&mut self, now: Moment, request: Request, bytes: &[u8]);
+}
+
+/// Who sends a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sender {
+    /// The phone's slot in the shard.
+    pub slot: u32,
+    /// Its endpoint.
+    pub channel: Channel,
+    /// Its address; unspecified before it has a lease.
+    pub address: Ipv4Addr,
+}
+
+/// A phone's end of a TCP connection. It outlives the address that it was opened from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct End {
+    /// The phone's slot in the shard.
+    pub slot: u32,
+    /// The phone's name for it.
+    pub connection: Connection,
+}
+
+/// A connection to be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening<'a> {
+    /// The phone's end.
+    pub end: End,
+    /// The phone's address.
+    pub from: Ipv4Addr,
+    /// Where to, as the phone means it.
+    pub to: SocketAddrV4,
+    /// With TLS: how.
+    pub tls: Option<Tls<'a>>,
+}
+
+/// A file to be retrieved by FTP.
+#[derive(Clone, Copy)]
+pub struct Fetch<'a> {
+    /// The phone's end.
+    pub end: End,
+    /// The phone's address.
+    pub from: Ipv4Addr,
+    /// The server, as the phone means it.
+    pub to: SocketAddrV4,
+    /// Who opens the data connection.
+    pub mode: FtpMode,
+    /// User name.
+    pub user: &'a str,
+    /// Password.
+    pub password: &'a str,
+    /// What RETR names.
+    pub path: &'a str,
+}
+
+/// How a phone wants TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tls<'a> {
+    /// The server's name.
+    pub name: &'a str,
+    /// Whether the phone looks at the server's certificate.
+    pub verify: bool,
+    /// The common name of the phone's factory certificate, where it has one.
+    pub certificate: Option<&'a str>,
+    /// What is offered; phones offer all that there is.
+    pub version: TlsVersion,
+}
