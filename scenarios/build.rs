@@ -1,5 +1,5 @@
-//! Embeds the fleets, clauses, mutants and suites that come with the program: whatever lies in their
-//! directories, at any depth.
+//! Embeds the fleets, clauses, mutants and suites that come with the program: whatever lies in
+//! their directories, at any depth.
 
 use std::fmt::Write as _;
 use std::path::Path;

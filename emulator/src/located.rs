@@ -37,7 +37,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-pub use faults::{FAULTS_MAX, Fault, Faults, Log, Place};
+pub use faults::{Asked, FAULTS_MAX, Fault, Faults, Log, Place};
 pub use reader::{Reader, Slot};
 
 /// Bytes of one TOML file.

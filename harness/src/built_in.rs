@@ -120,10 +120,8 @@ pub fn with_acs(
 ) -> Arc<Plan> {
     let own = built_in.filter(|_| subject.given.http);
     let elsewhere = given.or(own.map(|at| format!("http://{at}{ACS_PATH}")));
-    if !plan.has_acs() || elsewhere.is_none() {
-        return Arc::clone(plan);
+    match elsewhere.filter(|_| plan.has_acs()) {
+        Some(url) => Arc::new(Plan::clone(plan).with_acs_at(&url)),
+        None => Arc::clone(plan),
     }
-    let mut plan = Plan::clone(plan);
-    plan.acs_elsewhere = elsewhere;
-    Arc::new(plan)
 }

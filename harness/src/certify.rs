@@ -3,10 +3,13 @@
 //!
 //! | module | owns |
 //! |---|---|
+//! | `baseline` | what is known to fail at a product |
 //! | `case` | one case, from its suite to its result |
 //! | `content` | the files that a case serves |
 //! | `exchange` | the decoded exchange as results show it, without secrets |
+//! | `preamble` | whether a subject is there and serves what a case needs |
 //! | `probe` | clients that stand in for phones and ask what phones never ask |
+//! | `subject` | cases about a server on the loopback network |
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,10 +17,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bootstorm_reports::case::CaseResult;
 use bootstorm_scenarios::suite::Case;
 
+pub mod baseline;
 pub mod case;
-mod content;
+pub mod content;
 pub(crate) mod exchange;
+mod preamble;
 pub mod probe;
+pub mod subject;
 
 pub use case::{Bench, prepare, run_case, told};
 

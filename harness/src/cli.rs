@@ -23,6 +23,7 @@ use std::process::ExitCode;
 
 use bootstorm_emulator::located::Faults;
 use bootstorm_reports::redact::Redactor;
+use check::CheckArguments;
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// How the program ended; its exit codes.
@@ -131,11 +132,7 @@ enum Command {
         what: Listed,
     },
     /// Check scenario, profile, suite and mutant files: every fault at once, with its place
-    Check {
-        /// The files
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
+    Check(CheckArguments),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -325,6 +322,10 @@ struct ContentArguments {
     /// A scenario file, or the name of one that comes with the program
     #[arg(default_value = "first-run")]
     scenario: String,
+    /// In place of a scenario's: the files that a suite about servers needs, a directory for each
+    /// case (repeatable)
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["scenario", "phones"])]
+    suite: Vec<String>,
     /// Where to write; made if missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -374,7 +375,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&cli.shared, arguments),
         Command::Report(command) => report::report(&cli.shared, command),
         Command::List { what } => list::list(&cli.shared, *what),
-        Command::Check { files } => check::check(&cli.shared, files),
+        Command::Check(arguments) => check::check(&cli.shared, arguments),
     };
     let exit = result.unwrap_or_else(|trouble| {
         eprintln!("bootstorm: {}", harmless(&trouble.to_string()));

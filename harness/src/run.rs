@@ -18,7 +18,7 @@ use bootstorm_emulator::time::Moment;
 use bootstorm_reports::measure::Ladder;
 use bootstorm_reports::redact::Redactor;
 use bootstorm_reports::report::{Report, ReportFault};
-use bootstorm_reports::run::{Bodies, BodySum, Endpoint, PhoneResult, RunFacts};
+use bootstorm_reports::run::{Bodies, BodySum, Endpoint, GeneratorHealth, PhoneResult, RunFacts};
 use bootstorm_scenarios::judge::State;
 use bootstorm_scenarios::link::Told;
 use bootstorm_scenarios::plan::Plan;
@@ -493,6 +493,7 @@ fn close(
         facts.timeline.merge(result.timeline);
         bytes_per_phone = bytes_per_phone.max(result.bytes_per_phone);
         own_faults += result.own_faults;
+        sums.abandoned += result.abandoned;
         sums.rounds.0 += result.rounds.0;
         sums.rounds.1 += result.rounds.1;
         facts.registered += result.registered;
@@ -509,29 +510,12 @@ fn close(
             }
         }
     }
-    facts.steps = judged::told_steps(plan, &steps);
-    sums.registered = facts.registered;
-    sums.lag = facts.generator.lag_max;
-    sums.elapsed = facts.elapsed;
     sums.ladder = ladder;
-    phones.iter().for_each(|phone| sums.count(phone));
-    facts.notes.extend(judged::notes(plan, &phones, &sums));
-    let ending = watch.and_then(|watch| watch.ending());
-    facts.thresholds = judged::results(plan, &sums, &phones, &facts.steps, ending.as_ref());
+    judged::judge(plan, &mut facts, &mut sums, &phones, (&steps, watch));
     let ladder = sums.ladder;
     facts.notes.extend(recorded.sentence());
     facts.stopped = orders.stop.load(Ordering::Relaxed);
-    if own_faults > 0 {
-        let reason = "no descriptors or addresses left on this side";
-        facts.generator.saturated.insert(reason.to_owned());
-    }
-    if facts.generator.lag_max > LAG_MAX {
-        let lag = facts.generator.lag_max.as_millis();
-        facts
-            .generator
-            .saturated
-            .insert(format!("phones were served {lag} ms late"));
-    }
+    note_saturation(&mut facts.generator, own_faults);
     let mut redactor = Redactor::new(plan.scenario.seed);
     if orders.keep_secrets {
         redactor = redactor.keeping_secrets();
@@ -547,6 +531,19 @@ fn close(
         findings,
         states,
     })
+}
+
+/// Where this side, and not the subject, was what held the phones up.
+fn note_saturation(generator: &mut GeneratorHealth, own_faults: u64) {
+    if own_faults > 0 {
+        let reason = "no descriptors or addresses left on this side";
+        generator.saturated.insert(reason.to_owned());
+    }
+    if generator.lag_max > LAG_MAX {
+        let lag = generator.lag_max.as_millis();
+        let reason = format!("phones were served {lag} ms late");
+        generator.saturated.insert(reason);
+    }
 }
 
 /// What a shard's recorded phones can show, for judging.

@@ -50,6 +50,8 @@ pub struct Subject {
 /// Endpoints that the user named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Given {
+    /// DHCP
+    pub dhcp: bool,
     /// TFTP
     pub tftp: bool,
     /// FTP
@@ -84,6 +86,27 @@ impl Subject {
             acs: None,
             given: Given::default(),
         }
+    }
+
+    /// Puts the endpoints that the user named for another subject in the place of its own.
+    pub fn take_given(&mut self, named: &Self) {
+        let given = named.given;
+        let of = |own: &mut Option<SocketAddrV4>, new, is_given: bool| {
+            if is_given {
+                *own = new;
+            }
+        };
+        of(&mut self.dhcp, named.dhcp, given.dhcp);
+        of(&mut self.tftp, named.tftp, given.tftp);
+        of(&mut self.ftp, named.ftp, given.ftp);
+        of(&mut self.http, named.http, given.http);
+        of(&mut self.https, named.https, given.https);
+        of(&mut self.ntp, named.ntp, given.ntp);
+        of(&mut self.acs, named.acs, given.acs);
+        if given.sip {
+            self.sip_port = named.sip_port;
+        }
+        self.given = given;
     }
 
     /// Where a UDP payload really goes; `None` outside the loopback network and for a service
@@ -161,7 +184,7 @@ impl Subject {
         let mdns = self.mdns_port;
         let mdns = mdns.map(|port| SocketAddrV4::new(MDNS_GROUP, port));
         let all = [
-            ("dhcp", self.dhcp, false),
+            ("dhcp", self.dhcp, self.given.dhcp),
             ("tftp", self.tftp, self.given.tftp),
             ("ftp", self.ftp, self.given.ftp),
             ("http", self.http, self.given.http),

@@ -6,6 +6,8 @@ mod certifying;
 mod inputs;
 #[path = "support/interrupt.rs"]
 mod interrupt;
+#[path = "command_line/mutants.rs"]
+mod mutants;
 #[path = "command_line/notifying.rs"]
 mod notifying;
 #[path = "support/program.rs"]

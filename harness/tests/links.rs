@@ -291,11 +291,11 @@ fn streamed(ended: &mut Ended) -> Vec<(u64, Duration)> {
             .find(|it| it.what == "Opened")
             .expect("opened")
             .at;
-        let came = seen
+        let mut came = seen
             .iter()
             .filter(|it| it.what == "Data" && it.way == Way::Received);
         let bytes = came.clone().map(|it| u64::from(it.length)).sum();
-        let last = came.last().expect("something came").at;
+        let last = came.next_back().expect("something came").at;
         (bytes, last.since(opened))
     });
     all.collect()
@@ -344,7 +344,7 @@ fn a_narrow_link_takes_the_time_of_the_bytes_by_tftp() {
         everybody(&ended, Outcome::Provisioned);
         for (_, record) in &mut ended.records {
             let seen = seen(record);
-            let data = seen.iter().filter(|it| it.what == "data");
+            let mut data = seen.iter().filter(|it| it.what == "data");
             let acks = seen.iter().filter(|it| it.what == "ack");
             let bytes: u64 = data
                 .clone()
@@ -353,7 +353,7 @@ fn a_narrow_link_takes_the_time_of_the_bytes_by_tftp() {
                 .sum();
             let (first, last) = (
                 data.clone().next().expect("data").at,
-                data.last().expect("data").at,
+                data.next_back().expect("data").at,
             );
             let (took, expected) = (last.since(first), Duration::from_millis(bytes / 100));
             assert!(

@@ -1,6 +1,8 @@
 //! The same fleets against real servers that nobody here wrote: tftpd-hpa, dnsmasq, nginx,
 //! async-tftp, chrony, SIPp, pure-ftpd. What a test does not name comes from the built-in server.
 
+#[path = "real_servers/certify.rs"]
+mod certify;
 #[path = "real_servers/ftp.rs"]
 mod ftp;
 #[path = "real_servers/modules.rs"]

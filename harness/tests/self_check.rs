@@ -22,6 +22,9 @@ const TOLD_MAX: usize = 60;
 /// Trials whose time is told.
 const SLOWEST_TOLD: usize = 12;
 
+/// Only cases whose ids contain what this variable of the environment says are tried.
+const ONLY: &str = "BOOTSTORM_SELF_CHECK";
+
 /// One case with the mutant on which it must fail; without one it must pass.
 struct Trial<'a> {
     case: &'a Case,
@@ -69,10 +72,10 @@ fn suites() -> Vec<Suite> {
     suites.collect()
 }
 
-fn bench(mutants: &Mutants, mutant: Option<&Arc<Mutant>>) -> Bench {
+fn bench(profiles: &ProfileSet, mutants: &Mutants, mutant: Option<&Arc<Mutant>>) -> Bench {
     let of = |side| mutant.filter(|it| it.side == side).cloned().into_iter();
     Bench {
-        profiles: ProfileSet::built_in(),
+        profiles: profiles.clone(),
         mutants: mutants.clone(),
         server: of(Side::Server).collect(),
         phones: of(Side::Phone).collect(),
@@ -124,7 +127,8 @@ fn tell_slowest(trials: &[Trial<'_>], took: impl Iterator<Item = Duration>) {
 #[test]
 fn the_reference_passes_and_each_mutant_is_caught_by_every_case_that_names_it() {
     let (mutants, suites) = (mutants(), suites());
-    let only = std::env::var("BOOTSTORM_SELF_CHECK").unwrap_or_default();
+    let profiles = ProfileSet::built_in();
+    let only = std::env::var(ONLY).unwrap_or_default();
     let cases = suites.iter().flat_map(|suite| &suite.cases);
     let mut trials = Vec::new();
     let mut findings = Vec::new();
@@ -148,7 +152,7 @@ fn the_reference_passes_and_each_mutant_is_caught_by_every_case_that_names_it() 
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let told = certify::each(&trials, threads, |trial| {
         let began = Instant::now();
-        let bench = bench(&mutants, trial.mutant.as_ref());
+        let bench = bench(&profiles, &mutants, trial.mutant.as_ref());
         let found = finding(trial, &certify::run_case(trial.case, &bench));
         (began.elapsed(), found)
     });

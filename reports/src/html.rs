@@ -15,6 +15,7 @@ pub mod live;
 mod markup;
 mod phones;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use bootstorm_scenarios::clause::Register;
@@ -297,13 +298,13 @@ fn figures(figures: &[Figure], page: &mut Markup) {
 }
 
 fn of_report(report: &Report) -> Vec<Figure> {
+    let facts = report.facts();
+    if facts.planned == 0 {
+        return certified(report);
+    }
     let mut figures = Vec::new();
     if !report.cases().is_empty() {
         figures.push(passed(report));
-    }
-    let facts = report.facts();
-    if facts.planned == 0 {
-        return figures;
     }
     let counts = report.counts();
     let provisioned = counts.of(Outcome::Provisioned);
@@ -372,6 +373,42 @@ fn requests(report: &Report) -> Figure {
         of: String::new(),
         under: wasted,
     }
+}
+
+/// The figures of cases without a fleet.
+fn certified(report: &Report) -> Vec<Figure> {
+    let of = |verdict| {
+        let cases = report.cases().iter();
+        number::count(cases.filter(|case| case.verdict == verdict).count() as u64)
+    };
+    let figure = |name, verdict, under: &str| Figure {
+        name,
+        value: of(verdict),
+        of: String::new(),
+        under: under.to_owned(),
+    };
+    let clauses = report.cases().iter().flat_map(|case| &case.clauses);
+    let clauses: BTreeSet<&String> = clauses.collect();
+    vec![
+        passed(report),
+        figure("Failed", CaseVerdict::Fail, "contradict their clause"),
+        figure(
+            "Inconclusive",
+            CaseVerdict::Inconclusive,
+            "could not be observed",
+        ),
+        figure(
+            "Not applicable",
+            CaseVerdict::NotApplicable,
+            "each says why",
+        ),
+        Figure {
+            name: "Clauses",
+            value: number::count(clauses.len() as u64),
+            of: String::new(),
+            under: "that these cases cite".to_owned(),
+        },
+    ]
 }
 
 fn passed(report: &Report) -> Figure {

@@ -18,7 +18,7 @@ pub(crate) fn text(text: &str, out: &mut dyn Write) -> io::Result<()> {
         if !ends && (!is_outside(letter) || "\n\t".contains(letter)) {
             continue;
         }
-        out.write_all(text[done..at].as_bytes())?;
+        out.write_all(&text.as_bytes()[done..at])?;
         done = at;
         if ends {
             out.write_all(b"]]><![CDATA[")?;
@@ -27,7 +27,7 @@ pub(crate) fn text(text: &str, out: &mut dyn Write) -> io::Result<()> {
             done += letter.len_utf8();
         }
     }
-    out.write_all(text[done..].as_bytes())?;
+    out.write_all(&text.as_bytes()[done..])?;
     out.write_all(b"]]>")
 }
 
@@ -52,7 +52,7 @@ fn escaped(text: &str, out: &mut dyn Write) -> io::Result<()> {
             letter if is_outside(letter) => "",
             _ => continue,
         };
-        out.write_all(text[done..at].as_bytes())?;
+        out.write_all(&text.as_bytes()[done..at])?;
         if instead.is_empty() {
             write!(out, "{}", letter.escape_default())?;
         } else {
@@ -60,5 +60,5 @@ fn escaped(text: &str, out: &mut dyn Write) -> io::Result<()> {
         }
         done = at + letter.len_utf8();
     }
-    out.write_all(text[done..].as_bytes())
+    out.write_all(&text.as_bytes()[done..])
 }

@@ -80,6 +80,25 @@ impl Inventory {
         row.values.get(place).map(AsRef::as_ref)
     }
 
+    /// The inventory with those rows only; `None` when there is none of them.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(&Row) -> bool) -> Option<Self> {
+        let rows: Vec<Row> = self
+            .rows
+            .iter()
+            .filter(|row| wanted(row))
+            .cloned()
+            .collect();
+        let places = rows.iter().map(|row| row.mac).zip(0..);
+        let by_mac = places.collect();
+        (!rows.is_empty()).then(|| Self {
+            file: Arc::clone(&self.file),
+            columns: self.columns.clone(),
+            rows,
+            by_mac,
+        })
+    }
+
     /// Where a row's profile stands, or its beginning.
     #[must_use]
     pub fn place(&self, row: &Row) -> Place {

@@ -9,6 +9,7 @@
 //! | `plan` | a scenario made definite: every phone with its MAC, profile and start |
 //! | `intended` | the values each phone must end up with, and how to compare |
 //! | `matcher` | what a field of a message must be |
+//! | `schema` | JSON Schemas of scenarios, suites and mutants |
 //! | `suite` | conformance cases: what they start from, what they expect |
 //! | `judge` | whether what was seen is what a case expects |
 //! | `inventory` | what each phone of a site must hold, from CSV |
@@ -27,6 +28,7 @@ pub mod matcher;
 pub mod mutant;
 pub mod plan;
 pub mod scenario;
+pub mod schema;
 pub mod suite;
 pub mod threshold;
 pub mod wire;

@@ -14,9 +14,9 @@
 //! | `{ present = true }` `{ absent = true }` | is there; is not there |
 //!
 //! Several keys of one table must all fit. Texts are templates: `{mac}` and the other holes are
-//! filled with the phone's, `{server}` with the server's address, `{root}` with the directory of the
-//! phone's files on it. A field that is not there fits
-//! `absent = true` and nothing else: what says something of a value needs one.
+//! filled with the phone's, `{server}` with the server's address, `{root}` with the directory of
+//! the phone's files on it. A field that is not there fits `absent = true` and nothing else: what
+//! says something of a value needs one.
 
 use std::fmt::Write as _;
 

@@ -29,6 +29,8 @@ pub use content::{ContentEdit, Shown};
 pub use edit::Protocol;
 pub use engine::{Copied, Engine, Envelope, Treated};
 pub use load::{built_in, read};
+#[cfg(test)]
+pub(crate) use load::{built_in_files, read_tree};
 
 /// A server or a phone that is wrong in one way.
 #[derive(Debug, Clone)]

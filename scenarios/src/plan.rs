@@ -21,7 +21,7 @@ use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_emulator::profile::template::{Template, Vars};
 use bootstorm_emulator::profile::{ContentFile, ContentKind, Param, Profile, Scope};
 
-use crate::load_shape::{Schedule, Seat};
+use crate::load_shape::{LoadShape, Schedule, Seat};
 use crate::scenario::{Credentials, Discovery, Fleet, Scenario, Transport};
 
 pub use acs::{ACS_PATH, Ordered};
@@ -198,6 +198,12 @@ impl Plan {
                 within,
             }),
         })
+    }
+
+    /// Switches all phones on at once, whatever the scenario says.
+    pub fn start_at_once(&mut self) {
+        self.scenario.load = LoadShape::Storm;
+        self.schedule = Schedule::new(&self.scenario.load, self.scenario.seed, &[]);
     }
 
     /// When the last phone is switched on.

@@ -51,7 +51,7 @@ pub struct Scenario {
     pub time_scale: f64,
     /// The run ends here at the latest.
     pub deadline: Duration,
-    /// The run does not end before, even if all phones are at rest: what they do periodically can be
+    /// The run does not end before, even with all phones at rest: what they do by the clock can be
     /// seen. A real time, never scaled.
     pub lasts: Duration,
     /// The server to judge, where it is not the built-in one; the command line counts before it.
@@ -121,6 +121,25 @@ impl Scenario {
     #[must_use]
     pub fn link_of(&self, fleet: &Fleet) -> Link {
         fleet.link.unwrap_or(self.link)
+    }
+
+    /// The first step that changes files which are another server's, without a command for it.
+    #[must_use]
+    pub fn change_in_vain(&self) -> Option<String> {
+        let serves = |given: &Given| {
+            let schemes = ["tftp://", "ftp://", "http://", "https://"];
+            schemes.iter().any(|scheme| given.text.starts_with(scheme))
+        };
+        let foreign = self.subject.iter().any(serves);
+        let steps = (1..).zip(&self.steps).filter(|_| foreign);
+        let mut changes = steps.filter(|(_, step)| step.change.is_some());
+        let (number, step) = changes.find(|(_, step)| step.command.is_none())?;
+        let place = step.at.as_ref();
+        let place = place.map_or_else(String::new, |place| format!("{place}: "));
+        Some(format!(
+            "{place}step {number} cannot be taken: the files are the subject's (give the step a \
+             'command' that changes them)"
+        ))
     }
 
     /// Shares `phones` among the fleets as they are shared now, as far as a fleet has MAC

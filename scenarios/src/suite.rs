@@ -22,6 +22,8 @@ pub mod probe;
 
 pub use expect::{Compared, Quantity, StateLine, Wanted, WireLine, Within};
 pub use given::GivenFile;
+#[cfg(test)]
+pub(crate) use load::read_tree;
 pub use load::{built_in, read, read_all, read_built_in};
 
 /// A suite: the cases of one vendor, or of the protocols, about one side.

@@ -1,6 +1,7 @@
 //! Places, faults and the log they are collected in.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -50,7 +51,12 @@ struct Noted {
     syntax: Vec<Fault>,
     left_off: usize,
     incomplete: bool,
+    asked: Option<Asked>,
 }
+
+/// What readers ask for: every key by its way from the root (`fleet[].own.*`), with what was
+/// expected there, in the words of messages.
+pub type Asked = BTreeMap<String, BTreeSet<String>>;
 
 impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,6 +65,33 @@ impl fmt::Display for Place {
 }
 
 impl Log {
+    /// A log that also notes what readers ask for.
+    #[must_use]
+    pub fn asking() -> Self {
+        let log = Self::default();
+        log.noted.borrow_mut().asked = Some(Asked::new());
+        log
+    }
+
+    /// Whether it notes what readers ask for.
+    pub(super) fn is_asking(&self) -> bool {
+        self.noted.borrow().asked.is_some()
+    }
+
+    /// Notes that a reader asks for a key, and what it expects there.
+    pub(super) fn ask(&self, way: &str, expected: Option<&str>) {
+        if let Some(asked) = &mut self.noted.borrow_mut().asked {
+            let known = asked.entry(way.to_owned()).or_default();
+            known.extend(expected.map(str::to_owned));
+        }
+    }
+
+    /// What readers asked for since the log was made by `asking`.
+    #[must_use]
+    pub fn asked(&self) -> Asked {
+        self.noted.borrow().asked.clone().unwrap_or_default()
+    }
+
     /// Notes a fault. `message` is lower case, one line, without full stop.
     pub fn note(&self, place: Place, message: impl Into<String>) {
         let message = message.into();

@@ -22,6 +22,8 @@ const VALUE_CHARS_MAX: usize = 60;
 pub struct Reader<'a> {
     table: &'a Node,
     name: String,
+    /// The way here for a log that asks; otherwise empty.
+    way: String,
     log: &'a Log,
     known: RefCell<BTreeSet<String>>,
 }
@@ -30,6 +32,8 @@ pub struct Reader<'a> {
 #[derive(Debug, Clone)]
 pub struct Slot<'a> {
     name: String,
+    /// The way here for a log that asks; otherwise empty.
+    way: String,
     node: Option<&'a Node>,
     /// The table it is (or should be) in.
     table: &'a Node,
@@ -41,13 +45,14 @@ impl<'a> Reader<'a> {
     /// A reader of a file's root, or of any table.
     #[must_use]
     pub fn new(table: &'a Node, log: &'a Log) -> Self {
-        Self::named(String::new(), table, log)
+        Self::named(String::new(), String::new(), table, log)
     }
 
-    fn named(name: String, table: &'a Node, log: &'a Log) -> Self {
+    fn named(name: String, way: String, table: &'a Node, log: &'a Log) -> Self {
         Self {
             table,
             name,
+            way,
             log,
             known: RefCell::default(),
         }
@@ -55,17 +60,19 @@ impl<'a> Reader<'a> {
 
     /// A key that must be there.
     pub fn need(&self, key: &str) -> Slot<'a> {
-        self.slot(key, true)
+        self.slot(key, key, true)
     }
 
     /// A key that may be missing.
     pub fn may(&self, key: &str) -> Slot<'a> {
-        self.slot(key, false)
+        self.slot(key, key, false)
     }
 
-    fn slot(&self, key: &str, needed: bool) -> Slot<'a> {
+    /// `word` stands for the key in the way of a log that asks.
+    fn slot(&self, key: &str, word: &str, needed: bool) -> Slot<'a> {
         self.known.borrow_mut().insert(key.to_owned());
         Slot {
+            way: self.way_to(word),
             name: match self.name.as_str() {
                 "" => key.to_owned(),
                 name => format!("{name}.{key}"),
@@ -83,9 +90,22 @@ impl<'a> Reader<'a> {
             .table
             .entries()
             .iter()
-            .map(|entry| (entry, self.slot(&entry.key, true)))
+            .map(|entry| (entry, self.slot(&entry.key, "*", true)))
             .collect();
+        self.way_to("*");
         slots.into_iter()
+    }
+
+    fn way_to(&self, word: &str) -> String {
+        if !self.log.is_asking() {
+            return String::new();
+        }
+        let way = match self.way.as_str() {
+            "" => word.to_owned(),
+            way => format!("{way}.{word}"),
+        };
+        self.log.ask(&way, None);
+        way
     }
 
     /// Where the table stands.
@@ -195,6 +215,9 @@ impl<'a> Slot<'a> {
     /// The value that `take` finds in the node; a fault when it is missing though needed, or of
     /// another type.
     fn typed<T>(&self, expected: &str, take: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
+        if self.log.is_asking() {
+            self.log.ask(&self.way, Some(expected));
+        }
         let Some(node) = self.node else {
             if self.needed {
                 self.missing(&expected);
@@ -349,6 +372,10 @@ impl<'a> Slot<'a> {
         items
             .map(|(index, node)| Slot {
                 name: format!("{}[{index}]", self.name),
+                way: match self.log.is_asking() {
+                    true => format!("{}[]", self.way),
+                    false => String::new(),
+                },
                 node: Some(node),
                 table: self.table,
                 needed: true,
@@ -375,8 +402,8 @@ impl<'a> Slot<'a> {
             _ => None,
         });
         is_table.and(self.node).map(|table| {
-            let name = self.name.clone();
-            Reader::named(name, table, self.log)
+            let (name, way) = (self.name.clone(), self.way.clone());
+            Reader::named(name, way, table, self.log)
         })
     }
 

@@ -13,7 +13,7 @@ use bootstorm_scenarios::judge::{self, Finding, Seen, State, Verdict};
 use bootstorm_scenarios::matcher::Fill;
 use bootstorm_scenarios::mutant::{Mutant, Mutants};
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
-use bootstorm_scenarios::suite::{Case, Side};
+use bootstorm_scenarios::suite::{Case, Content, Side};
 use bootstorm_scenarios::wire::message::{self, Message};
 use bootstorm_scenarios::wire::record::Record;
 
@@ -68,7 +68,7 @@ pub fn prepare(case: &Case, bench: &Bench, server: Ipv4Addr) -> Result<Option<Pr
     let Some(mut scenario) = case.scenario.clone() else {
         return Ok(None);
     };
-    if case.side == Side::Server {
+    if case.side == Side::Server && case.content == Content::Ours {
         // The files of all cases lie beside each other on one server.
         for fleet in scenario.fleets.iter_mut().filter(|it| it.root.is_empty()) {
             fleet.root.clone_from(&case.id);

@@ -1,10 +1,16 @@
 //! The files that a case serves: generated ones, with what the case gives laid over them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use bootstorm_emulator::profile::template::Template;
+use bootstorm_scenarios::inventory::{Inventory, Row};
 use bootstorm_scenarios::matcher::Fill;
 use bootstorm_scenarios::plan::Plan;
+use bootstorm_scenarios::scenario::Fleet;
 use bootstorm_scenarios::suite::{Bytes, Case, Side};
+
+use md5::{Digest as _, Md5};
 
 use crate::content::{self, Files};
 
@@ -47,4 +53,49 @@ pub(super) fn files(case: &Case, plan: &Plan) -> Result<Files, String> {
         }
     }
     Ok(files)
+}
+
+/// The file beside a case's own that tells whether a server serves them.
+pub(super) const MARK: &str = "bootstorm-content.txt";
+
+/// Puts the mark beside the files of a case: a digest over all of them.
+pub fn mark(case: &Case, plan: &Plan, files: &mut Files) {
+    let mut digest = Md5::new();
+    for (path, bytes) in &*files {
+        digest.update(path.as_bytes());
+        digest.update([0]);
+        digest.update(bytes.len().to_be_bytes());
+        digest.update(bytes);
+    }
+    let digest: String = digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let text = format!("{}\n{digest}\n", case.id);
+    for fleet in &plan.scenario.fleets {
+        let path = match fleet.root.as_str() {
+            "" => MARK.to_owned(),
+            root => format!("{root}/{MARK}"),
+        };
+        files.insert(path, text.clone().into_bytes());
+    }
+}
+
+/// Makes the phones of a fleet those of an inventory that have the case's profile; its columns are
+/// the settings that they must hold, whatever the case says.
+pub(super) fn take_inventory(fleet: &mut Fleet, inventory: &Arc<Inventory>, profile: &str) {
+    let of_profile = |row: &Row| row.profile.as_deref().is_none_or(|name| name == profile);
+    let own = inventory.only(of_profile);
+    fleet.phones = own
+        .as_ref()
+        .map_or(0, |own| u32::try_from(own.rows().len()).unwrap_or(u32::MAX));
+    let columns = inventory.columns().iter().filter_map(|column| {
+        let hole = Template::parse(&format!("{{inventory:{column}}}")).ok()?;
+        Some((column.clone(), hole))
+    });
+    fleet.own = columns.collect();
+    fleet.common.clear();
+    fleet.common_for.clear();
+    fleet.inventory = own.map(Arc::new);
 }

@@ -2,7 +2,7 @@
 //! it serves what the case needs. A small file beside the case's own tells that.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bootstorm_emulator::profile::template::Template;
@@ -35,6 +35,8 @@ pub(super) struct Standing<'a> {
     pub(super) trust: &'a Arc<Trust>,
     pub(super) files: &'a Source,
     pub(super) first_address: Ipv4Addr,
+    /// Services that did not answer an earlier case.
+    pub(super) down: &'a Mutex<Vec<Need>>,
 }
 
 /// Sees whether the subject is there and serves what the case needs.
@@ -47,12 +49,20 @@ pub(super) fn stands(case: &Case, standing: &Standing<'_>) -> Result<(), (CaseVe
             continue;
         };
         let closed = matches!(steps.as_slice(), [_, _, ..]);
-        let seen = look(steps, standing).map_err(|fault| (CaseVerdict::Error, fault))?;
         let word = need.word();
-        if !seen.heard {
-            let place = place_of(standing.subject, word);
+        let place = place_of(standing.subject, word);
+        let silent = || {
             let reason = format!("the subject's {word}{place} does not answer");
-            return Err((CaseVerdict::Inconclusive, reason));
+            (CaseVerdict::Inconclusive, reason)
+        };
+        let down = || standing.down.lock().unwrap_or_else(PoisonError::into_inner);
+        if down().contains(need) {
+            return Err(silent());
+        }
+        let seen = look(steps, standing).map_err(|fault| (CaseVerdict::Error, fault))?;
+        if !seen.heard {
+            down().push(*need);
+            return Err(silent());
         }
         let root = standing.plan.scenario.fleets.first();
         let root = root.map_or("", |fleet| fleet.root.as_str());
@@ -116,12 +126,9 @@ fn steps(case: &Case, need: Need, plan: &Plan) -> Option<Vec<ProbeStep>> {
         }
         Need::Ntp => vec![Ask::Sntp(SntpAsk { version: 4 })],
         // To ask would be the case, or change what it finds.
-        Need::Dhcp
-        | Need::Sip
-        | Need::Pnp
-        | Need::Mdns
-        | Need::Redirect
-        | Need::Acs => return None,
+        Need::Dhcp | Need::Sip | Need::Pnp | Need::Mdns | Need::Redirect | Need::Acs => {
+            return None;
+        }
     };
     let last = asks.len() - 1;
     let steps = asks.into_iter().enumerate().map(|(at, ask)| {
@@ -139,7 +146,7 @@ fn look(steps: Vec<ProbeStep>, standing: &Standing<'_>) -> Result<Seen, String> 
     let mut plan = Plan::clone(standing.plan);
     plan.scenario.steps.clear();
     plan.scenario.deadline = TIMEOUT * 3;
-    plan.scenario.load = Default::default();
+    plan.start_at_once();
     let orders = Orders {
         shards: 1,
         only: Some(0),

@@ -4,7 +4,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bootstorm_emulator::located::nearest;
 use bootstorm_reports::case::{CaseResult, CaseVerdict};
@@ -53,7 +53,7 @@ pub struct Court {
 #[must_use]
 pub fn judge_server(cases: &[&Case], court: &Court, threads: usize) -> Vec<CaseResult> {
     let numbered: Vec<_> = (0_u32..).zip(cases.iter().copied()).collect();
-    let turn = RwLock::new(());
+    let session = Session::default();
     let threads = threads.clamp(1, AT_ONCE_MAX);
     each(&numbered, threads, |(number, case)| {
         if court.is_stopped() {
@@ -61,9 +61,18 @@ pub fn judge_server(cases: &[&Case], court: &Court, threads: usize) -> Vec<CaseR
             return told(case, CaseVerdict::Inconclusive, reason);
         }
         court
-            .one(case, *number, &turn)
+            .one(case, *number, &session)
             .unwrap_or_else(|(verdict, reason)| told(case, verdict, reason))
     })
+}
+
+/// What the cases of one certification share.
+#[derive(Default)]
+struct Session {
+    /// Held for writing by a case that is carried out alone.
+    turn: RwLock<()>,
+    /// Services that did not answer; they are not waited for again.
+    down: Mutex<Vec<Need>>,
 }
 
 /// Why a case was not judged by what was seen in it.
@@ -85,7 +94,7 @@ impl Court {
         stop.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    fn one(&self, case: &Case, number: u32, turn: &RwLock<()>) -> Result<CaseResult, Unjudged> {
+    fn one(&self, case: &Case, number: u32, session: &Session) -> Result<CaseResult, Unjudged> {
         self.has(case)?;
         let case = &self.with_inventory(case)?;
         let server = Ipv4Addr::LOCALHOST;
@@ -94,17 +103,13 @@ impl Court {
             return Err((CaseVerdict::Error, reason.to_owned()));
         };
         // Cases that share something with others, or want the whole machine, have it alone.
-        let (shared, alone);
+        let turn = &session.turn;
         if is_alone(case, &prepared) {
-            alone = turn.write().unwrap_or_else(PoisonError::into_inner);
-            let result = self.carried_out(case, number, prepared);
-            drop(alone);
-            result
+            let _alone = turn.write().unwrap_or_else(PoisonError::into_inner);
+            self.carried_out(case, number, prepared, session)
         } else {
-            shared = turn.read().unwrap_or_else(PoisonError::into_inner);
-            let result = self.carried_out(case, number, prepared);
-            drop(shared);
-            result
+            let _beside = turn.read().unwrap_or_else(PoisonError::into_inner);
+            self.carried_out(case, number, prepared, session)
         }
     }
 
@@ -159,7 +164,10 @@ impl Court {
         };
         content::take_inventory(fleet, inventory, &case.profile);
         if fleet.phones == 0 {
-            let names = inventory.rows().iter().filter_map(|it| it.profile.as_deref());
+            let names = inventory
+                .rows()
+                .iter()
+                .filter_map(|it| it.profile.as_deref());
             let near = nearest(&case.profile, names);
             let hint = near.map_or_else(String::new, |name| format!("; it has {name}"));
             let reason = format!("the inventory has no phone of {}{hint}", case.profile);
@@ -173,6 +181,7 @@ impl Court {
         case: &Case,
         number: u32,
         prepared: Prepared,
+        session: &Session,
     ) -> Result<CaseResult, Unjudged> {
         let Prepared { plan, mut files } = prepared;
         if case.content == Content::Ours {
@@ -198,6 +207,7 @@ impl Court {
                 trust: &trust,
                 files: &source,
                 first_address: first,
+                down: &session.down,
             };
             preamble::stands(case, &standing)?;
         }

@@ -1,14 +1,19 @@
 //! `bootstorm certify`
 
+mod server;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bootstorm_reports::case::{CaseResult, CaseVerdict};
+use bootstorm_reports::run::RunFacts;
 use bootstorm_scenarios::suite::{self, Case, Side, Suite};
 
+use super::deliver;
 use super::live::catch_interrupt;
 use super::{Exit, Shared, Trouble, load, mutant, print};
 use crate::certify::{self, Bench};
+use server::Began;
 
 /// What the first Ctrl-C is answered.
 const ENDING: &str = "ending the run (Ctrl-C again ends at once)";
@@ -18,7 +23,7 @@ const ENDING: &str = "ending the run (Ctrl-C again ends at once)";
 pub(super) struct CertifyArguments {
     /// Judge virtual phones: a vendor's, each case with the model that it names, or those of one
     /// profile (repeatable)
-    #[arg(long, value_name = "PROFILE", required = true)]
+    #[arg(long, value_name = "PROFILE")]
     phones: Vec<String>,
     /// Only the suites of this vendor, or protocol (repeatable)
     #[arg(long, value_name = "NAME")]
@@ -39,6 +44,8 @@ pub(super) struct CertifyArguments {
     /// Show passwords in results instead of stand-ins
     #[arg(long)]
     keep_secrets: bool,
+    #[command(flatten)]
+    server: server::ServerArguments,
 }
 
 /// Judges and prints a verdict a case.
@@ -53,6 +60,14 @@ pub(super) fn certify(shared: &Shared, arguments: &CertifyArguments) -> Result<E
     };
     let mut chosen = Vec::new();
     let suites = suites(&arguments.suite)?;
+    if arguments.phones.is_empty() {
+        return server::certify(shared, arguments, bench, &suites);
+    }
+    if let Some(option) = arguments.server.given() {
+        return Err(Trouble::usage(format!(
+            "{option} judges a server, --phones virtual phones: one of them"
+        )));
+    }
     for name in &arguments.phones {
         chosen.extend(of_phones(&suites, name, arguments, &bench)?);
     }
@@ -66,14 +81,27 @@ pub(super) fn certify(shared: &Shared, arguments: &CertifyArguments) -> Result<E
         scenarios.for_each(|scenario| scenario.seed = seed);
     }
     catch_interrupt(Arc::clone(&bench.stop), ENDING)?;
+    let out = &arguments.server.out;
+    deliver::probe(out, 0)?;
+    let began = Began::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let cases: Vec<&Case> = chosen.iter().collect();
     let results = certify::run_cases(&cases, &bench, threads);
     print(&told(&results, shared.quiet, arguments.exchange));
-    if bench.stop.load(std::sync::atomic::Ordering::Relaxed) {
-        return Ok(Exit::Interrupted);
-    }
-    Ok(exit(&results))
+    let stopped = bench.stop.load(std::sync::atomic::Ordering::Relaxed);
+    let cores = u32::try_from(threads).unwrap_or(u32::MAX);
+    let facts = RunFacts {
+        seed: shared.seed.unwrap_or(1),
+        attachment: "memory".to_owned(),
+        shards: cores,
+        cores,
+        stopped,
+        ..began.facts()
+    };
+    let exit = exit(&results);
+    let report = server::report(facts, results, arguments.keep_secrets)?;
+    deliver::written(deliver::write_all(&report, out))?;
+    Ok(if stopped { Exit::Interrupted } else { exit })
 }
 
 /// The suites that are asked for: of files, or those that come with the program.

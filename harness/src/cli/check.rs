@@ -5,16 +5,33 @@ use std::path::{Path, PathBuf};
 use bootstorm_emulator::located::{Fault, Faults, Log, Node};
 use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_scenarios::plan::Plan;
+use bootstorm_scenarios::schema::SCHEMAS;
 use bootstorm_scenarios::{mutant as mutants, scenario, suite};
 
 use super::{Exit, Shared, Trouble, load, mutant, print};
 use crate::certify::{self, Bench};
 
+/// What `check` is told.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct CheckArguments {
+    /// The files
+    #[arg(required_unless_present = "schema")]
+    files: Vec<PathBuf>,
+    /// Print the JSON Schema of scenarios, suites or mutants instead, for an editor
+    #[arg(long, value_name = "KIND", value_parser = SCHEMAS.map(|(word, _)| word))]
+    schema: Option<String>,
+}
+
 /// Checks every file; prints all faults of all of them.
-pub(super) fn check(shared: &Shared, files: &[PathBuf]) -> Result<Exit, Trouble> {
+pub(super) fn check(shared: &Shared, arguments: &CheckArguments) -> Result<Exit, Trouble> {
+    if let Some(wanted) = &arguments.schema {
+        let known = SCHEMAS.iter().find(|(word, _)| word == wanted);
+        known.iter().for_each(|(_, text)| print(text));
+        return Ok(Exit::Met);
+    }
     let profiles = load::profiles(shared)?;
     let mut faulty = 0;
-    for path in files {
+    for path in &arguments.files {
         let name = path.display().to_string();
         let text = match load::read(path) {
             Ok(text) => text,
@@ -51,8 +68,8 @@ enum Kind {
 }
 
 impl Kind {
-    /// A suite and mutants say so; a profile says what it inherits from, or which vendor or model it
-    /// is of; whatever else there is is taken for a scenario.
+    /// A suite and mutants say so; a profile says what it inherits from, or which vendor or model
+    /// it is of; whatever else there is is taken for a scenario.
     fn of(name: &str, text: &str) -> Self {
         let tree = Node::parse(name, text, &Log::default());
         let has = |keys: &[&str]| keys.iter().any(|key| tree.get(key).is_some());
@@ -101,7 +118,10 @@ fn check_scenario(name: &str, text: &str, profiles: &ProfileSet) -> Result<(), S
             plan.link_notes()
                 .iter()
                 .for_each(|note| eprintln!("note: {note}"));
-            crate::content::generate(&plan)
+            if let Some(fault) = plan.scenario.change_in_vain() {
+                return Err(fault);
+            }
+            crate::provision::tree(&plan)
                 .map(drop)
                 .map_err(|fault| format!("{name}: {fault}"))
         }

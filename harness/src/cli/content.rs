@@ -1,6 +1,7 @@
 //! `bootstorm content`
 
 mod server;
+mod suites;
 
 use std::fs;
 use std::path::{Component, Path};
@@ -11,6 +12,9 @@ use crate::provision;
 
 /// Writes the files that a scenario's phones need.
 pub(super) fn content(shared: &Shared, arguments: &ContentArguments) -> Result<Exit, Trouble> {
+    if !arguments.suite.is_empty() {
+        return suites::write(shared, arguments);
+    }
     let profiles = load::profiles(shared)?;
     let mut scenario = load::scenario(shared, &arguments.scenario)?;
     if let Some(phones) = arguments.phones {
@@ -28,11 +32,7 @@ pub(super) fn content(shared: &Shared, arguments: &ContentArguments) -> Result<E
     }
     let beside = server::path(&arguments.out);
     let needs = server::text(&plan);
-    if let Some(text) = &needs {
-        server::write(&beside, text).map_err(|fault| {
-            Trouble::own(format!("failed to write {}: {fault}", beside.display()))
-        })?;
-    }
+    write_needs(&arguments.out, needs.as_deref())?;
     if !shared.quiet {
         let (count, out) = (files.len(), arguments.out.display());
         print(&format!(
@@ -53,6 +53,13 @@ pub(super) fn content(shared: &Shared, arguments: &ContentArguments) -> Result<E
         }
     }
     Ok(Exit::Met)
+}
+
+/// Writes what a server needs besides the files, if that is anything.
+fn write_needs(out: &Path, text: Option<&str>) -> Result<(), Trouble> {
+    let beside = server::path(out);
+    let written = text.map_or(Ok(()), |text| server::write(&beside, text));
+    written.map_err(|fault| Trouble::own(format!("failed to write {}: {fault}", beside.display())))
 }
 
 fn write(root: &Path, path: &str, content: &[u8]) -> Result<(), Trouble> {

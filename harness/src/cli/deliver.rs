@@ -124,21 +124,30 @@ pub(super) fn tell(
     } else {
         show(report, told.verbose);
     }
-    if !faults.is_empty() {
-        let faults = faults.iter();
-        let faults = faults.map(|(path, fault)| format!("{}: {fault}", path.display()));
-        let faults: Vec<String> = faults.collect();
-        return Err(Trouble::own(format!(
-            "failed to write {}",
-            faults.join("; ")
-        )));
-    }
+    written(faults)?;
     if !told.shared.quiet && !told.json {
         for name in ["report.json", "report.html"] {
             print(&format!("report: {}\n", told.out.join(name).display()));
         }
     }
     Ok(report.verdict().class.into())
+}
+
+/// Tells which files could not be written.
+///
+/// # Errors
+/// All of them.
+pub(super) fn written(faults: Vec<(PathBuf, io::Error)>) -> Result<(), Trouble> {
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let faults = faults.iter();
+    let faults = faults.map(|(path, fault)| format!("{}: {fault}", path.display()));
+    let faults: Vec<String> = faults.collect();
+    Err(Trouble::own(format!(
+        "failed to write {}",
+        faults.join("; ")
+    )))
 }
 
 /// Prints the text report.

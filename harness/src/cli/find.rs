@@ -297,14 +297,15 @@ impl Asked {
         let known = steps.map(|step| step.label.as_str()).chain([BOOT, SETTLED]);
         let known: Vec<_> = known.filter(|label| !label.is_empty()).collect();
         let stages = self.limit.iter().flat_map(Expression::stages);
-        for (stage, _) in stages.filter(|(stage, _)| !known.contains(stage)) {
-            let hint = nearest(stage, known.iter().copied());
-            let hint = hint.map_or_else(String::new, |word| format!(" (did you mean \"{word}\"?)"));
-            return Err(Trouble::usage(format!(
-                "--until: no phone of the scenario has a step \"{stage}\"{hint}"
-            )));
-        }
-        Ok(())
+        let mut unknown = stages.filter(|(stage, _)| !known.contains(stage));
+        let Some((stage, _)) = unknown.next() else {
+            return Ok(());
+        };
+        let hint = nearest(stage, known.iter().copied());
+        let hint = hint.map_or_else(String::new, |word| format!(" (did you mean \"{word}\"?)"));
+        Err(Trouble::usage(format!(
+            "--until: no phone of the scenario has a step \"{stage}\"{hint}"
+        )))
     }
 
     fn limit_text(&self) -> String {

@@ -367,7 +367,7 @@ fn steps_can_be_taken(
     )))
 }
 
-fn authorities(path: &Path) -> Result<Vec<u8>, Trouble> {
+pub(super) fn authorities(path: &Path) -> Result<Vec<u8>, Trouble> {
     let pem = load::read(path)?.into_bytes();
     if tls::has_certificate(&pem) {
         Ok(pem)

@@ -10,11 +10,11 @@ use std::time::Duration;
 use super::live::catch_interrupt;
 use super::{Exit, ServeArguments, Shared, TftpServer, Trouble, load, print};
 use crate::provision::{self, LOOPBACK_POOL, Pool};
-use crate::reference::Reference;
 use crate::reference::adapter::{Adapter, Bind, Endpoints};
 use crate::reference::certificate::Authority;
 use crate::reference::content::Source;
 use crate::reference::independent::Independent;
+use crate::reference::{Counters, Reference};
 
 /// How often the server looks whether it is to end.
 const NAP: Duration = Duration::from_millis(100);
@@ -80,11 +80,7 @@ pub(super) fn serve(shared: &Shared, arguments: &ServeArguments) -> Result<Exit,
     while !stop.load(Ordering::Relaxed) && running.is_alive() {
         std::thread::sleep(NAP);
     }
-    let counted: String = running
-        .counters()
-        .entries()
-        .map(|(name, count)| format!("  {name:<28}{count}\n"))
-        .collect();
+    let counted = counted(running.counters());
     if running.stop().is_err() {
         return Err(Trouble::own("the server's thread died"));
     }
@@ -92,6 +88,13 @@ pub(super) fn serve(shared: &Shared, arguments: &ServeArguments) -> Result<Exit,
         print(&counted);
     }
     Ok(Exit::Met)
+}
+
+/// What a server counted, one line each.
+fn counted(counters: &Counters) -> String {
+    let lines = counters.entries();
+    let lines = lines.map(|(name, count)| format!("  {name:<28}{count}\n"));
+    lines.collect()
 }
 
 /// Files of the user's.

@@ -10,6 +10,7 @@ use crate::subject::Subject;
 /// What an endpoint serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Service {
+    Dhcp,
     Tftp,
     Ftp,
     Http,
@@ -21,7 +22,8 @@ enum Service {
 }
 
 /// Services by scheme, with the port that is meant when none is given.
-const SERVICES: [(Service, &str, u16); 6] = [
+const SERVICES: [(Service, &str, u16); 7] = [
+    (Service::Dhcp, "dhcp", 67),
     (Service::Tftp, "tftp", 69),
     (Service::Ftp, "ftp", 21),
     (Service::Http, "http", 80),
@@ -71,7 +73,7 @@ impl Endpoint {
         let wrong = |why: &str| Trouble::usage(format!("--subject {text}: {why}"));
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(wrong(
-                "expected tftp://, ftp://, http://, https://, ntp:// or sip:// with address and \
+                "expected dhcp://, tftp://, ftp://, http://, https://, ntp:// or sip:// with address and \
                  port, or acs=http://ADDRESS:PORT/PATH",
             ));
         };
@@ -82,7 +84,7 @@ impl Endpoint {
             let near = nearest(&lower, SERVICES.iter().map(|(_, name, _)| *name));
             let near = near.map_or_else(String::new, |name| format!("; did you mean {name}?"));
             return Err(wrong(&format!(
-                "unknown scheme (expected one of tftp, ftp, http, https, ntp, sip, or \
+                "unknown scheme (expected one of dhcp, tftp, ftp, http, https, ntp, sip, or \
                  acs=http://ADDRESS:PORT/PATH{near})"
             )));
         };
@@ -149,6 +151,7 @@ impl Endpoint {
     pub(super) fn take_place(self, subject: &mut Subject) {
         let (address, given) = (Some(self.address), &mut subject.given);
         match self.service {
+            Service::Dhcp => (subject.dhcp, given.dhcp) = (address, true),
             Service::Tftp => (subject.tftp, given.tftp) = (address, true),
             Service::Ftp => (subject.ftp, given.ftp) = (address, true),
             Service::Http => (subject.http, given.http) = (address, true),

@@ -23,6 +23,8 @@ pub struct Sums {
     pub registered: u32,
     /// Rounds of a soak that were judged, and those that were not as intended at their end.
     pub rounds: (u64, u64),
+    /// Requests given up since nobody answered or the connection failed.
+    pub abandoned: u64,
     /// What was counted by step.
     pub ladder: Ladder,
     /// From scheduled start to provisioned.
@@ -47,6 +49,7 @@ impl Sums {
         self.registered += other.registered;
         self.rounds.0 += other.rounds.0;
         self.rounds.1 += other.rounds.1;
+        self.abandoned += other.abandoned;
         self.ladder.merge(other.ladder);
         self.boot.add(&other.boot);
         self.rest.add(&other.rest);
@@ -72,6 +75,15 @@ impl Sums {
             .for_each(|it| self.rest.record(*it));
     }
 
+    /// Requests that were wasted: those that left again after silence, and those given up since
+    /// nobody answered or the connection failed.
+    #[must_use]
+    pub fn wasted(&self) -> (u64, u64) {
+        let rows = self.ladder.rows.values();
+        let retried = rows.fold(0_u64, |all, row| all.saturating_add(row.retried));
+        (retried, self.abandoned)
+    }
+
     /// As expressions know them.
     #[must_use]
     pub fn figures(&self) -> Figures {
@@ -79,7 +91,7 @@ impl Sums {
         let of = |outcome: Outcome| u64::from(self.outcomes[outcome as usize]);
         let rows = self.ladder.rows.values();
         let sum = |of: fn(&Row) -> u64| rows.clone().map(of).fold(0_u64, u64::saturating_add);
-        let (retries, abandoned) = (sum(|row| row.retried), sum(|row| row.gave_up));
+        let (retries, abandoned) = self.wasted();
         let counts = [
             ("planned", u64::from(self.planned)),
             ("started", u64::from(self.started)),

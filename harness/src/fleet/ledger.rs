@@ -46,6 +46,8 @@ pub struct Ledger {
     own_faults: u64,
     /// Rounds that were judged, and those that failed.
     rounds: (u64, u64),
+    /// Requests given up since nobody answered or the connection failed.
+    abandoned: u64,
 }
 
 /// An event and whose it is.
@@ -130,6 +132,7 @@ impl Ledger {
             settled: 0,
             effects: Vec::new(),
             rounds: (0, 0),
+            abandoned: 0,
             own_faults: 0,
         }
     }
@@ -158,20 +161,14 @@ impl Ledger {
             return;
         };
         for event in events {
-            self.measures.record(lane, event);
-            self.timeline.record(event.at, &event.kind);
-            self.progress.record(&event.kind);
-            if let Some(log) = &mut self.log {
-                log.push(Logged {
-                    phone: subject.planned.identity.index,
-                    event: *event,
-                });
-            }
+            self.count(lane, subject.planned.identity.index, event);
             let Some(entry) = self.entries.get_mut(subject.slot) else {
                 return;
             };
             entry.trail.record(&event.kind);
             entry.lacking.record(&event.kind);
+            self.own_faults += u64::from(is_own_fault(&event.kind));
+            self.abandoned += u64::from(is_abandoned(&event.kind));
             match event.kind {
                 EventKind::Booting(cause) => {
                     entry.boots = entry.boots.saturating_add(1);
@@ -201,14 +198,6 @@ impl Ledger {
                 EventKind::TriggerIgnored(Trigger::CheckSync) | EventKind::SenderRefused { .. } => {
                     entry.ignore(&mut self.effects);
                 }
-                EventKind::GaveUp {
-                    fault: Fault::Local,
-                    ..
-                }
-                | EventKind::Wrong {
-                    fault: Fault::Local,
-                    ..
-                } => self.own_faults += 1,
                 EventKind::RunEnded(result) => entry.complete = result == RunResult::Complete,
                 EventKind::Settled => self.settle(plan, subject, shelf, event.at),
                 // A later try that succeeds, a refresh that fails, or what became of an ordered
@@ -223,6 +212,17 @@ impl Ledger {
                 _ => {}
             }
             self.follow(subject.slot, event);
+        }
+    }
+
+    /// Enters an event in the books that all phones of the shard share.
+    fn count(&mut self, lane: Lane, phone: u32, event: &Event) {
+        self.measures.record(lane, event);
+        self.timeline.record(event.at, &event.kind);
+        self.progress.record(&event.kind);
+        if let Some(log) = &mut self.log {
+            let event = *event;
+            log.push(Logged { phone, event });
         }
     }
 
@@ -436,6 +436,27 @@ impl Entry {
             text,
         })
     }
+}
+
+/// Whether something failed for want of descriptors or addresses on our own side.
+fn is_own_fault(event: &EventKind) -> bool {
+    let fault = match event {
+        EventKind::GaveUp { fault, .. } | EventKind::Wrong { fault, .. } => fault,
+        _ => return false,
+    };
+    *fault == Fault::Local
+}
+
+/// Whether a request was given up that had left in vain.
+fn is_abandoned(event: &EventKind) -> bool {
+    use Fault::{ConnectionBroken, ConnectionRefused, FtpData, Silence};
+    let EventKind::GaveUp { fault, .. } = event else {
+        return false;
+    };
+    matches!(
+        fault,
+        Silence | ConnectionRefused | ConnectionBroken | FtpData
+    )
 }
 
 /// Whether a timer started the run.

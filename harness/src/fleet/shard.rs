@@ -111,6 +111,8 @@ pub struct ShardResult {
     pub steps: Vec<StepCount>,
     /// Rounds of a soak that were judged, and those that were not as intended at their end.
     pub rounds: (u64, u64),
+    /// Requests given up since nobody answered or the connection failed.
+    pub abandoned: u64,
     /// What the shard fetched, and how little of it was held and hashed.
     pub bodies: Tally,
     /// Bytes that settled phones hold for themselves, on average; 0 without phones.
@@ -432,6 +434,7 @@ impl Shard {
             findings: indices.clone().zip(findings).collect(),
             steps: self.steps.finish(self.ledger.effects()),
             rounds: self.ledger.rounds(),
+            abandoned: self.ledger.abandoned(),
             phones,
             registered,
             ladder: self.ledger.ladder(),

@@ -29,6 +29,8 @@ pub struct Stepper {
     taken_at: Moment,
     /// No step is taken before this.
     held_until: Moment,
+    /// The latest moment that `due` was asked at.
+    seen: Moment,
     counts: Vec<StepCount>,
 }
 
@@ -90,6 +92,7 @@ impl Stepper {
             batch: None,
             taken_at: Moment::ZERO,
             held_until: Moment::ZERO,
+            seen: Moment::ZERO,
             counts: Vec::new(),
         }
     }
@@ -102,7 +105,8 @@ impl Stepper {
     /// True when every step was taken and answered.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.next == self.steps.len() && self.is_answered()
+        let taken = self.next == self.steps.len() && self.is_answered();
+        taken && self.seen >= self.held_until
     }
 
     /// The number of the step that was taken last, from 0.
@@ -119,7 +123,10 @@ impl Stepper {
     /// When a step with a fixed time is due, if that is the next.
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
-        let step = self.steps.get(self.next)?;
+        let Some(step) = self.steps.get(self.next) else {
+            // A wait behind which nothing is done holds the run.
+            return Some(self.held_until).filter(|at| *at > self.seen);
+        };
         let at = self.due_at(step).unwrap_or(self.held_until);
         let waits = at > self.taken_at || !matches!(step.when, When::Settled);
         (waits && self.is_answered() && !self.is_ready).then_some(at)
@@ -138,6 +145,7 @@ impl Stepper {
     /// The step that is to be taken now; the caller then tells by `taken` whom it goes to.
     /// `at_rest` says that every phone of the shard is.
     pub fn due(&mut self, now: Moment, at_rest: bool) -> Option<Step> {
+        self.seen = now;
         let step = self.steps.get(self.next)?;
         let ready = match self.due_at(step) {
             None => at_rest && now >= self.held_until,
@@ -295,5 +303,11 @@ mod tests {
         assert!(shard.due(at(8_999), true).is_none());
         assert!(shard.due(at(9_000), true).is_some());
         assert_eq!((shard.last(), shard.is_over()), (2, true));
+        shard.taken(Chosen::default(), None);
+        shard.hold_until(at(12_000));
+        assert!(!shard.is_over());
+        assert_eq!(shard.deadline(), Some(at(12_000)));
+        assert!(shard.due(at(12_000), true).is_none());
+        assert!(shard.is_over());
     }
 }

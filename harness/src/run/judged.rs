@@ -3,7 +3,7 @@
 
 use bootstorm_reports::case::ThresholdResult;
 use bootstorm_reports::report::Milestones;
-use bootstorm_reports::run::{Outcome, PhoneResult, StepResult};
+use bootstorm_reports::run::{Outcome, PhoneResult, RunFacts, StepResult};
 use bootstorm_scenarios::load_shape::LoadShape;
 use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::scenario::{Action, Step};
@@ -11,13 +11,31 @@ use bootstorm_scenarios::threshold::{Condition, Told};
 
 use crate::fleet::figures::{Sums, of_phone, of_step};
 use crate::fleet::steps::StepCount;
-use crate::fleet::watch::Ending;
+use crate::fleet::watch::{Ending, Watch};
 
 /// What is expected of a soak, whatever else is.
 const ROUNDS: &str = "each round of the soak ends with the phone as intended";
 
+/// Judges a run: what its steps came to, and its expressions; says what a reader must know.
+pub(super) fn judge(
+    plan: &Plan,
+    facts: &mut RunFacts,
+    sums: &mut Sums,
+    phones: &[PhoneResult],
+    (steps, watch): (&[StepCount], Option<&Watch>),
+) {
+    facts.steps = told_steps(plan, steps);
+    sums.registered = facts.registered;
+    sums.lag = facts.generator.lag_max;
+    sums.elapsed = facts.elapsed;
+    phones.iter().for_each(|phone| sums.count(phone));
+    facts.notes.extend(notes(plan, phones, sums));
+    let ending = watch.and_then(Watch::ending);
+    facts.thresholds = results(plan, sums, phones, &facts.steps, ending.as_ref());
+}
+
 /// Every expression with what it comes to: thresholds first, then phones, then steps.
-pub(super) fn results(
+fn results(
     plan: &Plan,
     sums: &Sums,
     phones: &[PhoneResult],
@@ -114,7 +132,7 @@ fn each_phone(plan: &Plan, condition: &Condition, phones: &[PhoneResult]) -> Thr
 }
 
 /// What a reader must know of the steps and of how power came back.
-pub(super) fn notes(plan: &Plan, phones: &[PhoneResult], sums: &Sums) -> Vec<String> {
+fn notes(plan: &Plan, phones: &[PhoneResult], sums: &Sums) -> Vec<String> {
     let mut notes = Vec::new();
     if let LoadShape::PowerReturn(_) = plan.scenario.load {
         let reached = Milestones::provisioned(phones);
@@ -123,10 +141,7 @@ pub(super) fn notes(plan: &Plan, phones: &[PhoneResult], sums: &Sums) -> Vec<Str
             Some(at) => format!("{share} % after {:.1} s", at.as_secs_f64()),
             None => format!("{share} % never"),
         });
-        let rows = sums.ladder.rows.values();
-        let (retried, given_up) = rows.fold((0_u64, 0_u64), |(retried, given_up), row| {
-            (retried + row.retried, given_up + row.gave_up)
-        });
+        let (retried, given_up) = sums.wasted();
         notes.push(format!(
             "after power came back phones were provisioned: {}; {} requests were wasted \
              ({retried} sent again after silence, {given_up} given up)",
@@ -154,7 +169,7 @@ pub(super) fn add_steps(all: &mut Vec<StepCount>, more: &[StepCount]) {
 }
 
 /// What the scenario's steps came to, for the report.
-pub(super) fn told_steps(plan: &Plan, counts: &[StepCount]) -> Vec<StepResult> {
+fn told_steps(plan: &Plan, counts: &[StepCount]) -> Vec<StepResult> {
     let steps = plan.scenario.steps.iter().enumerate();
     let told = steps.map(|(place, step)| {
         let what = step_name(step);

@@ -30,8 +30,9 @@ firmwre = "x"
 "#;
 
 const SCENARIO_FAULTS: &str = "\
-bad.toml:2:1: unknown key 'sed' (expected one of deadline_s, fleet, hosts, link, load, name, \
-pnp, redirect, seed, step, time, time_scale, tls; did you mean 'seed'?)
+bad.toml:2:1: unknown key 'sed' (expected one of attach, deadline_s, expect, fleet, hosts, \
+lasts_s, link, load, name, pnp, redirect, seed, step, subject, threshold, thresholds, time, \
+time_scale, tls; did you mean 'seed'?)
 bad.toml:3:14: 'time_scale' is a text (expected a number from 0 to 1000)
 bad.toml:4:14: 'deadline_s' is -1 (expected a time in seconds, 0 or more)
 bad.toml:12:10: 'fleet[0].phones' is 0 (expected a whole number from 1 to 16777216)
@@ -163,7 +164,7 @@ fn wrong_values_are_refused_before_anything_is_begun() {
     said(&["--phone", "99999"], "an index from 0 to 1999");
     said(&["--time-scale", "1001"], "a number from 0 to 1000");
     said(&["--deadline=-1"], "--deadline takes seconds, 0 or more");
-    said(&["--subject", "127.0.0.1:69"], "expected tftp://");
+    said(&["--subject", "127.0.0.1:69"], "expected dhcp://");
     said(&["--subject", "sftp://127.0.0.1"], "unknown scheme");
     said(&["--subject", "fpt://127.0.0.1"], "did you mean ftp?");
     said(&["--subject", "http://192.0.2.1"], "only 127.0.0.0/8");
@@ -276,5 +277,62 @@ fn a_step_that_the_run_did_not_come_to_is_told() {
     holds(
         &told,
         &["Step", "check-sync: 1 phone · 1 answered 2xx · 1 resynced"],
+    );
+}
+
+#[test]
+fn prints_the_schema_of_a_kind_of_file() {
+    let printed = alone(&["check", "--schema", "scenario"], 0);
+    assert!(
+        printed.out.starts_with("{\n  \"$schema\""),
+        "{}",
+        printed.out
+    );
+    let wrong = alone(&["check", "--schema", "scenarios"], 2);
+    assert!(
+        wrong.err.contains("scenario, suite, mutant"),
+        "{}",
+        wrong.err
+    );
+}
+
+#[test]
+fn a_scenario_says_what_it_is_for_and_the_command_line_counts_before_it() {
+    let place = directory();
+    let text = "name = \"x\"\nattach = \"memory\"\ntime_scale = 0.01\n\
+                thresholds = ['provisioned == planned']\n[subject]\nSUBJECT\n[[fleet]]\n\
+                name = \"f\"\nphones = 1\nsource = \"dhcp\"\ntransport = \"tftp\"\n\
+                layout = \"flat\"\nweb.pnp_enable = \"0\"\n\
+                profiles.\"flyingvoice/fip13g\" = 1\nown.\"account.1.label\" = \"a\"\n";
+    let write = |subject: &str| {
+        let text = text.replace("SUBJECT", subject);
+        fs::write(place.path().join("x.toml"), text).expect("writable");
+    };
+    let run = |arguments: &[&str], code| {
+        let arguments = [&["run", "x.toml", "--quiet"], arguments].concat();
+        run(place.path(), &arguments).expect(code)
+    };
+    write("");
+    let simulated = run(&[], 0);
+    assert!(
+        simulated.out.contains("1 of 1 phone provisioned"),
+        "{}",
+        simulated.out
+    );
+    // What it is for cannot be reached by a simulated network.
+    write("tftp = \"tftp://127.0.0.1:1\"");
+    let refused = run(&[], 2);
+    assert!(
+        refused.err.contains("reaches no real server"),
+        "{}",
+        refused.err
+    );
+    run(&["--attach", "memory"], 0);
+    write("tftp = \"tftp://192.0.2.1\"");
+    let wrong = run(&[], 2);
+    assert!(
+        wrong.err.contains("x.toml:6:8: tftp://192.0.2.1:"),
+        "{}",
+        wrong.err
     );
 }

@@ -28,6 +28,7 @@ fn a_run_leaves_every_file_and_show_prints_what_it_printed() {
             "junit.xml",
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites",
         ),
+        ("report.html", "<!DOCTYPE html>"),
         ("summary.md", "## ✅ 20 of 20 phones provisioned"),
         ("metrics.prom", "# HELP bootstorm_run_info"),
     ] {
@@ -37,7 +38,8 @@ fn a_run_leaves_every_file_and_show_prints_what_it_printed() {
     let shown = run(directory.path(), &["report", "show", "one"])
         .expect(0)
         .out;
-    assert_eq!(printed, format!("{shown}report: one/report.json\n"));
+    let places = "report: one/report.json\nreport: one/report.html\n";
+    assert_eq!(printed, format!("{shown}{places}"));
     let json = run(
         directory.path(),
         &["report", "show", "one/report.json", "--json"],

@@ -14,7 +14,7 @@ use crate::tool::tool;
 use crate::{directory, holds};
 
 /// Ports that the kernel chooses.
-const FREE: [&str; 14] = [
+pub(crate) const FREE: [&str; 14] = [
     "--dhcp-port",
     "0",
     "--tftp-port",
@@ -32,7 +32,7 @@ const FREE: [&str; 14] = [
 ];
 
 /// A serving program; dropping it ends it.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     lines: mpsc::Receiver<String>,
 }
@@ -45,7 +45,7 @@ impl Drop for Serving {
 }
 
 impl Serving {
-    fn start(directory: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(directory: &Path, arguments: &[&str]) -> Self {
         let mut child = bootstorm(directory, &[&["serve"], arguments].concat())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -74,7 +74,7 @@ impl Serving {
     }
 
     /// Where a service listens, from the lines that it begins with.
-    fn endpoints(&self) -> Vec<(String, String)> {
+    pub(crate) fn endpoints(&self) -> Vec<(String, String)> {
         let mut endpoints = Vec::new();
         while endpoints.len() < 7 {
             let line = self.line().expect("a line for each service");
@@ -88,7 +88,7 @@ impl Serving {
     }
 
     /// Ends it with Ctrl-C; its exit code and what it said last.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         interrupt(&self.child);
         let mut text = String::new();
         while let Some(line) = self.line() {

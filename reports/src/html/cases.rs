@@ -24,6 +24,8 @@ const PASSED_LINES_MAX: usize = 40;
 
 /// A suite's name and side.
 type Suite<'a> = (&'a str, &'a str);
+/// A case with its place among all.
+type Placed<'a> = (usize, &'a CaseResult);
 
 /// The class of a verdict: `not_applicable`.
 fn class(verdict: CaseVerdict) -> String {
@@ -42,7 +44,7 @@ pub(super) fn tally(cases: &[&CaseResult]) -> Vec<(CaseVerdict, usize)> {
 
 /// Matrix and cases.
 pub(super) fn write(cases: &[CaseResult], register: &Register, page: &mut Markup) {
-    let mut suites: Vec<(Suite<'_>, Vec<(usize, &CaseResult)>)> = Vec::new();
+    let mut suites: Vec<(Suite<'_>, Vec<Placed<'_>>)> = Vec::new();
     for (number, case) in cases.iter().enumerate() {
         let suite = (case.suite.as_str(), case.side.as_str());
         match suites.iter_mut().find(|(held, _)| *held == suite) {
@@ -84,8 +86,8 @@ fn is_good(verdict: CaseVerdict) -> bool {
 }
 
 /// The cases with their places: bad ones first, else as they are.
-fn in_order(cases: &[CaseResult]) -> Vec<(usize, &CaseResult)> {
-    let mut cases: Vec<(usize, &CaseResult)> = cases.iter().enumerate().collect();
+fn in_order(cases: &[CaseResult]) -> Vec<Placed<'_>> {
+    let mut cases: Vec<Placed<'_>> = cases.iter().enumerate().collect();
     let rank = |verdict| ORDER.iter().position(|held| *held == verdict);
     cases.sort_by_key(|(_, case)| rank(case.verdict));
     cases
@@ -135,12 +137,7 @@ pub(super) fn shares(parts: &[(String, u64)], words: &str, page: &mut Markup) {
     page.close("svg");
 }
 
-fn suite(
-    (name, side): Suite<'_>,
-    cases: &[(usize, &CaseResult)],
-    register: &Register,
-    page: &mut Markup,
-) {
+fn suite((name, side): Suite<'_>, cases: &[Placed<'_>], register: &Register, page: &mut Markup) {
     let all: Vec<&CaseResult> = cases.iter().map(|(_, case)| *case).collect();
     let tally = tally(&all);
     page.raw("<div class=\"suite\"><div class=\"who\"><b>")
@@ -158,7 +155,7 @@ fn suite(
         .collect();
     shares(&parts, &words, page);
     page.raw("</div><ul class=\"cells\">");
-    let mut cells: BTreeMap<(Option<ClauseId>, &str), Vec<(usize, &CaseResult)>> = BTreeMap::new();
+    let mut cells: BTreeMap<(Option<ClauseId>, &str), Vec<Placed<'_>>> = BTreeMap::new();
     for (number, case) in cases {
         for clause in &case.clauses {
             cells
@@ -177,7 +174,7 @@ fn suite(
 }
 
 /// A clause within a suite: the worst of its cases' verdicts.
-fn cell(clause: &str, cases: &[(usize, &CaseResult)], register: &Register, page: &mut Markup) {
+fn cell(clause: &str, cases: &[Placed<'_>], register: &Register, page: &mut Markup) {
     let worst = cases.iter().max_by_key(|(_, case)| case.verdict);
     let Some((number, worst)) = worst else {
         return;
@@ -271,7 +268,11 @@ fn case(place: usize, case: &CaseResult, lines: usize, register: &Register, page
         page.raw("</div>")
             .open("div", &[("class", saw)])
             .raw("<h4>Seen</h4>");
-        page.prose(&case.actual).raw("</div></div>");
+        match case.actual.as_str() {
+            "" if passed => page.raw("as expected"),
+            actual => page.prose(actual),
+        };
+        page.raw("</div></div>");
     }
     exchange(case, lines, page);
     let took = number::duration_short(Duration::from_micros(case.took_us));

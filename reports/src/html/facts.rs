@@ -52,13 +52,15 @@ pub(super) fn run(report: &Report, page: &mut Markup) {
     }
     page.raw("</dl></div><div><h3>Generator</h3><dl>");
     let health = &facts.generator;
-    let mut rows = vec![
-        ("late starts", number::count(health.late_starts)),
-        ("datagrams dropped", number::count(health.dropped_datagrams)),
-        ("lag at most", number::duration_short(health.lag_max)),
-        ("threads", text::plural(facts.shards, "shard")),
-        ("machine", text::plural(facts.cores, "core")),
-    ];
+    let mut rows = Vec::new();
+    if facts.planned > 0 {
+        rows.push(("late starts", number::count(health.late_starts)));
+        let dropped = number::count(health.dropped_datagrams);
+        rows.push(("datagrams dropped", dropped));
+        rows.push(("lag at most", number::duration_short(health.lag_max)));
+    }
+    rows.push(("threads", text::plural(facts.shards, "shard")));
+    rows.push(("machine", text::plural(facts.cores, "core")));
     if facts.bodies.fetched.count > 0 {
         rows.push(("files", text::bodies_text(&facts.bodies)));
     }

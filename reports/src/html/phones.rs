@@ -73,6 +73,7 @@ pub(super) fn write(report: &Report, page: &mut Markup) {
          <select aria-label=\"Outcome\"></select><span class=\"dim\" role=\"status\"></span></div>\
          <div class=\"phones\" role=\"table\" tabindex=\"0\" aria-label=\"Phones\"></div></div>",
     );
+    page.raw("<p class=\"lead paper\">The file itself has a table of all phones.</p>");
     let lost =
         |phone: &&PhoneResult| !matches!(phone.outcome, Outcome::Provisioned | Outcome::Unverified);
     let lost: Vec<&PhoneResult> = report

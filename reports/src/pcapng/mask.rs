@@ -346,7 +346,8 @@ fn is_meant(text: &str, place: &Range<usize>) -> bool {
         begins.is_some_and(|begins| begins.eq_ignore_ascii_case(name))
     };
     let digits = secret.bytes().all(|byte| byte.is_ascii_digit());
-    !joins && !(digits && FRAMING.iter().any(|name| frames(&name)))
+    let frames = digits && FRAMING.iter().any(frames);
+    !joins && !frames
 }
 
 /// The beginning of a secret with which bytes end that are cut there.

@@ -41,30 +41,7 @@ impl Browser {
             let _ = writeln!(std::io::stderr(), "not run: needs chromium");
             return None;
         };
-        // The protocol speaks on descriptors 3 and 4, which only a shell can name.
-        let process = Command::new("sh")
-            .args([
-                "-c",
-                "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1",
-                program,
-            ])
-            .args([
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-            ])
-            .args([
-                "--no-first-run",
-                "--disable-extensions",
-                "--disable-background-networking",
-            ])
-            .args(["--remote-debugging-pipe", "--hide-scrollbars"])
-            .arg(format!("--user-data-dir={}", profile.display()))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn();
-        let mut process = process.expect("a shell");
+        let mut process = spawn(program, profile);
         let to = process.stdin.take().expect("piped");
         let mut lines = BufReader::new(process.stdout.take().expect("piped"));
         let (tell, from) = channel();
@@ -247,6 +224,34 @@ impl Drop for Browser {
         let _ = self.process.wait();
         let _ = fs::remove_dir_all(&self.profile);
     }
+}
+
+/// Starts the program without a window, its protocol on its standard streams.
+fn spawn(program: &str, profile: &Path) -> Child {
+    // The protocol speaks on descriptors 3 and 4, which only a shell can name.
+    let process = Command::new("sh")
+        .args([
+            "-c",
+            "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1",
+            program,
+        ])
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+        ])
+        .args([
+            "--no-first-run",
+            "--disable-extensions",
+            "--disable-background-networking",
+        ])
+        .args(["--remote-debugging-pipe", "--hide-scrollbars"])
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    process.expect("a shell")
 }
 
 /// Base64 (RFC 4648 §4).

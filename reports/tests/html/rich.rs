@@ -117,39 +117,7 @@ impl Fleet {
             stage: Stage::Off,
             lane: self.lanes[model],
         };
-        self.go(
-            &mut walk,
-            Stage::Booting,
-            EventKind::Booting(BootCause::Power),
-        );
-        walk.at = walk.at + Duration::from_millis(120 + self.rng.up_to(90));
-        for step in [StepId::DISCOVER, StepId::REQUEST] {
-            self.ask(&mut walk, Stage::Lease, step, 900);
-        }
-        let run = EventKind::RunStarted(Trigger::Boot(BootCause::Power));
-        self.go(&mut walk, Stage::Discovery, run);
-        self.ask(&mut walk, Stage::Discovery, StepId::SUBSCRIBE, 4_000);
-        for at in 0..files.len() {
-            self.ask(
-                &mut walk,
-                Stage::Fetching,
-                StepId::fetch(at),
-                30_000 + u64::from(index) * 300,
-            );
-        }
-        if self.rng.chance(200) {
-            self.ask(&mut walk, Stage::Firmware, StepId::FIRMWARE, 900_000);
-            walk.at = walk.at + Duration::from_millis(600);
-        }
-        let lost = self.rng.chance(60);
-        if lost {
-            let step = StepId::fetch(1);
-            let fault = Fault::Silence;
-            self.go(&mut walk, Stage::Waiting, EventKind::GaveUp { step, fault });
-            walk.at = walk.at + Duration::from_millis(1_500);
-        } else {
-            self.ask(&mut walk, Stage::Registering, StepId::REGISTER, 12_000);
-        }
+        let lost = self.steps(&mut walk, index, files);
         let partial = lost && index.is_multiple_of(2);
         let failed = lost && !partial;
         if !failed {
@@ -161,34 +129,24 @@ impl Fleet {
             self.go(&mut walk, stage, EventKind::Settled);
         }
         let after = walk.at.since(scheduled);
+        let outcome = match (failed, partial) {
+            (true, _) => Outcome::Failed,
+            (_, true) => Outcome::Partial,
+            _ => Outcome::Provisioned,
+        };
         PhoneResult {
             index,
             mac: Mac::from_oui([0x00, 0x21, 0xf2], index),
             profile: Arc::from(profile),
             firmware: Arc::from(firmware),
-            outcome: match (failed, partial) {
-                (true, _) => Outcome::Failed,
-                (_, true) => Outcome::Partial,
-                _ => Outcome::Provisioned,
-            },
+            outcome,
             scheduled_at: scheduled,
             settled_after: (!failed).then_some(after),
             provisioned_after: (!lost).then_some(after),
             reboots: 0,
             soft_reboots: 1,
             limit: None,
-            first_wrong: lost.then(|| FirstWrong {
-                step: if partial {
-                    "settings".to_owned()
-                } else {
-                    files[1].to_owned()
-                },
-                text: match partial {
-                    true => "a setting differs from its intended value".to_owned(),
-                    false if index % 5 == 1 => HOSTILE.to_owned(),
-                    false => "no answer".to_owned(),
-                },
-            }),
+            first_wrong: lost.then(|| first_wrong(index, files[1], partial)),
             difference: partial.then(|| Difference {
                 key: "account.1.label".to_owned(),
                 expected: format!("Desk {index:05}"),
@@ -196,6 +154,40 @@ impl Fleet {
                 source: format!("{}:12", files[1]),
             }),
         }
+    }
+
+    /// The steps of a boot; true where the phone gives one up.
+    fn steps(&mut self, walk: &mut Walk, index: u32, files: &[&str]) -> bool {
+        self.go(walk, Stage::Booting, EventKind::Booting(BootCause::Power));
+        walk.at = walk.at + Duration::from_millis(120 + self.rng.up_to(90));
+        for step in [StepId::DISCOVER, StepId::REQUEST] {
+            self.ask(walk, Stage::Lease, step, 900);
+        }
+        let run = EventKind::RunStarted(Trigger::Boot(BootCause::Power));
+        self.go(walk, Stage::Discovery, run);
+        self.ask(walk, Stage::Discovery, StepId::SUBSCRIBE, 4_000);
+        for at in 0..files.len() {
+            self.ask(
+                walk,
+                Stage::Fetching,
+                StepId::fetch(at),
+                30_000 + u64::from(index) * 300,
+            );
+        }
+        if self.rng.chance(200) {
+            self.ask(walk, Stage::Firmware, StepId::FIRMWARE, 900_000);
+            walk.at = walk.at + Duration::from_millis(600);
+        }
+        let lost = self.rng.chance(60);
+        if lost {
+            let step = StepId::fetch(1);
+            let fault = Fault::Silence;
+            self.go(walk, Stage::Waiting, EventKind::GaveUp { step, fault });
+            walk.at = walk.at + Duration::from_millis(1_500);
+        } else {
+            self.ask(walk, Stage::Registering, StepId::REGISTER, 12_000);
+        }
+        lost
     }
 
     fn go(&mut self, walk: &mut Walk, stage: Stage, kind: EventKind) {
@@ -219,6 +211,18 @@ impl Fleet {
         }
         walk.at = walk.at + after;
         self.go(walk, stage, EventKind::Answered { step, after });
+    }
+}
+
+fn first_wrong(index: u32, file: &str, partial: bool) -> FirstWrong {
+    let (step, text) = match partial {
+        true => ("settings", "a setting differs from its intended value"),
+        false if index % 5 == 1 => (file, HOSTILE),
+        false => (file, "no answer"),
+    };
+    FirstWrong {
+        step: step.to_owned(),
+        text: text.to_owned(),
     }
 }
 

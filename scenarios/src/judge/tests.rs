@@ -275,10 +275,10 @@ fn what_the_other_side_did_not_do_leaves_the_purpose_open() {
     assert_eq!(judged("phone", own, BOOT).verdict, Verdict::Fail);
     // Our phone is right: what it does not do the server did not lead it to.
     assert_eq!(judged("server", own, BOOT).verdict, Verdict::Fail);
-    // Nothing heard at all: nobody knows.
+    // That the server is there was seen before.
     let alone = "1000 > dhcp.discover xid=7";
     let open = judged("server", own, alone);
-    assert_eq!(open.verdict, Verdict::Inconclusive);
+    assert_eq!(open.verdict, Verdict::Fail);
     assert_eq!(open.reason, "nothing came from the server");
     let silent = judged("phone", own, "");
     assert_eq!(silent.verdict, Verdict::Inconclusive);

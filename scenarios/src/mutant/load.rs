@@ -78,13 +78,12 @@ pub fn read(files: &[(&str, &str)]) -> Result<Mutants, Faults> {
             false => format!("{name}.toml"),
         };
         let tree = Node::parse(&name, text, &log);
-        let root = Reader::new(&tree, &log);
-        for table in root.need("mutant").tables() {
-            let Some(mutant) = mutant(&table) else {
-                continue;
-            };
+        for mutant in read_tree(&tree, &log) {
             match places.get(&mutant.name) {
-                Some(place) => table.fault(format!("'{}' is there already: {place}", mutant.name)),
+                Some(place) => {
+                    let message = format!("'{}' is there already: {place}", mutant.name);
+                    log.note(mutant.place, message);
+                }
                 None => {
                     places.insert(mutant.name.clone(), mutant.place.to_string());
                     list.push(Arc::new(mutant));
@@ -98,6 +97,19 @@ pub fn read(files: &[(&str, &str)]) -> Result<Mutants, Faults> {
     } else {
         Err(faults)
     }
+}
+
+/// Reads the mutants of one file from its tree; what is wrong is noted in `log`.
+pub(crate) fn read_tree(tree: &Node, log: &Log) -> Vec<Mutant> {
+    let root = Reader::new(tree, log);
+    let tables = root.need("mutant").tables();
+    tables.iter().filter_map(mutant).collect()
+}
+
+/// The files of mutants that come with the program.
+#[cfg(test)]
+pub(crate) fn built_in_files() -> &'static [(&'static str, &'static str)] {
+    BUILT_IN
 }
 
 fn mutant(table: &Reader<'_>) -> Option<Mutant> {

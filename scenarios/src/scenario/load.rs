@@ -22,8 +22,8 @@ use super::share::shared;
 use super::source::CUSTOM_OPTION;
 use super::step::steps;
 use super::{
-    Auth, AuthScheme, ClientCertificate, Credentials, DEADLINE, Discovery, Fleet, Link, Places,
-    PnpAnswers, RedirectAnswer, Scenario, TimeService, Transport,
+    Auth, AuthScheme, ClientCertificate, Credentials, DEADLINE, Discovery, Fleet, Link, LinkPlaces,
+    Places, PnpAnswers, RedirectAnswer, Scenario, TimeService, Transport,
 };
 use crate::load_shape::LoadShape;
 
@@ -179,36 +179,18 @@ fn hosts(table: &Reader<'_>) -> BTreeMap<String, Option<Ipv4Addr>> {
 }
 
 fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>, common: Link) -> Fleet {
-    let name = table.need("name");
-    let text = name.text().unwrap_or_default().to_owned();
-    if !text.is_empty() && !names.insert(text.clone()) {
-        name.fault(format!("a second fleet is called \"{text}\""));
-    }
     let source = table.need("source");
     let layout = table.need("layout");
     let inventory = identity::inventory(table);
-    let named = inventory
-        .as_ref()
-        .is_some_and(|it| identity::names_profiles(it));
-    let profiles = match named {
-        true => table.may("profiles").table(),
-        false => table.need("profiles").table(),
-    };
+    let profiles = identity::profiles(table, inventory.as_deref());
     let discovery = source.word(&Discovery::ALL).unwrap_or(Discovery::Dhcp);
     let transport = table.need("transport").word(&TRANSPORTS);
     let transport = transport.unwrap_or(Transport::Tftp);
     let (phones, macs) = identity::phones(table, inventory.as_deref());
-    let own_link = table.may("link").table().map(|table| link(&table, common));
-    let (own_link, link_at) = own_link.map_or_else(Default::default, |(it, at)| (Some(it), at));
+    let (own_link, link_at) = own_link(table, common);
     let pad = table.may("pad_bytes");
-    let list = |key| {
-        table
-            .may(key)
-            .table()
-            .map_or_else(Vec::new, |it| settings(&it))
-    };
     Fleet {
-        name: text,
+        name: fleet_name(table, names),
         phones,
         macs,
         at: Places {
@@ -234,14 +216,14 @@ fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>, common: Link) -> Flee
             .may("firmware_bytes")
             .number(16..=(64_usize << 20))
             .unwrap_or(IMAGE_BYTES),
-        common: list("common"),
+        common: common_settings(table),
         common_for: common_for(table),
         own: identity::own(table, inventory.as_deref()),
         inventory,
         web: table
             .may("web")
             .table()
-            .map_or_else(Vec::new, |table| web(&table)),
+            .map_or_else(Vec::new, |it| web(&it)),
         settings_version: settings_version(table),
         client_certificate: table.may("client_certificate").template(),
         file: server::file(table),
@@ -253,6 +235,33 @@ fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>, common: Link) -> Flee
         link: own_link,
         pad_bytes: pad.number(0..=PAD_BYTES_MAX).unwrap_or(0),
     }
+}
+
+/// `name`, given once.
+fn fleet_name(table: &Reader<'_>, names: &mut BTreeSet<String>) -> String {
+    let slot = table.need("name");
+    let name = slot.text().unwrap_or_default().to_owned();
+    if !name.is_empty() && !names.insert(name.clone()) {
+        slot.fault(format!("a second fleet is called \"{name}\""));
+    }
+    name
+}
+
+/// `[fleet.link]`, laid over what befalls all.
+fn own_link(table: &Reader<'_>, common: Link) -> (Option<Link>, LinkPlaces) {
+    match table.may("link").table() {
+        Some(table) => {
+            let (own, at) = link(&table, common);
+            (Some(own), at)
+        }
+        None => Default::default(),
+    }
+}
+
+/// `[fleet.common]`
+fn common_settings(table: &Reader<'_>) -> Vec<(String, Template)> {
+    let common = table.may("common").table();
+    common.map_or_else(Vec::new, |table| settings(&table))
 }
 
 /// `[fleet.common_for."vendor/model"]`

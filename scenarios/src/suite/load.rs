@@ -43,7 +43,7 @@ pub fn read_all(files: &[(&str, &str)]) -> Result<Vec<Suite>, Faults> {
     for (path, text) in files {
         let log = Log::default();
         let tree = Node::parse(&format!("suites/{path}.toml"), text, &log);
-        let suite = suite(&tree, &log, &register);
+        let suite = read_tree(&tree, &log, &register);
         let expected = format!("{}/{}", suite.side.word(), suite.name);
         if expected != *path && log.is_empty() {
             let message = format!("this suite belongs into suites/{expected}.toml");
@@ -78,7 +78,7 @@ pub fn read_all(files: &[(&str, &str)]) -> Result<Vec<Suite>, Faults> {
 pub fn read(name: &str, text: &str) -> Result<Suite, Faults> {
     let log = Log::default();
     let tree = Node::parse(name, text, &log);
-    let suite = suite(&tree, &log, &Register::built_in()?);
+    let suite = read_tree(&tree, &log, &Register::built_in()?);
     let mut faults = Faults::default();
     faults.extend(log.into_faults());
     if faults.is_empty() {
@@ -109,8 +109,8 @@ impl Suite {
     }
 }
 
-/// What the cases of a suite have in common.
-struct Common<'a> {
+/// What the cases of a suite have in shared.
+struct Shared<'a> {
     name: String,
     side: Side,
     profile: Option<String>,
@@ -118,7 +118,8 @@ struct Common<'a> {
     register: &'a Register,
 }
 
-fn suite(tree: &Node, log: &Log, register: &Register) -> Suite {
+/// Reads a suite from its tree; what is wrong is noted in `log`.
+pub(crate) fn read_tree(tree: &Node, log: &Log, register: &Register) -> Suite {
     let root = Reader::new(tree, log);
     let head = root.need("suite").table();
     let (name, side, profile) = head.as_ref().map_or((None, None, None), |head| {
@@ -132,7 +133,7 @@ fn suite(tree: &Node, log: &Log, register: &Register) -> Suite {
     let base = base.is_given().then(|| base.table()).flatten();
     // What stands in it is known or not where it is read, with each case.
     base.iter().for_each(|table| table.entries().for_each(drop));
-    let common = Common {
+    let shared = Shared {
         name: name.unwrap_or_default().to_owned(),
         side: side.unwrap_or(Side::Phone),
         profile: profile.map(str::to_owned),
@@ -152,28 +153,28 @@ fn suite(tree: &Node, log: &Log, register: &Register) -> Suite {
     };
     let cases = nodes.iter().zip(tables).filter_map(|(slot, node)| {
         let table = slot.table()?;
-        Some(case(&table, node, &common, &mut ids))
+        Some(case(&table, node, &shared, &mut ids))
     });
     Suite {
         cases: cases.collect(),
-        name: common.name.clone(),
-        side: common.side,
+        name: shared.name.clone(),
+        side: shared.side,
     }
 }
 
-fn case(table: &Reader<'_>, node: &Node, common: &Common<'_>, ids: &mut BTreeSet<String>) -> Case {
-    let id = id(&table.need("id"), &common.name, ids);
+fn case(table: &Reader<'_>, node: &Node, shared: &Shared<'_>, ids: &mut BTreeSet<String>) -> Case {
+    let id = id(&table.need("id"), &shared.name, ids);
     let own_profile = table.may("profile").text().map(str::to_owned);
     let of_model = own_profile.is_some();
     let profile = own_profile
-        .or_else(|| common.profile.clone())
+        .or_else(|| shared.profile.clone())
         .unwrap_or_default();
     let given = table.may("given").table();
     let (files, server) = given.as_ref().map_or_else(Default::default, |given| {
         given.entries().for_each(drop);
         let (files, server) = (given.may("files"), given.may("server"));
         let files = files.is_given().then(|| given::files(&files));
-        if common.side == Side::Server && server.is_given() {
+        if shared.side == Side::Server && server.is_given() {
             server.fault("'given.server' in a case about a server (expected in caught_by)");
         }
         (files.unwrap_or_default(), server.texts())
@@ -187,19 +188,19 @@ fn case(table: &Reader<'_>, node: &Node, common: &Common<'_>, ids: &mut BTreeSet
         phones,
         steps,
     };
-    let scenario = given::scenario(node, common.base, words);
-    if scenario.is_none() && (common.side == Side::Phone || probes.is_empty()) {
+    let scenario = given::scenario(node, shared.base, words);
+    if scenario.is_none() && (shared.side == Side::Phone || probes.is_empty()) {
         table.fault("no phone boots and nothing is probed (expected [base.fleet] or given.fleet)");
     }
     let scenario = scenario.map(|tree| scenario::read_tree(tree, table.log()));
     let (wire, state) = expectations(table, !probes.is_empty());
     Case {
-        suite: common.name.clone(),
-        side: common.side,
+        suite: shared.name.clone(),
+        side: shared.side,
         purpose: purpose(&table.need("purpose")),
-        clauses: clauses(&table.need("clause"), common.register),
+        clauses: clauses(&table.need("clause"), shared.register),
         requires: words_of(&table.may("requires"), &Need::ALL),
-        content: content(&table.may("content"), common.side),
+        content: content(&table.may("content"), shared.side),
         profile: scenario
             .as_ref()
             .map_or_else(String::new, |_| profile.clone()),
@@ -210,7 +211,7 @@ fn case(table: &Reader<'_>, node: &Node, common: &Common<'_>, ids: &mut BTreeSet
         probes,
         wire,
         state,
-        caught_by: caught_by(&table.need("caught_by"), common.side),
+        caught_by: caught_by(&table.need("caught_by"), shared.side),
         place: table.place(),
         id,
     }

@@ -234,12 +234,13 @@ fn a_case_of_a_server_says_whose_content_it_needs() {
 #[test]
 fn a_probe_needs_no_phone() {
     let text = "[suite]\nname = 'protocol'\nside = 'server'\n\
-                [[case]]\nid = 'protocol/a'\npurpose = 'p'\nclause = ['WIRE-01']\ncontent = 'ours'\n\
-                do = [{ probe = 'tftp-read' }]\ncaught_by = ['server/a']\nexpect.wire = []\n";
+                [[case]]\nid = 'protocol/a'\npurpose = 'p'\nclause = ['WIRE-01']\n\
+                content = 'ours'\ndo = [{ probe = 'tftp-read', file = 'a' }]\n\
+                caught_by = ['server/a']\nexpect.wire = []\n";
     let suite = read("x.toml", text).unwrap_or_else(|faults| panic!("{faults}"));
     let case = &suite.cases[0];
     assert!(case.scenario.is_none() && case.probes.len() == 1 && case.profile.is_empty());
-    let told = faults(&text.replace("do = [{ probe = 'tftp-read' }]\n", ""));
+    let told = faults(&text.replace("do = [{ probe = 'tftp-read', file = 'a' }]\n", ""));
     assert!(
         told.contains("no phone boots and nothing is probed"),
         "{told}"

@@ -84,10 +84,7 @@ const SHOWN: &[(&str, &[&str])] = &[
     ),
     ("ntp.", &["version", "mode", "stratum"]),
     ("mdns.", &["names", "types", "answers"]),
-    (
-        "ftp.",
-        &["file", "user", "mode", "bytes", "complete", "reason"],
-    ),
+    ("ftp.", &["file", "mode", "bytes", "complete", "reason"]),
     ("tcp.unknown", &["length", "hex"]),
     ("tcp.", &["tls", "reason"]),
     ("udp.", &["length", "hex"]),

@@ -278,12 +278,10 @@ impl Requests {
                     .then(|| value.trim().to_owned())
             })
         };
-        if let Some((start, end)) = field("Content-Range")
-            .filter(|_| self.status == 206)
-            .as_deref()
-            .and_then(span)
-        {
-            self.compare.part(start, end.saturating_sub(start) + 1);
+        let range = field("Content-Range").filter(|_| self.status == 206);
+        if let Some((start, end)) = range.as_deref().and_then(span) {
+            self.compare
+                .part(start, end.saturating_sub(start).saturating_add(1));
         }
         let is_head = self.spec.method == "HEAD";
         if let (true, Some(length)) = (is_head && self.status == 200, self.compare.length()) {

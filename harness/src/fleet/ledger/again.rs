@@ -55,6 +55,12 @@ impl Ledger {
         self.rounds.1 += u64::from(!good);
     }
 
+    /// Requests given up since nobody answered or the connection failed.
+    #[must_use]
+    pub fn abandoned(&self) -> u64 {
+        self.abandoned
+    }
+
     /// Rounds that were judged, and those that were not as intended at their end.
     #[must_use]
     pub fn rounds(&self) -> (u64, u64) {

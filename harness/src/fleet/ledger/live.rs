@@ -13,6 +13,8 @@ impl Ledger {
         let mut sums = Sums {
             planned: u32::try_from(self.entries.len()).unwrap_or(u32::MAX),
             settled: self.settled,
+            abandoned: self.abandoned,
+            rounds: self.rounds,
             ladder: self.measures.ladder(),
             ..Sums::default()
         };

@@ -34,7 +34,6 @@ impl Shard {
         Sums {
             registered: u32::try_from(registered).unwrap_or(u32::MAX),
             lag: self.lag.max,
-            rounds: self.ledger.rounds(),
             elapsed: now.since(Moment::ZERO),
             ..self.ledger.sums()
         }

@@ -1,15 +1,17 @@
 //! Mutants of the phone at work: between the phones of a shard and what records and carries their
 //! messages. What is recorded is what goes over the wire.
 
+mod framing;
+
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bootstorm_emulator::phone::io::{Channel, Connection, Effect, FtpMode, Input};
 use bootstorm_emulator::time::Moment;
-use bootstorm_emulator::wire::sip;
 use bootstorm_scenarios::matcher::Fill;
 use bootstorm_scenarios::mutant::{Copied, Engine, Envelope, Mutant, Protocol, Side, Treated};
 use bootstorm_scenarios::wire::Way;
@@ -17,6 +19,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Network, Shard};
 use crate::attach::port_of;
+use framing::complete;
 
 /// Things that wait for their time; more are lost.
 const LATE_MAX: usize = 1 << 16;
@@ -24,8 +27,6 @@ const LATE_MAX: usize = 1 << 16;
 const HELD_BYTES_MAX: usize = 16 << 20;
 /// Requests remembered for what answers them; with more of them all are forgotten.
 const ASKED_MAX: usize = 1 << 16;
-/// What ends a chunked body without trailers.
-const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 const SIP_PORT: u16 = 5_060;
 const TFTP_PORT: u16 = 69;
 const NTP_PORT: u16 = 123;
@@ -156,35 +157,7 @@ impl Shard {
     ) -> Option<Vec<Effect>> {
         match effect {
             Effect::Send { channel, to, bytes } => {
-                let bytes = self.out.slice(bytes);
-                let protocol = protocol_of(*channel, *to);
-                if protocol == Protocol::Tftp && to.port() == TFTP_PORT {
-                    tamper.remember(slot, *channel, bytes);
-                }
-                let passing = Passing {
-                    way: Way::Sent,
-                    protocol,
-                    slot,
-                    peer: *to,
-                    port: port_of(*channel, self.shelf.ports),
-                    stream: None,
-                    before: b"",
-                    bytes,
-                };
-                let (list, _) = self.treat(&mut tamper.engine, &tamper.server, passing)?;
-                let mut effects = Vec::new();
-                for Copied { after, bytes, .. } in list {
-                    if after.is_zero() {
-                        effects.push(Effect::Send {
-                            channel: *channel,
-                            to: *to,
-                            bytes: self.stored(&bytes),
-                        });
-                    } else {
-                        tamper.keep(now + after, slot, What::Send(*channel, *to, bytes));
-                    }
-                }
-                Some(effects)
+                self.sent(tamper, now, (slot, *channel), *to, bytes)
             }
             Effect::Open {
                 connection,
@@ -200,37 +173,86 @@ impl Shard {
                 None
             }
             Effect::Write { connection, bytes } => {
-                let key = (slot, *connection);
-                let stream = tamper.streams.get_mut(&key)?;
-                let bytes = self.out.slice(bytes);
-                let protocol = stream.protocol();
-                let passing = stream.passing(Way::Sent, protocol, key, b"", bytes);
-                let treated = self.treat(&mut tamper.engine, &tamper.server, passing);
-                stream.asked.clear();
-                stream.asked.extend_from_slice(bytes);
-                let (list, close) = treated?;
-                let mut effects = Vec::new();
-                for Copied { after, bytes, .. } in list {
-                    if after.is_zero() {
-                        effects.push(Effect::Write {
-                            connection: *connection,
-                            bytes: self.stored(&bytes),
-                        });
-                    } else {
-                        tamper.keep(now + after, slot, What::Write(*connection, bytes));
-                    }
-                }
-                if close {
-                    effects.push(Effect::Close(*connection));
-                    tamper.keep(now, slot, What::Closed(*connection));
-                }
-                Some(effects)
+                self.written(tamper, now, (slot, *connection), bytes)
             }
             Effect::Retrieve { connection, .. } => {
                 self.retrieval(tamper, slot, *connection, effect)
             }
             Effect::Reply { .. } | Effect::Address(_) => None,
         }
+    }
+
+    fn sent(
+        &mut self,
+        tamper: &mut Tamper,
+        now: Moment,
+        (slot, channel): (u32, Channel),
+        to: SocketAddrV4,
+        bytes: &Range<usize>,
+    ) -> Option<Vec<Effect>> {
+        let bytes = self.out.slice(bytes);
+        let protocol = protocol_of(channel, to);
+        if protocol == Protocol::Tftp && to.port() == TFTP_PORT {
+            tamper.remember(slot, channel, bytes);
+        }
+        let passing = Passing {
+            way: Way::Sent,
+            protocol,
+            slot,
+            peer: to,
+            port: port_of(channel, self.shelf.ports),
+            stream: None,
+            before: b"",
+            bytes,
+        };
+        let (list, _) = self.treat(&mut tamper.engine, &tamper.server, passing)?;
+        let mut effects = Vec::new();
+        for Copied { after, bytes, .. } in list {
+            if after.is_zero() {
+                effects.push(Effect::Send {
+                    channel,
+                    to,
+                    bytes: self.stored(&bytes),
+                });
+            } else {
+                tamper.keep(now + after, slot, What::Send(channel, to, bytes));
+            }
+        }
+        Some(effects)
+    }
+
+    fn written(
+        &mut self,
+        tamper: &mut Tamper,
+        now: Moment,
+        key: (u32, Connection),
+        bytes: &Range<usize>,
+    ) -> Option<Vec<Effect>> {
+        let (slot, connection) = key;
+        let stream = tamper.streams.get_mut(&key)?;
+        let bytes = self.out.slice(bytes);
+        let protocol = stream.protocol();
+        let passing = stream.passing(Way::Sent, protocol, key, b"", bytes);
+        let treated = self.treat(&mut tamper.engine, &tamper.server, passing);
+        stream.asked.clear();
+        stream.asked.extend_from_slice(bytes);
+        let (list, close) = treated?;
+        let mut effects = Vec::new();
+        for Copied { after, bytes, .. } in list {
+            if after.is_zero() {
+                effects.push(Effect::Write {
+                    connection,
+                    bytes: self.stored(&bytes),
+                });
+            } else {
+                tamper.keep(now + after, slot, What::Write(connection, bytes));
+            }
+        }
+        if close {
+            effects.push(Effect::Close(connection));
+            tamper.keep(now, slot, What::Closed(connection));
+        }
+        Some(effects)
     }
 
     fn retrieval(
@@ -284,7 +306,7 @@ impl Shard {
     }
 
     /// Puts bytes beside those of the step.
-    fn stored(&mut self, bytes: &[u8]) -> std::ops::Range<usize> {
+    fn stored(&mut self, bytes: &[u8]) -> Range<usize> {
         let start = self.out.bytes.len();
         self.out.bytes.extend_from_slice(bytes);
         start..self.out.bytes.len()
@@ -568,44 +590,4 @@ fn protocol_of(channel: Channel, peer: SocketAddrV4) -> Protocol {
         (Channel::Fresh(_), MDNS_PORT) => Protocol::Mdns,
         (Channel::Fresh(_), _) => Protocol::Tftp,
     }
-}
-
-/// The length of the first message of a stream, when it is complete: of a response, to this
-/// request.
-fn complete(protocol: Protocol, asked: &[u8], held: &[u8]) -> Option<usize> {
-    if protocol == Protocol::Sip {
-        // What nobody understands passes as it is.
-        return sip::frame(held).unwrap_or(Some(held.len()));
-    }
-    let mut fields = [httparse::EMPTY_HEADER; bootstorm_emulator::limits::HEADERS_MAX];
-    let mut parsed = httparse::Response::new(&mut fields);
-    let head = match parsed.parse(held) {
-        Ok(httparse::Status::Complete(head)) => head,
-        Ok(httparse::Status::Partial) => return None,
-        Err(_) => return Some(held.len()),
-    };
-    let value = |name: &str| {
-        let mut fields = parsed.headers.iter();
-        let found = fields.find(|field| field.name.eq_ignore_ascii_case(name));
-        found.map(|field| String::from_utf8_lossy(field.value).to_ascii_lowercase())
-    };
-    let code = parsed.code.unwrap_or(0);
-    if matches!(code, 100..=199 | 204 | 304) || asked.starts_with(b"HEAD ") {
-        return Some(head);
-    }
-    if value("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
-        let body = held.get(head..)?;
-        let end = match body.starts_with(LAST_CHUNK) {
-            true => 0,
-            false => {
-                body.windows(7)
-                    .position(|window| window == b"\r\n0\r\n\r\n")?
-                    + 2
-            }
-        };
-        return Some(head + end + LAST_CHUNK.len());
-    }
-    let length: usize = value("content-length")?.trim().parse().ok()?;
-    let end = head.checked_add(length)?;
-    (end <= held.len()).then_some(end)
 }

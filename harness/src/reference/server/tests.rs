@@ -1,3 +1,5 @@
+mod mutants;
+
 use super::*;
 use crate::reference::content::Tree;
 use crate::reference::pnp::{Phones, PnpRule, PnpUrl};

@@ -106,37 +106,37 @@ fn fields_of_the_dhcp_header_are_set_and_blanked() {
 
 #[test]
 fn tftp_packets_keep_what_is_not_named() {
-    let rrq = b"\0\x01a.cfg\0octet\0blksize\01024\0TSIZE\00\0";
+    let rrq = b"\0\x01a.cfg\0octet\0blksize\x001024\0TSIZE\x000\0";
     let cases: [(&[u8], &str, &str, &[u8]); 9] = [
         (
             rrq,
             "file",
             "b",
-            b"\0\x01b\0octet\0blksize\01024\0TSIZE\00\0",
+            b"\0\x01b\0octet\0blksize\x001024\0TSIZE\x000\0",
         ),
         (
             rrq,
             "mode",
             "netascii",
-            b"\0\x01a.cfg\0netascii\0blksize\01024\0TSIZE\00\0",
+            b"\0\x01a.cfg\0netascii\0blksize\x001024\0TSIZE\x000\0",
         ),
         (
             rrq,
             "option.tsize",
             "7",
-            b"\0\x01a.cfg\0octet\0blksize\01024\0TSIZE\07\0".as_slice(),
+            b"\0\x01a.cfg\0octet\0blksize\x001024\0TSIZE\x007\0".as_slice(),
         ),
         (
             rrq,
             "option.x",
             "y",
-            b"\0\x01a.cfg\0octet\0blksize\01024\0TSIZE\00\0x\0y\0",
+            b"\0\x01a.cfg\0octet\0blksize\x001024\0TSIZE\x000\0x\0y\0",
         ),
         (b"\0\x03\xff\xffab", "block", "+1", b"\0\x03\0\0ab"),
         (b"\0\x04\0\0", "block", "-1", b"\0\x04\xff\xff"),
         (b"\0\x05\0\x01no\0", "text", "yes", b"\0\x05\0\x01yes\0"),
         (b"\0\x06a\0b\0", "option.a", "c", b"\0\x06a\0c\0"),
-        (b"\0\x06a\09\0", "option.a", "+1", b"\0\x06a\010\0"),
+        (b"\0\x06a\x009\0", "option.a", "+1", b"\0\x06a\x0010\0"),
     ];
     for (packet, field, value, expected) in cases {
         let field = match field {
@@ -156,7 +156,7 @@ fn tftp_packets_keep_what_is_not_named() {
     );
     assert_eq!(
         remove(Protocol::Tftp, rrq, "option.blksize"),
-        b"\0\x01a.cfg\0octet\0TSIZE\00\0"
+        b"\0\x01a.cfg\0octet\0TSIZE\x000\0"
     );
     assert_eq!(
         remove(Protocol::Tftp, b"\0\x06a\0b\0", "options"),

@@ -69,9 +69,16 @@ fn from_file(table: &Reader<'_>, slot: &Slot<'_>, path: &str) -> Option<Inventor
     }
 }
 
-/// Whether every phone of the inventory has a profile there.
-pub(super) fn names_profiles(inventory: &Inventory) -> bool {
-    inventory.rows().iter().all(|row| row.profile.is_some())
+/// `[fleet.profiles]`, which need not be where every phone of the inventory has a profile there.
+pub(super) fn profiles<'a>(
+    table: &Reader<'a>,
+    inventory: Option<&Inventory>,
+) -> Option<Reader<'a>> {
+    let named = |it: &Inventory| it.rows().iter().all(|row| row.profile.is_some());
+    match inventory.is_some_and(named) {
+        true => table.may("profiles").table(),
+        false => table.need("profiles").table(),
+    }
 }
 
 /// `phones` and `macs`.
