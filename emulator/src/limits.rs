@@ -22,8 +22,6 @@ pub const IMAGE_BYTES_MAX: usize = 64 << 20;
 pub const REFUSAL_BYTES_MAX: usize = 4 << 10;
 /// Lines read from one document.
 pub const LINES_MAX: u32 = 100_000;
-/// Faulty or ignored lines remembered of one document; all are counted.
-pub const LINE_FAULTS_MAX: usize = 16;
 /// Bytes of one setting's value.
 pub const VALUE_BYTES_MAX: usize = 4 << 10;
 /// Nesting depth of an XML document.

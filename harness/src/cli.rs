@@ -131,7 +131,8 @@ enum Command {
         /// What to list
         what: Listed,
     },
-    /// Check scenario, profile, suite and mutant files: every fault at once, with its place
+    /// Check scenario, profile, suite and mutant files, or a server's files (--content): every
+    /// fault at once, with its place
     Check(CheckArguments),
 }
 

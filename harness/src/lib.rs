@@ -15,8 +15,12 @@
 //! | `capacity` | the search for the highest load that a server bears |
 //! | `preamble` | whether a subject is there at all |
 //! | `explain` | a profile's flow as a ladder |
+//! | `lint` | a server's files, read as each model of a fleet would |
+//! | `waiting` | what waits for its time, in order |
+//! | `basic_string` | strings in the TOML that is written |
 
 pub mod attach;
+mod basic_string;
 pub mod built_in;
 pub mod capacity;
 pub mod capture;
@@ -26,8 +30,10 @@ pub mod content;
 pub mod drive;
 pub mod explain;
 pub mod fleet;
+pub mod lint;
 pub mod preamble;
 pub mod provision;
 pub mod reference;
 pub mod run;
 pub mod subject;
+mod waiting;

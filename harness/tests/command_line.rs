@@ -116,7 +116,7 @@ fn help_of_each_command_names_its_options() {
         "list",
         &["profiles, scenarios, cases, clauses, mutants, attachments"],
     );
-    of("check", &["<FILES>..."]);
+    of("check", &["[FILES]...", "--schema <KIND>"]);
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! What is under way on the links of a real attachment's phones, between phone and socket: one
 //! queue in the order of arrival for both ways, with buffers that are used again.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
@@ -13,6 +11,7 @@ use bootstorm_scenarios::wire::Way;
 
 use super::cwmp::Knock;
 use crate::fleet::shard::Sender;
+use crate::waiting::Waiting;
 
 /// Empty buffers kept; more are given back.
 const SPARE_MAX: usize = 1_024;
@@ -21,9 +20,8 @@ const SPARE_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Held {
     lines: Lines,
-    queue: BinaryHeap<Reverse<Flight>>,
+    queue: Waiting<Cargo>,
     spare: Vec<Vec<u8>>,
-    sent: u64,
     late: Lateness,
 }
 
@@ -74,42 +72,34 @@ pub(super) enum Cargo {
     Knock(Knock),
 }
 
-#[derive(Debug)]
-struct Flight {
-    at: Moment,
-    number: u64,
-    cargo: Cargo,
-}
-
 impl Held {
     pub(super) fn new(lines: Lines) -> Self {
         Self {
             lines,
-            queue: BinaryHeap::new(),
+            queue: Waiting::default(),
             spare: Vec::new(),
-            sent: 0,
             late: Lateness::default(),
         }
     }
 
     /// When the next of it arrives.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.queue.peek().map(|Reverse(flight)| flight.at)
+        self.queue.deadline()
     }
 
     /// What has arrived.
     pub(super) fn take_due(&mut self, now: Moment) -> Option<Cargo> {
-        let due = self.deadline().filter(|at| *at <= now)?;
+        let (due, cargo) = self.queue.take_due(now)?;
         self.late.count += 1;
         self.late.sum = self.late.sum.saturating_add(now.since(due));
-        self.queue.pop().map(|Reverse(flight)| flight.cargo)
+        Some(cargo)
     }
 
     /// What phones sent and has not arrived, in its order; nothing is under way then.
     pub(super) fn drain(&mut self) -> Vec<(Sender, SocketAddrV4, Vec<u8>)> {
         let mut sent = Vec::new();
-        while let Some(Reverse(flight)) = self.queue.pop() {
-            if let Cargo::Up { from, to, bytes } = flight.cargo {
+        while let Some(cargo) = self.queue.take_next() {
+            if let Cargo::Up { from, to, bytes } = cargo {
                 sent.push((from, to, bytes));
             }
         }
@@ -121,7 +111,7 @@ impl Held {
         let arrivals = self.lines.datagram(from.slot, Way::Sent, now, bytes.len());
         for at in arrivals.into_iter().flatten() {
             let bytes = self.copy(bytes);
-            self.launch(at, Cargo::Up { from, to, bytes });
+            self.queue.put(at, Cargo::Up { from, to, bytes });
         }
     }
 
@@ -136,7 +126,7 @@ impl Held {
         let arrivals = self.lines.datagram(slot, Way::Received, now, bytes.len());
         for at in arrivals.into_iter().flatten() {
             let bytes = self.copy(bytes);
-            self.launch(
+            self.queue.put(
                 at,
                 Cargo::Down {
                     slot,
@@ -151,7 +141,7 @@ impl Held {
     /// Takes a request to a phone: it is there when a connection is made.
     pub(super) fn knock(&mut self, now: Moment, slot: u32, knock: Knock) {
         let wait = self.lines.link(slot).delay * 2;
-        self.launch(now + wait, Cargo::Knock(knock));
+        self.queue.put(now + wait, Cargo::Knock(knock));
     }
 
     /// The fate of a phone's next connection.
@@ -181,31 +171,5 @@ impl Held {
         copy.clear();
         copy.extend_from_slice(bytes);
         copy
-    }
-
-    fn launch(&mut self, at: Moment, cargo: Cargo) {
-        self.sent += 1;
-        let number = self.sent;
-        self.queue.push(Reverse(Flight { at, number, cargo }));
-    }
-}
-
-impl PartialEq for Flight {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.number) == (other.at, other.number)
-    }
-}
-
-impl Eq for Flight {}
-
-impl PartialOrd for Flight {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Flight {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
     }
 }

@@ -7,8 +7,6 @@ mod ftp;
 
 mod caller;
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -21,7 +19,7 @@ use bootstorm_scenarios::link::{Flow, Lines, Link, Told};
 use bootstorm_scenarios::wire::Way;
 use rustc_hash::FxHashMap;
 
-use self::flight::{Cargo, Flight};
+use self::flight::Cargo;
 use super::{FTP_ROUNDS, channel_of, lines, port_of};
 use crate::fleet::shard::{End, Fetch, Network, Opening, Sender, Shard};
 use crate::reference::http::connection::{After, Connection};
@@ -30,6 +28,7 @@ use crate::reference::notify::Message;
 use crate::reference::registrar::SipConnection;
 use crate::reference::sntp::NTP_PORT;
 use crate::reference::{Endpoint, Reference, Replies};
+use crate::waiting::Waiting;
 
 /// The server's SIP address for multicast.
 const MULTICAST: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 75);
@@ -58,8 +57,7 @@ struct Wire {
     lines: Option<Lines>,
     server: Ipv4Addr,
     ports: Ports,
-    queue: BinaryHeap<Reverse<Flight>>,
-    sent: u64,
+    queue: Waiting<Cargo>,
     spare: Vec<Vec<u8>>,
     streams: FxHashMap<End, Stream>,
     /// A phone's answer to the request that is being handed over.
@@ -93,8 +91,7 @@ impl Simulation {
             lines: lines(&shard),
             server: shard.plan.server,
             ports: shard.shelf.ports,
-            queue: BinaryHeap::new(),
-            sent: 0,
+            queue: Waiting::default(),
             spare: Vec::new(),
             streams: FxHashMap::default(),
             replied: None,
@@ -137,7 +134,7 @@ impl Simulation {
 
     /// When anything happens next.
     fn next(&self) -> Option<Moment> {
-        let flight = self.wire.queue.peek().map(|Reverse(flight)| flight.at);
+        let flight = self.wire.queue.deadline();
         [flight, self.reference.deadline(), self.shard.deadline()]
             .into_iter()
             .flatten()
@@ -147,8 +144,8 @@ impl Simulation {
     /// Goes to a moment and does what is due then: arrivals, the server's timers, the phones'.
     fn advance(&mut self, to: Moment) {
         self.now = self.now.max(to);
-        while let Some(flight) = self.wire.take_due(self.now) {
-            self.arrive(flight);
+        while let Some((_, cargo)) = self.wire.queue.take_due(self.now) {
+            self.arrive(cargo);
         }
         if self.reference.deadline().is_some_and(|at| at <= self.now) {
             self.reference.tick(self.now, &mut self.replies);
@@ -349,27 +346,6 @@ impl Wire {
         }
     }
 
-    fn take_due(&mut self, now: Moment) -> Option<Cargo> {
-        let due = self
-            .queue
-            .peek()
-            .is_some_and(|Reverse(flight)| flight.at <= now);
-        if due {
-            self.queue.pop().map(|Reverse(flight)| flight.cargo)
-        } else {
-            None
-        }
-    }
-
-    fn launch(&mut self, at: Moment, cargo: Cargo) {
-        self.sent += 1;
-        self.queue.push(Reverse(Flight {
-            at,
-            number: self.sent,
-            cargo,
-        }));
-    }
-
     fn copy(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut copy = self.spare.pop().unwrap_or_default();
         copy.clear();
@@ -395,7 +371,7 @@ impl Wire {
         let arrivals = self.arrivals(now, slot, Way::Received, bytes.len());
         for at in arrivals.into_iter().flatten() {
             let bytes = self.copy(bytes);
-            self.launch(
+            self.queue.put(
                 at,
                 Cargo::Down {
                     slot,
@@ -411,7 +387,7 @@ impl Wire {
     fn stream_down(&mut self, now: Moment, end: End, bytes: Option<&[u8]>) {
         let Some(mut rest) = bytes else {
             if let Some(at) = self.last_word(now, end) {
-                self.launch(at, Cargo::StreamEnd(end));
+                self.queue.put(at, Cargo::StreamEnd(end));
             }
             return;
         };
@@ -429,10 +405,11 @@ impl Wire {
             rest = later;
             if !now.is_empty() {
                 let bytes = self.copy(now);
-                self.launch(at, Cargo::StreamDown(end, bytes));
+                self.queue.put(at, Cargo::StreamDown(end, bytes));
             }
             if reset {
-                self.launch(at, Cargo::Broken(end, ConnectionFault::Reset));
+                self.queue
+                    .put(at, Cargo::Broken(end, ConnectionFault::Reset));
                 return;
             }
         }
@@ -441,7 +418,7 @@ impl Wire {
     /// The connection breaks after what was written.
     fn stream_broken(&mut self, now: Moment, end: End, fault: ConnectionFault) {
         if let Some(at) = self.last_word(now, end) {
-            self.launch(at, Cargo::Broken(end, fault));
+            self.queue.put(at, Cargo::Broken(end, fault));
         }
     }
 
@@ -462,7 +439,7 @@ impl Network for Wire {
         let arrivals = self.arrivals(now, from.slot, Way::Sent, bytes.len());
         for at in arrivals.into_iter().flatten() {
             let bytes = self.copy(bytes);
-            self.launch(
+            self.queue.put(
                 at,
                 Cargo::Up {
                     to: endpoint,
@@ -493,9 +470,9 @@ impl Network for Wire {
                 down: now,
             };
             self.streams.insert(end, stream);
-            self.launch(at, Cargo::Opened(end));
+            self.queue.put(at, Cargo::Opened(end));
         } else {
-            self.launch(at, Cargo::Refused(end));
+            self.queue.put(at, Cargo::Refused(end));
         }
     }
 
@@ -505,7 +482,7 @@ impl Network for Wire {
         let delay = flow.as_ref().map(Flow::delay).unwrap_or_default();
         let at = now + delay * (2 * FTP_ROUNDS + 1);
         if *fetch.to.ip() != self.server || fetch.to.port() != 21 {
-            return self.launch(at, Cargo::Refused(end));
+            return self.queue.put(at, Cargo::Refused(end));
         }
         let stream = Stream {
             from: fetch.from,
@@ -514,7 +491,7 @@ impl Network for Wire {
             down: now,
         };
         self.streams.insert(end, stream);
-        self.launch(at, Cargo::Retrieved(end));
+        self.queue.put(at, Cargo::Retrieved(end));
     }
 
     fn write(&mut self, now: Moment, end: End, bytes: &[u8]) {
@@ -526,7 +503,7 @@ impl Network for Wire {
             None => now,
         };
         let bytes = self.copy(bytes);
-        self.launch(at, Cargo::StreamUp(end, bytes));
+        self.queue.put(at, Cargo::StreamUp(end, bytes));
     }
 
     fn close(&mut self, _now: Moment, end: End) {

@@ -1,11 +1,14 @@
 //! What is known to fail at a product, so that a later certification tells what has changed: new
 //! failures, listed cases that now pass, another number of cases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
 use bootstorm_emulator::located::{Faults, Log, Node, Reader};
 use bootstorm_reports::case::{CaseResult, CaseVerdict};
+
+use super::subject::LACKS;
+use crate::basic_string::quoted;
 
 /// Cases that one baseline can speak of.
 const CASES_MAX: u32 = 100_000;
@@ -23,8 +26,12 @@ pub struct Baseline {
     pub cases: u32,
     /// Of them, those that applied.
     pub applicable: u32,
+    /// What of it was judged: `tftp`, `http`, …
+    pub services: BTreeSet<String>,
     /// Cases that do not pass, with the reason.
     pub failing: BTreeMap<String, String>,
+    /// Cases about these services that do not apply all the same, with the reason.
+    pub not_applicable: BTreeMap<String, String>,
 }
 
 /// Something that is not as the baseline says.
@@ -41,8 +48,10 @@ pub enum Deviation {
     },
     /// A listed case passes.
     Passes(String),
-    /// A listed case does not apply any more.
+    /// A case does not apply any more.
     NotApplicable(String),
+    /// A case that is listed as not applicable does apply.
+    Applies(String),
     /// A listed case is not among those that were chosen.
     Gone(String),
     /// Another number of cases than before.
@@ -66,6 +75,7 @@ impl fmt::Display for Deviation {
             } => write!(out, "{id}: {}, which is new: {reason}", verdict.word()),
             Self::Passes(id) => write!(out, "{id}: passes now; take it out of the baseline"),
             Self::NotApplicable(id) => write!(out, "{id}: does not apply any more"),
+            Self::Applies(id) => write!(out, "{id}: applies now; take it out of the baseline"),
             Self::Gone(id) => write!(out, "{id}: is listed and was not carried out"),
             Self::Total { what, was, is } => write!(out, "{is} {what}, the baseline says {was}"),
         }
@@ -95,23 +105,14 @@ impl Baseline {
         let root = Reader::new(&tree, &log);
         let words = |key| root.need(key).text().unwrap_or_default().to_owned();
         let count = |key| root.need(key).number(0..=CASES_MAX).unwrap_or(0);
-        let failing = root.may("failing").table();
-        let failing = failing.map_or_else(BTreeMap::new, |failing| {
-            let entries = failing.entries().filter_map(|(entry, slot)| {
-                let reason = slot.text()?.to_owned();
-                if reason.trim().is_empty() {
-                    slot.unexpected("the reason why it fails");
-                }
-                Some((entry.key.clone(), reason))
-            });
-            entries.collect()
-        });
         let baseline = Self {
             product: words("product"),
             version: words("version"),
             cases: count("cases"),
             applicable: count("applicable"),
-            failing,
+            services: root.may("services").texts().into_iter().collect(),
+            failing: reasons(&root, "failing"),
+            not_applicable: reasons(&root, "not_applicable"),
         };
         drop(root);
         let faults = log.into_faults();
@@ -125,14 +126,19 @@ impl Baseline {
     /// The baseline that fits these results; reasons that were given before are kept.
     #[must_use]
     pub fn of(results: &[CaseResult], before: &Self) -> Self {
-        let failing = results.iter().filter(|result| is_bad(result.verdict));
-        let failing = failing.map(|result| {
-            let kept = before.failing.get(&result.id).cloned();
-            let reason = kept.unwrap_or_else(|| shortened(&result.reason));
-            (result.id.clone(), reason)
-        });
+        let told = |known: &BTreeMap<String, String>, such: fn(&CaseResult) -> bool| {
+            let such = results.iter().filter(|result| such(result));
+            let told = such.map(|result| {
+                let kept = known.get(&result.id).cloned();
+                let reason = kept.unwrap_or_else(|| shortened(&result.reason));
+                (result.id.clone(), reason)
+            });
+            told.collect()
+        };
         Self {
-            failing: failing.collect(),
+            failing: told(&before.failing, |result| is_bad(result.verdict)),
+            not_applicable: told(&before.not_applicable, is_out_of_place),
+            services: before.services.clone(),
             product: before.product.clone(),
             version: before.version.clone(),
             cases: number(results.len()),
@@ -146,7 +152,11 @@ impl Baseline {
         let mut found = Vec::new();
         for result in results {
             let listed = self.failing.contains_key(&result.id);
+            let out_of_place = self.not_applicable.contains_key(&result.id);
             let id = result.id.clone();
+            if out_of_place && result.verdict != CaseVerdict::NotApplicable {
+                found.push(Deviation::Applies(id.clone()));
+            }
             match (listed, result.verdict) {
                 (false, verdict) if is_bad(verdict) => found.push(Deviation::Fails {
                     id,
@@ -155,11 +165,15 @@ impl Baseline {
                 }),
                 (true, CaseVerdict::Pass) => found.push(Deviation::Passes(id)),
                 (true, CaseVerdict::NotApplicable) => found.push(Deviation::NotApplicable(id)),
+                (false, CaseVerdict::NotApplicable) if !out_of_place && is_out_of_place(result) => {
+                    found.push(Deviation::NotApplicable(id));
+                }
                 _ => {}
             }
         }
         let there = |id: &&String| !results.iter().any(|result| result.id == **id);
-        let gone = self.failing.keys().filter(there).cloned();
+        let listed = self.failing.keys().chain(self.not_applicable.keys());
+        let gone = listed.filter(there).cloned();
         found.extend(gone.map(Deviation::Gone));
         let totals = [
             ("cases", self.cases, number(results.len())),
@@ -181,14 +195,42 @@ impl Baseline {
         let _ = writeln!(text, "version = {}", quoted(&self.version));
         let _ = writeln!(text, "cases = {}", self.cases);
         let _ = writeln!(text, "applicable = {}", self.applicable);
-        if !self.failing.is_empty() {
-            text.push_str("\n[failing]\n");
+        if !self.services.is_empty() {
+            let services: Vec<_> = self.services.iter().map(|it| quoted(it)).collect();
+            let _ = writeln!(text, "services = [{}]", services.join(", "));
         }
-        for (id, reason) in &self.failing {
-            let _ = writeln!(text, "{} = {}", quoted(id), quoted(reason));
+        let tables = [
+            ("failing", &self.failing),
+            ("not_applicable", &self.not_applicable),
+        ];
+        for (table, reasons) in tables.iter().filter(|(_, reasons)| !reasons.is_empty()) {
+            let _ = writeln!(text, "\n[{table}]");
+            for (id, reason) in *reasons {
+                let _ = writeln!(text, "{} = {}", quoted(id), quoted(reason));
+            }
         }
         text
     }
+}
+
+/// A table of cases with a reason each.
+fn reasons(root: &Reader<'_>, key: &'static str) -> BTreeMap<String, String> {
+    let table = root.may(key).table();
+    table.map_or_else(BTreeMap::new, |table| {
+        let entries = table.entries().filter_map(|(entry, slot)| {
+            let reason = slot.text()?.to_owned();
+            if reason.trim().is_empty() {
+                slot.unexpected("the reason");
+            }
+            Some((entry.key.clone(), reason))
+        });
+        entries.collect()
+    })
+}
+
+/// Whether a case does not apply although the subject has what it is about.
+fn is_out_of_place(result: &CaseResult) -> bool {
+    result.verdict == CaseVerdict::NotApplicable && !result.reason.starts_with(LACKS)
 }
 
 fn is_bad(verdict: CaseVerdict) -> bool {
@@ -214,22 +256,6 @@ fn shortened(reason: &str) -> String {
         text.push_str("does not pass");
     }
     text
-}
-
-/// A basic string of TOML.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => out.extend(['\\', letter]),
-            letter if letter.is_control() => {
-                let _ = write!(out, "\\u{:04X}", u32::from(letter));
-            }
-            letter => out.push(letter),
-        }
-    }
-    out.push('"');
-    out
 }
 
 #[cfg(test)]
@@ -268,6 +294,7 @@ mod tests {
         let before = Baseline {
             product: "a server".to_owned(),
             version: "1.0".to_owned(),
+            services: ["ftp".to_owned(), "tftp".to_owned()].into(),
             failing: [("p/b".to_owned(), "known".to_owned())].into(),
             ..Baseline::default()
         };
@@ -275,6 +302,7 @@ mod tests {
         let read = Baseline::read("b.toml", &written.text()).expect("a baseline");
         assert_eq!(read, written);
         assert_eq!((read.cases, read.applicable), (4, 3));
+        assert_eq!(read.not_applicable["p/d"], "says \"no\" and more");
         assert_eq!(read.failing["p/b"], "known");
         assert_eq!(read.failing["p/c"], "says \"no\" and more");
         assert_eq!(read.deviations(&results()), []);
@@ -300,6 +328,30 @@ mod tests {
                 "4 cases, the baseline says 5",
             ]
         );
+    }
+
+    #[test]
+    fn tells_what_applies_now_and_what_does_not_although_it_is_asked_for() {
+        let mut baseline = Baseline::of(&results(), &Baseline::default());
+        let moved = baseline.not_applicable.remove("p/d").expect("listed");
+        baseline.not_applicable.insert("p/a".to_owned(), moved);
+        let told = baseline.deviations(&results());
+        let expected = [
+            Deviation::Applies("p/a".to_owned()),
+            Deviation::NotApplicable("p/d".to_owned()),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_not_listed() {
+        let mut lacking = results();
+        for result in lacking.iter_mut().filter(|result| result.id == "p/d") {
+            result.reason = format!("{LACKS}ftp");
+        }
+        let baseline = Baseline::of(&lacking, &Baseline::default());
+        assert_eq!(baseline.not_applicable, BTreeMap::new());
+        assert_eq!(baseline.deviations(&lacking), []);
     }
 
     #[test]

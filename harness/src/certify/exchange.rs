@@ -43,6 +43,9 @@ impl<'a> Censor<'a> {
         // A login by MAC address says no more than every request does.
         let known = |secret: &String| secret.eq_ignore_ascii_case(&mac);
         secrets.retain(|secret| secret.len() >= SECRET_BYTES_MIN && !known(secret));
+        // Options whose bytes are no text are shown in hexadecimal.
+        let shown: Vec<String> = secrets.iter().map(|secret| hexadecimal(secret)).collect();
+        secrets.extend(shown);
         // A secret that another one contains would leave the rest of it.
         secrets.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
         secrets.dedup();
@@ -59,6 +62,10 @@ impl<'a> Censor<'a> {
         }
         safe
     }
+}
+
+fn hexadecimal(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The lines of an exchange, and which of them decided.

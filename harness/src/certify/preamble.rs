@@ -175,9 +175,28 @@ fn look(steps: Vec<ProbeStep>, standing: &Standing<'_>) -> Result<Seen, String> 
         .filter(|found| found.weight == Weight::Wrong)
         .map(|found| found.actual)
         .next();
+    let refused = messages.iter().rev().find_map(refusal);
+    let other = other.map(|other| match refused {
+        Some(refused) => format!("{other} ({refused})"),
+        None => other,
+    });
     Ok(Seen {
         heard: messages.iter().any(|it| says_something(&it)),
         first_status: status,
         other,
     })
+}
+
+/// What a server said instead of sending a file.
+fn refusal(message: &Message) -> Option<String> {
+    let said = |field| message.field(field).filter(|it| !it.is_empty());
+    match message.name.as_ref() {
+        "tftp.error" => Some(format!("error {}", said("code")?)),
+        "ftp.end" => said("reason").map(str::to_owned),
+        "http.response" => {
+            let status = said("status").filter(|status| !status.starts_with('2'))?;
+            Some(format!("status {status}"))
+        }
+        _ => None,
+    }
 }

@@ -28,6 +28,8 @@ const PHONES_ALONE: u32 = 50;
 const BYTES_ALONE: usize = 1 << 20;
 /// Addresses that each of the cases under way has for its clients, and for its leases.
 const ADDRESSES: u32 = 1 << 14;
+/// How the reason begins why a case about something else does not apply.
+pub(super) const LACKS: &str = "no --subject has ";
 /// The first address of clients that stand in for phones.
 const CLIENTS: Ipv4Addr = Ipv4Addr::new(127, 128, 0, 1);
 
@@ -124,7 +126,7 @@ impl Court {
             return Ok(());
         }
         let words: Vec<_> = lacking.iter().map(|need| need.word()).collect();
-        let reason = format!("no --subject has {}", words.join(" or "));
+        let reason = format!("{LACKS}{}", words.join(" or "));
         Err((CaseVerdict::NotApplicable, reason))
     }
 
@@ -227,6 +229,10 @@ impl Court {
             result.verdict = CaseVerdict::Inconclusive;
             let why = why.join("; ");
             result.reason = format!("generator saturated ({why}): {}", result.reason);
+        }
+        if self.is_stopped() && result.verdict == CaseVerdict::Fail {
+            result.verdict = CaseVerdict::Inconclusive;
+            result.reason = format!("the run was ended during it: {}", result.reason);
         }
         Ok(result)
     }

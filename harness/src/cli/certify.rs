@@ -98,7 +98,7 @@ pub(super) fn certify(shared: &Shared, arguments: &CertifyArguments) -> Result<E
         stopped,
         ..began.facts()
     };
-    let exit = exit(&results);
+    let exit = exit(results.iter().map(|result| result.verdict));
     let report = server::report(facts, results, arguments.keep_secrets)?;
     deliver::written(deliver::write_all(&report, out))?;
     Ok(if stopped { Exit::Interrupted } else { exit })
@@ -203,8 +203,10 @@ fn told(results: &[CaseResult], quiet: bool, exchange: bool) -> String {
     text
 }
 
-fn exit(results: &[CaseResult]) -> Exit {
-    let any = |verdict| results.iter().any(|result| result.verdict == verdict);
+/// The worst of these verdicts decides.
+fn exit(verdicts: impl IntoIterator<Item = CaseVerdict>) -> Exit {
+    let verdicts: Vec<_> = verdicts.into_iter().collect();
+    let any = |verdict| verdicts.contains(&verdict);
     if any(CaseVerdict::Error) {
         Exit::Own
     } else if any(CaseVerdict::Fail) {

@@ -1,5 +1,7 @@
 //! `bootstorm check`
 
+mod content;
+
 use std::path::{Path, PathBuf};
 
 use bootstorm_emulator::located::{Fault, Faults, Log, Node};
@@ -15,19 +17,48 @@ use crate::certify::{self, Bench};
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct CheckArguments {
     /// The files
-    #[arg(required_unless_present = "schema")]
+    #[arg(required_unless_present_any = ["content", "schema"])]
     files: Vec<PathBuf>,
     /// Print the JSON Schema of scenarios, suites or mutants instead, for an editor
     #[arg(long, value_name = "KIND", value_parser = SCHEMAS.map(|(word, _)| word))]
     schema: Option<String>,
+    /// A provisioning server's files: the directory that is its root, or the http:// or https://
+    /// URL of that; exit 1 when one has an error
+    #[arg(
+        long,
+        value_name = "DIR|URL",
+        requires = "fleet",
+        conflicts_with = "files"
+    )]
+    content: Option<String>,
+    /// With --content: the phones that the files are for, as a scenario's file or name, and one of
+    /// its fleets
+    #[arg(long, value_name = "SCENARIO[:FLEET]", requires = "content")]
+    fleet: Option<String>,
+    /// With --content: the fleet's phones one by one, as comma-separated values
+    #[arg(long, value_name = "FILE", requires = "content")]
+    inventory: Option<PathBuf>,
+    /// With --content: the server's address as phones know it [default: that of the URL, else
+    /// 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS", requires = "content")]
+    server: Option<std::net::Ipv4Addr>,
+    /// With --content: PEM file of authorities for an https URL; without it any certificate will do
+    #[arg(long, value_name = "FILE", requires = "content")]
+    ca: Option<PathBuf>,
+    /// With --content: as JSON
+    #[arg(long, requires = "content")]
+    json: bool,
 }
 
-/// Checks every file; prints all faults of all of them.
+/// Checks every file, or a server's; prints all faults of all of them.
 pub(super) fn check(shared: &Shared, arguments: &CheckArguments) -> Result<Exit, Trouble> {
     if let Some(wanted) = &arguments.schema {
         let known = SCHEMAS.iter().find(|(word, _)| word == wanted);
         known.iter().for_each(|(_, text)| print(text));
         return Ok(Exit::Met);
+    }
+    if let Some(subject) = &arguments.content {
+        return content::check(shared, arguments, subject);
     }
     let profiles = load::profiles(shared)?;
     let mut faulty = 0;

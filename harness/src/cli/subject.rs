@@ -73,8 +73,8 @@ impl Endpoint {
         let wrong = |why: &str| Trouble::usage(format!("--subject {text}: {why}"));
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(wrong(
-                "expected dhcp://, tftp://, ftp://, http://, https://, ntp:// or sip:// with address and \
-                 port, or acs=http://ADDRESS:PORT/PATH",
+                "expected dhcp://, tftp://, ftp://, http://, https://, ntp:// or sip:// with \
+                 address and port, or acs=http://ADDRESS:PORT/PATH",
             ));
         };
         let mut services = SERVICES.iter();

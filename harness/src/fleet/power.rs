@@ -1,12 +1,12 @@
 //! Power of phones while a run goes on: who loses it, who gets it back, and the rounds of a soak.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use bootstorm_emulator::phone::io::{Connection, ConnectionFault};
 use bootstorm_emulator::time::Moment;
 use bootstorm_scenarios::load_shape::Rounds;
+
+use crate::waiting::Waiting;
 
 /// What happens to a phone at its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,9 +42,7 @@ impl From<Failure> for ConnectionFault {
 /// The turns of one shard's phones, in the order of their times.
 #[derive(Debug, Default)]
 pub struct Power {
-    due: BinaryHeap<Reverse<(Moment, u64, u32, Turn)>>,
-    /// Keeps those of one moment in the order in which they were planned.
-    planned: u64,
+    due: Waiting<(u32, Turn)>,
     /// Turns that steps await: those of rounds are not.
     awaited: usize,
     soak: Option<Soak>,
@@ -76,8 +74,7 @@ impl Power {
     }
 
     fn push(&mut self, at: Moment, slot: u32, turn: Turn) {
-        self.planned += 1;
-        self.due.push(Reverse((at, self.planned, slot, turn)));
+        self.due.put(at, (slot, turn));
     }
 
     /// A phone is switched on for the first time: its rounds begin, where there are any.
@@ -109,13 +106,12 @@ impl Power {
     /// When the next turn is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
-        self.due.peek().map(|Reverse((at, ..))| *at)
+        self.due.deadline()
     }
 
     /// A turn that is due: when it was, whose, and what.
     pub fn take_due(&mut self, now: Moment) -> Option<(Moment, u32, Turn)> {
-        self.deadline().filter(|at| *at <= now)?;
-        let Reverse((at, _, slot, turn)) = self.due.pop()?;
+        let (at, (slot, turn)) = self.due.take_due(now)?;
         let of_round = self.soak.is_some() && matches!(turn, Turn::Round | Turn::Back);
         self.awaited = self.awaited.saturating_sub(usize::from(!of_round));
         Some((at, slot, turn))

@@ -6,6 +6,7 @@
 
 mod edited;
 mod staged;
+mod watched;
 
 use md5::{Digest, Md5};
 use rustc_hash::FxHashMap;
@@ -19,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use edited::Edited;
 pub use staged::Staged;
+pub use watched::{Asked, Fetch, Watched};
 
 /// Bytes of one file served out of a directory, unless said otherwise.
 pub const DIRECTORY_FILE_BYTES_MAX: u64 = 256 << 20;
@@ -39,6 +41,8 @@ pub enum Source {
     Edited(Arc<Edited>),
     /// One after the other.
     Staged(Arc<Staged>),
+    /// One whose requests are noted.
+    Watched(Arc<Watched>),
 }
 
 /// One file's content.
@@ -129,6 +133,7 @@ impl Source {
             Self::Directory(directory) => directory.read(path),
             Self::Edited(edited) => edited.find(path),
             Self::Staged(staged) => staged.now().find(path),
+            Self::Watched(watched) => watched.find(path),
         }
     }
 
@@ -144,6 +149,7 @@ impl Source {
             Self::Directory(directory) => directory.list(path),
             Self::Edited(edited) => edited.list(path),
             Self::Staged(staged) => staged.now().list(path, most),
+            Self::Watched(watched) => watched.list(path, most),
         };
         names.sort_unstable();
         names.dedup();
@@ -179,6 +185,7 @@ impl Source {
             Self::Directory(directory) => rooted(whole).and_then(|name| directory.read(name)).ok(),
             Self::Edited(edited) => edited.named(whole),
             Self::Staged(staged) => staged.now().named(whole),
+            Self::Watched(watched) => watched.named(whole),
         }
     }
 }

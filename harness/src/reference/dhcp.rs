@@ -217,8 +217,8 @@ impl Dhcp {
     /// Takes one message from `peer`; answers go out from `Endpoint::Dhcp`.
     ///
     /// A client keeps its address by its hardware address (a client identifier, option 61, comes
-    /// back and is not looked at: a phone has one interface). An address unknown to the server is granted when it
-    /// is free, so that a restarted server does not send its clients away.
+    /// back and is not looked at: a phone has one interface). An address unknown to the server is
+    /// granted when it is free, so that a restarted server does not send its clients away.
     pub fn datagram(
         &mut self,
         now: Moment,

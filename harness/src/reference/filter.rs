@@ -1,8 +1,6 @@
 //! The mutants of a server at work: what becomes of the messages that it gets and sends. Delays are
 //! kept here in the server's own time, so that they are the same on every attachment.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +16,7 @@ use rustc_hash::FxHashMap;
 use super::mdns::MDNS_PORT;
 use super::replies::{Endpoint, Replies};
 use super::sntp::NTP_PORT;
+use crate::waiting::Waiting;
 
 /// Transfers whose requests are remembered; with more of them all are forgotten.
 const TRANSFERS_MAX: usize = 8_192;
@@ -34,8 +33,7 @@ pub struct Filter {
     server: Ipv4Addr,
     /// The RRQ of each client's port.
     asked: FxHashMap<SocketAddrV4, Vec<u8>>,
-    late: BinaryHeap<Reverse<Late>>,
-    number: u64,
+    late: Waiting<Late>,
     /// What the server said before it was looked at.
     pub(super) said: Replies,
 }
@@ -43,8 +41,6 @@ pub struct Filter {
 /// A datagram that waits for its time.
 #[derive(Debug)]
 pub(super) struct Late {
-    at: Moment,
-    number: u64,
     pub(super) endpoint: Endpoint,
     pub(super) peer: SocketAddrV4,
     /// The server is to get it; otherwise it sends it.
@@ -82,8 +78,7 @@ impl Filter {
             engine: Engine::new(Side::Server, mutants)?,
             server,
             asked: FxHashMap::default(),
-            late: BinaryHeap::new(),
-            number: 0,
+            late: Waiting::default(),
             said: Replies::default(),
         })
     }
@@ -96,15 +91,12 @@ impl Filter {
 
     /// When the next datagram that waits is due.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.late.peek().map(|Reverse(late)| late.at)
+        self.late.deadline()
     }
 
     /// The next datagram that is due.
     pub(super) fn due(&mut self, now: Moment) -> Option<Late> {
-        if self.deadline()? > now {
-            return None;
-        }
-        self.late.pop().map(|Reverse(late)| late)
+        self.late.take_due(now).map(|(_, late)| late)
     }
 
     /// What the server gets in the place of a datagram, at once; what comes later is kept.
@@ -179,15 +171,13 @@ impl Filter {
         if self.late.len() >= LATE_MAX {
             return;
         }
-        self.number += 1;
-        self.late.push(Reverse(Late {
-            at,
-            number: self.number,
+        let late = Late {
             endpoint,
             peer,
             inbound,
             bytes,
-        }));
+        };
+        self.late.put(at, late);
     }
 
     fn datagram(
@@ -285,26 +275,6 @@ impl Filter {
             }
         }
         (longest, closes)
-    }
-}
-
-impl PartialEq for Late {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.number) == (other.at, other.number)
-    }
-}
-
-impl Eq for Late {}
-
-impl PartialOrd for Late {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Late {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
     }
 }
 

@@ -40,7 +40,7 @@ fn certifies_virtual_phones_with_a_verdict_a_case() {
             "--phones",
             "plug-n-dial",
             "--case",
-            "plug-n-dial/no-options*",
+            "plug-n-dial/plain-*",
             "--quiet",
         ],
         0,

@@ -210,7 +210,7 @@ fn what_a_scenario_does_to_its_phones_is_checked() {
         holds(&checked.err, &["one.toml:", told]);
     };
     let step = |lines: &str, told: &str| faults(&format!("[[step]]\n{lines}"), "", told);
-    step("do = \"check-sync\"", "needs 'after' or 'at_s'");
+    step("do = \"check-sync\"", "needs 'after', 'at_s' or 'later_s'");
     step(
         "at_s = 30\ndo = \"check-sync\"",
         "not before the run's deadline",
@@ -218,7 +218,7 @@ fn what_a_scenario_does_to_its_phones_is_checked() {
     step("at_s = -1\ndo = \"check-sync\"", "'step[0].at_s' is -1");
     step(
         "at_s = 1\nafter = \"settled\"\ndo = \"check-sync\"",
-        "not both",
+        "one of 'after', 'at_s' and 'later_s'",
     );
     step(
         "after = \"setled\"\ndo = \"check-sync\"",

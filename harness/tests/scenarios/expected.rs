@@ -66,7 +66,7 @@ fn a_run_ends_as_soon_as_a_threshold_that_may_end_it_does_not_hold() {
                 that = 'p99(\"REQUEST\") < duration(\"1h\")'\nabort = true\n";
     let ended = boot(read(&desks(50, head, "")));
     let ending = threshold(&ended, "started < 20");
-    // Looked at once a second, before what else is done then: the twentieth phone starts after 19 s.
+    // Looked at once a second, before what else is done: the twentieth phone starts after 19 s.
     assert_eq!(
         (ending.met, ending.aborted_at_us),
         (Some(false), Some(20_000_000))

@@ -174,11 +174,11 @@ fn phones_without_an_address_are_counted_as_such() {
 #[test]
 fn steps_that_cannot_be_are_told() {
     for (step, expected) in [
-        ("do = \"check-sync\"", "needs 'after' or 'at_s'"),
+        ("do = \"check-sync\"", "needs 'after', 'at_s' or 'later_s'"),
         ("after = \"later\"\ndo = \"check-sync\"", "settled"),
         (
             "after = \"settled\"\nat_s = 1\ndo = \"check-sync\"",
-            "not both",
+            "one of 'after', 'at_s' and 'later_s'",
         ),
         ("after = \"settled\"\ndo = \"reset\"", "check-sync"),
         (

@@ -27,7 +27,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a server at a free port and waits until it answers.
-    fn start(
+    pub(crate) fn start(
         free: fn() -> u16,
         command: impl Fn(u16) -> Command,
         answers: fn(u16) -> bool,
@@ -53,7 +53,7 @@ impl Server {
     }
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     let told = Command::new("id").arg("-u").output().expect("id");
     told.stdout.trim_ascii() == b"0"
 }
@@ -325,7 +325,7 @@ fn time_answers(port: u16) -> bool {
 }
 
 /// An authority of this test's own and a certificate by it for 127.0.0.1.
-fn certify(own: &Path) {
+pub(crate) fn certify(own: &Path) {
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let issuer = rcgen::CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key"));
@@ -357,7 +357,7 @@ pub(crate) fn free_tcp_port() -> u16 {
 }
 
 /// Waits for the greeting.
-fn ftp_answers(port: u16) -> bool {
+pub(crate) fn ftp_answers(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
         return false;
     };

@@ -148,8 +148,9 @@ mod tests {
         let coverage = Coverage::of(&suites);
         let register = register();
         let clause = register.find("PND-06").unwrap();
-        let cases = ["plug-n-dial/checksum-before-config".to_owned()];
-        assert_eq!(coverage.cover(clause), Cover::Cases(&cases[..]));
+        let case = "plug-n-dial/checksum-before-config".to_owned();
+        let cover = coverage.cover(clause);
+        assert!(matches!(cover, Cover::Cases(cases) if cases.contains(&case)));
         let none = Coverage::default();
         let bare = Clause {
             tested_by: None,

@@ -62,10 +62,12 @@ fn the_mutants_that_come_with_the_program_are_right() {
     };
     let mut sentences = std::collections::BTreeSet::new();
     for mutant in mutants.iter() {
+        // Two vendors' phones may be wrong in the same way.
+        let area = mutant.name.rsplit_once('/').map(|(area, _)| area);
         assert!(
-            sentences.insert(mutant.what.clone()),
+            sentences.insert((area, mutant.what.clone())),
             "twice: {}",
-            mutant.what
+            mutant.name
         );
         assert!(!mutant.what.ends_with('.'), "{}", mutant.name);
     }

@@ -7,7 +7,7 @@ use bootstorm_emulator::located::{Place, Reader, Slot};
 use crate::threshold::{Condition, Domain, Expected, Expression, Threshold};
 
 /// Endpoints that a scenario may name: the key, which is its URL's scheme too.
-const SERVICES: [&str; 6] = ["tftp", "ftp", "http", "https", "ntp", "sip"];
+const SERVICES: [&str; 7] = ["dhcp", "tftp", "ftp", "http", "https", "ntp", "sip"];
 /// The auto-configuration server, whose URL is an `http` or `https` one.
 const ACS: &str = "acs";
 

@@ -216,8 +216,8 @@ fn fleet(table: &Reader<'_>, names: &mut BTreeSet<String>, common: Link) -> Flee
             .may("firmware_bytes")
             .number(16..=(64_usize << 20))
             .unwrap_or(IMAGE_BYTES),
-        common: common_settings(table),
-        common_for: common_for(table),
+        common: shared_settings(table),
+        common_for: settings_of_models(table),
         own: identity::own(table, inventory.as_deref()),
         inventory,
         web: table
@@ -259,13 +259,13 @@ fn own_link(table: &Reader<'_>, common: Link) -> (Option<Link>, LinkPlaces) {
 }
 
 /// `[fleet.common]`
-fn common_settings(table: &Reader<'_>) -> Vec<(String, Template)> {
+fn shared_settings(table: &Reader<'_>) -> Vec<(String, Template)> {
     let common = table.may("common").table();
     common.map_or_else(Vec::new, |table| settings(&table))
 }
 
 /// `[fleet.common_for."vendor/model"]`
-fn common_for(table: &Reader<'_>) -> BTreeMap<String, Vec<(String, Template)>> {
+fn settings_of_models(table: &Reader<'_>) -> BTreeMap<String, Vec<(String, Template)>> {
     let Some(table) = table.may("common_for").table() else {
         return BTreeMap::new();
     };

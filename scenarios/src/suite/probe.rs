@@ -79,7 +79,8 @@ pub struct TftpRead {
     pub lose_block: u64,
     /// How often it is lost.
     pub lose_times: u16,
-    /// After a loss the request is sent again, once a second; otherwise the server has to repeat.
+    /// Without an answer, or after a loss, the request is sent again, once a second; otherwise the
+    /// server has to repeat.
     pub repeat_request: bool,
     /// What is sent twice.
     pub twice: Option<Twice>,

@@ -1,23 +1,13 @@
-//! What is under way on the simulated network, in the order in which it arrives.
+//! What is under way on the simulated network.
 
-use std::cmp::Ordering;
 use std::net::SocketAddrV4;
 
 use bootstorm_emulator::phone::io::{Channel, ConnectionFault};
-use bootstorm_emulator::time::Moment;
 
 use crate::fleet::shard::End;
 use crate::reference::Endpoint;
 
-/// Something under way; ordered by arrival, then by departure.
-#[derive(Debug)]
-pub(super) struct Flight {
-    pub(super) at: Moment,
-    pub(super) number: u64,
-    pub(super) cargo: Cargo,
-}
-
-/// What a flight carries.
+/// A datagram, or what happens to a connection.
 #[derive(Debug)]
 pub(super) enum Cargo {
     Up {
@@ -39,24 +29,4 @@ pub(super) enum Cargo {
     Broken(End, ConnectionFault),
     /// An FTP dialogue has come to the point where the file is to be sent.
     Retrieved(End),
-}
-
-impl PartialEq for Flight {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.number) == (other.at, other.number)
-    }
-}
-
-impl Eq for Flight {}
-
-impl PartialOrd for Flight {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Flight {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
 }

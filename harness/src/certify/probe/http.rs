@@ -231,7 +231,8 @@ impl Requests {
                 Ok(None) => return Flow::More,
                 Ok(Some(Part::Head(head))) => {
                     self.headed(turn, &head);
-                    // A HEAD is answered without a body, whatever its length says (RFC 9110 §9.3.2).
+                    // A HEAD is answered without a body, whatever its length says (RFC 9110
+                    // §9.3.2).
                     self.spec.method == "HEAD"
                 }
                 Ok(Some(Part::Body(body))) => {

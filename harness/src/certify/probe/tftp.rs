@@ -71,7 +71,7 @@ impl Reading {
             is_whole: false,
             compare: turn.me.compare(same_as, spec.netascii),
             late_ack: None,
-            again: None,
+            again: spec.repeat_request.then(|| turn.now + REPEAT),
             spec: spec.clone(),
         };
         let copies = reading.copies(Twice::Request);

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bootstorm_emulator::located::nearest;
-use bootstorm_reports::case::{CaseResult, CaseVerdict};
+use bootstorm_reports::case::CaseResult;
 use bootstorm_reports::measure::Ladder;
 use bootstorm_reports::redact::Redactor;
 use bootstorm_reports::report::Report;
@@ -18,7 +18,7 @@ use super::super::deliver::{self, Told};
 use super::super::live::catch_interrupt;
 use super::super::subject;
 use super::super::{Attachment, Exit, Shared, Trouble, load, print, run};
-use super::{CertifyArguments, ENDING, is_chosen};
+use super::{CertifyArguments, ENDING, exit, is_chosen};
 use crate::certify::baseline::Baseline;
 use crate::certify::subject::{Court, judge_server};
 use crate::certify::{self, Bench};
@@ -138,7 +138,10 @@ pub(super) fn certify(
     };
     let exit = deliver::tell(&report, &told, faults)?;
     if let Some(path) = &of_server.write_baseline {
-        write_baseline(path, of_server, baseline.as_ref(), &results)?;
+        let mut known = baseline.clone().unwrap_or_default();
+        let services = endpoints(&court).into_iter().map(|it| it.service);
+        known.services = services.collect();
+        write_baseline(path, of_server, known, &results)?;
     }
     match baseline {
         Some(baseline) if exit != Exit::Interrupted => {
@@ -277,10 +280,9 @@ fn read_baseline(path: &Path) -> Result<Baseline, Trouble> {
 fn write_baseline(
     path: &Path,
     arguments: &ServerArguments,
-    before: Option<&Baseline>,
+    mut before: Baseline,
     results: &[CaseResult],
 ) -> Result<(), Trouble> {
-    let mut before = before.cloned().unwrap_or_default();
     if let Some(product) = &arguments.product {
         before.product.clone_from(product);
     }
@@ -314,14 +316,5 @@ fn compared(shared: &Shared, json: bool, baseline: &Baseline, results: &[CaseRes
             product.trim()
         ));
     }
-    let any = |verdict| deviations.iter().any(|it| it.verdict() == verdict);
-    if any(CaseVerdict::Error) {
-        Exit::Own
-    } else if any(CaseVerdict::Fail) {
-        Exit::SubjectFailed
-    } else if any(CaseVerdict::Inconclusive) {
-        Exit::Void
-    } else {
-        Exit::Met
-    }
+    exit(deviations.iter().map(|it| it.verdict()))
 }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 use bootstorm_scenarios::scenario::{AuthScheme, Discovery, Fleet};
 
+use crate::basic_string::quoted;
+
 /// Where it is for files in `out`: `content.server.toml` beside `content`.
 pub(super) fn path(out: &Path) -> PathBuf {
     let mut path = out.as_os_str().to_owned();
@@ -105,23 +107,6 @@ fn redirects(
             let _ = writeln!(text, "password = {}", quoted(password));
         }
     }
-}
-
-/// A basic string of TOML.
-fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => out.extend(['\\', letter]),
-            letter if letter.is_control() => {
-                let _ = write!(out, "\\u{:04X}", u32::from(letter));
-            }
-            letter => out.push(letter),
-        }
-    }
-    out.push('"');
-    out
 }
 
 #[cfg(test)]

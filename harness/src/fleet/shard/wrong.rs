@@ -3,8 +3,6 @@
 
 mod framing;
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,6 +17,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Network, Shard};
 use crate::attach::port_of;
+use crate::waiting::Waiting;
 use framing::complete;
 
 /// Things that wait for their time; more are lost.
@@ -40,8 +39,8 @@ pub(super) struct Tamper {
     streams: FxHashMap<(u32, Connection), Stream>,
     /// The RRQ that each port of a phone sent.
     asked: FxHashMap<(u32, Channel), Vec<u8>>,
-    late: BinaryHeap<Reverse<Late>>,
-    number: u64,
+    /// What waits for its time, and at which phone.
+    late: Waiting<(u32, What)>,
 }
 
 /// A phone's connection.
@@ -59,14 +58,6 @@ struct Stream {
 
 /// Something that waits for its time.
 #[derive(Debug)]
-struct Late {
-    at: Moment,
-    number: u64,
-    slot: u32,
-    what: What,
-}
-
-#[derive(Debug)]
 enum What {
     Send(Channel, SocketAddrV4, Vec<u8>),
     Write(Connection, Vec<u8>),
@@ -78,27 +69,17 @@ enum What {
 impl Tamper {
     /// When the next thing that waits is due.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.late.peek().map(|Reverse(late)| late.at)
+        self.late.deadline()
     }
 
     fn keep(&mut self, at: Moment, slot: u32, what: What) {
-        if self.late.len() >= LATE_MAX {
-            return;
+        if self.late.len() < LATE_MAX {
+            self.late.put(at, (slot, what));
         }
-        self.number += 1;
-        self.late.push(Reverse(Late {
-            at,
-            number: self.number,
-            slot,
-            what,
-        }));
     }
 
-    fn due(&mut self, now: Moment) -> Option<Late> {
-        if self.deadline()? > now {
-            return None;
-        }
-        self.late.pop().map(|Reverse(late)| late)
+    fn due(&mut self, now: Moment) -> Option<(u32, What)> {
+        self.late.take_due(now).map(|(_, late)| late)
     }
 
     fn remember(&mut self, slot: u32, channel: Channel, bytes: &[u8]) {
@@ -132,8 +113,7 @@ impl Shard {
                 server: self.plan.server.to_string(),
                 streams: FxHashMap::default(),
                 asked: FxHashMap::default(),
-                late: BinaryHeap::new(),
-                number: 0,
+                late: Waiting::default(),
             })
         });
     }
@@ -481,8 +461,8 @@ impl Shard {
 
     /// Lets go of what has waited for its time.
     pub(super) fn let_go(&mut self, now: Moment, network: &mut impl Network) {
-        while let Some(late) = self.tamper.as_mut().and_then(|tamper| tamper.due(now)) {
-            self.hand_over(now, late.slot, &late.what, network);
+        while let Some((slot, what)) = self.tamper.as_mut().and_then(|tamper| tamper.due(now)) {
+            self.hand_over(now, slot, &what, network);
         }
     }
 
@@ -559,26 +539,6 @@ impl Stream {
             before,
             bytes,
         }
-    }
-}
-
-impl PartialEq for Late {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.number) == (other.at, other.number)
-    }
-}
-
-impl Eq for Late {}
-
-impl PartialOrd for Late {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Late {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
     }
 }
 
