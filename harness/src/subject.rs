@@ -149,6 +149,11 @@ impl Subject {
             HTTP if *to.ip() == self.address => self.http,
             HTTPS if *to.ip() == self.address => self.https,
             SIP if *to.ip() == self.address => self.sip_tcp,
+            // A redirect names the port that the server itself listens at.
+            port if *to.ip() == self.address => {
+                let mut web = [self.http, self.https].into_iter().flatten();
+                web.find(|real| real.port() == port).or(Some(to))
+            }
             _ => Some(to),
         }
         .filter(|to| to.ip().is_loopback())
@@ -248,6 +253,17 @@ mod tests {
             subject.seen("127.0.0.1:5999".parse().unwrap()).port(),
             5_060
         );
+    }
+
+    #[test]
+    fn finds_the_server_behind_the_port_that_its_redirects_name() {
+        let subject = Subject {
+            http: Some("127.0.0.9:8000".parse().unwrap()),
+            ..subject()
+        };
+        let tcp = |text: &str| subject.tcp(text.parse().unwrap()).map(|to| to.to_string());
+        assert_eq!(tcp("127.0.0.1:8000").as_deref(), Some("127.0.0.9:8000"));
+        assert_eq!(tcp("127.0.0.1:8001").as_deref(), Some("127.0.0.1:8001"));
     }
 
     #[test]

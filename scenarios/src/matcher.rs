@@ -28,6 +28,8 @@ use crate::wire::message::Message;
 
 /// Bytes of a compiled regular expression.
 const REGEX_BYTES_MAX: usize = 1 << 20;
+/// The largest number of `min` and `max`, either side of 0: what a text and a float both hold.
+const NUMBER_MAX: f64 = 9_007_199_254_740_992.0;
 /// The holes that the templates of profiles do not have.
 const OWN_HOLES: [(Own, &str); 2] = [(Own::Server, "{server}"), (Own::Root, "{root}")];
 
@@ -240,7 +242,7 @@ impl Matcher {
                 Err(fault) => slot.fault(format!("'{}': {}", slot.name(), last_line(&fault))),
             }
         }
-        let range = f64::MIN..=f64::MAX;
+        let range = -NUMBER_MAX..=NUMBER_MAX;
         tests.extend(table.may("min").real(range.clone()).map(Test::Min));
         tests.extend(table.may("max").real(range).map(Test::Max));
         for (key, test) in [

@@ -21,10 +21,10 @@ mod load;
 pub mod probe;
 
 pub use expect::{Compared, Quantity, StateLine, Wanted, WireLine, Within};
-pub use given::GivenFile;
+pub use given::{GivenFile, Moved};
 #[cfg(test)]
 pub(crate) use load::read_tree;
-pub use load::{built_in, read, read_all, read_built_in};
+pub use load::{built_in, read, read_all, read_built_in, read_knowing};
 
 /// A suite: the cases of one vendor, or of the protocols, about one side.
 #[derive(Debug, Clone)]
@@ -133,6 +133,8 @@ pub struct Case {
     pub scenario: Option<Scenario>,
     /// What is put in place of generated files.
     pub files: Vec<GivenFile>,
+    /// What the server redirects, in a case about a server.
+    pub moved: Vec<Moved>,
     /// Server mutants that are the stimulus of a case about a phone.
     pub server: Vec<String>,
     /// What clients ask that stand in for the phones; empty where phones boot.

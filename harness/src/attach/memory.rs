@@ -20,7 +20,8 @@ use bootstorm_scenarios::wire::Way;
 use rustc_hash::FxHashMap;
 
 use self::flight::Cargo;
-use super::{FTP_ROUNDS, channel_of, lines, port_of};
+use super::port::{channel_of, port_of};
+use super::{FTP_ROUNDS, lines};
 use crate::fleet::shard::{End, Fetch, Network, Opening, Sender, Shard};
 use crate::reference::http::connection::{After, Connection};
 use crate::reference::mdns::{self, MDNS_PORT};

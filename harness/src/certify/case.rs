@@ -25,6 +25,7 @@ use crate::fleet::wrong::Wrong;
 use crate::provision::{self, SIMULATED_POOL, SIMULATED_SERVER};
 use crate::reference::Reference;
 use crate::reference::content::Source;
+use crate::reference::http::Redirect;
 use crate::run::{self, Ended, Orders};
 
 /// Bytes of payload that are kept of each phone, unless many phones share them.
@@ -56,8 +57,21 @@ pub struct Bench {
 pub struct Prepared {
     /// Its phones.
     pub plan: Arc<Plan>,
-    /// What the server holds.
+    /// What the server holds at first.
     pub files: Files,
+    /// What it holds after each change that the case's steps make.
+    pub later: Vec<Files>,
+    /// What it redirects.
+    pub moved: Vec<Redirect>,
+}
+
+impl Prepared {
+    /// Takes its files, ready to be served: those of a change come as the plan reaches it.
+    #[must_use]
+    pub fn take_source(&mut self) -> Source {
+        let later = self.later.drain(..).map(provision::served).collect();
+        provision::served(std::mem::take(&mut self.files)).then(later, self.plan.stage())
+    }
 }
 
 /// Makes a case definite, for a server at this address; `None` = no phone boots in it.
@@ -78,10 +92,13 @@ pub fn prepare(case: &Case, bench: &Bench, server: Ipv4Addr) -> Result<Option<Pr
         let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
         lines.join("\n")
     })?;
-    let files = content::files(case, &plan)?;
+    let (files, later) = content::files(case, &plan)?;
+    let moved = content::moved(case, &plan);
     Ok(Some(Prepared {
         plan: Arc::new(plan),
         files,
+        later,
+        moved,
     }))
 }
 
@@ -117,7 +134,7 @@ pub fn probes(
 /// Carries out a case on the simulated network, against the reference server.
 #[must_use]
 pub fn run_case(case: &Case, bench: &Bench) -> CaseResult {
-    let prepared = match prepare(case, bench, SIMULATED_SERVER) {
+    let mut prepared = match prepare(case, bench, SIMULATED_SERVER) {
         Ok(Some(prepared)) => prepared,
         Ok(None) => {
             let reason = "it boots no phone, and probes need a server that listens";
@@ -125,9 +142,9 @@ pub fn run_case(case: &Case, bench: &Bench) -> CaseResult {
         }
         Err(reason) => return told(case, CaseVerdict::Error, reason),
     };
-    let Prepared { plan, files } = prepared;
-    let source = provision::served(files);
+    let (plan, source) = (Arc::clone(&prepared.plan), prepared.take_source());
     let mut config = provision::reference(&plan, source.clone(), SIMULATED_POOL);
+    config.http.redirects = prepared.moved;
     let mut orders = orders(&plan, bench);
     orders.probes = probes(case, Some(source), SIMULATED_CLIENTS);
     match (server_mutants(case, bench), phone_mutants(&plan, bench)) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bootstorm_emulator::profile::template::Template;
 use bootstorm_scenarios::inventory::{Inventory, Row};
-use bootstorm_scenarios::matcher::Fill;
+use bootstorm_scenarios::matcher::{Fill, Pattern};
 use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::scenario::Fleet;
 use bootstorm_scenarios::suite::{Bytes, Case, Side};
@@ -13,25 +13,27 @@ use bootstorm_scenarios::suite::{Bytes, Case, Side};
 use md5::{Digest as _, Md5};
 
 use crate::content::{self, Files};
+use crate::reference::http::Redirect;
 
-/// The files of a case.
+/// The files of a case: those that it starts with, and those of each change that its steps make.
 ///
 /// # Errors
 /// In words: fleets that cannot share a server; a file to be taken away that is not there.
-pub(super) fn files(case: &Case, plan: &Plan) -> Result<Files, String> {
+pub(super) fn files(case: &Case, plan: &Plan) -> Result<(Files, Vec<Files>), String> {
+    let later = (1..=plan.changes()).filter_map(|change| plan.after(change));
+    let later: Result<_, _> = later.map(|plan| files_of(case, plan)).collect();
+    Ok((files_of(case, plan)?, later?))
+}
+
+fn files_of(case: &Case, plan: &Plan) -> Result<Files, String> {
     let mut files = content::generate(plan).map_err(|fault| fault.to_string())?;
     let server = plan.server.to_string();
     for given in &case.files {
         let mut gone = BTreeSet::new();
-        for phone in (0..plan.phones()).filter_map(|index| plan.phone(index)) {
-            let fill = Fill {
-                vars: plan.vars(&phone),
-                server: &server,
-                root: plan.fleet(&phone).map_or("", |fleet| &fleet.root),
-            };
+        for fill in fills(plan, &server) {
             let mut path = given.path.text(&fill);
-            if case.side == Side::Server && !fill.root.is_empty() {
-                path = format!("{}/{path}", fill.root);
+            if case.side == Side::Server {
+                path = below(fill.root, &path);
             }
             let bytes = match &given.bytes {
                 Some(Bytes::Text(text)) => text.text(&fill).into_bytes(),
@@ -53,6 +55,45 @@ pub(super) fn files(case: &Case, plan: &Plan) -> Result<Files, String> {
         }
     }
     Ok(files)
+}
+
+/// What a server redirects in a case, each thing once.
+pub(super) fn moved(case: &Case, plan: &Plan) -> Vec<Redirect> {
+    let server = plan.server.to_string();
+    let mut all: Vec<Redirect> = Vec::new();
+    for moved in &case.moved {
+        for fill in fills(plan, &server) {
+            let place = |path: &Pattern| format!("/{}", below(fill.root, &path.text(&fill)));
+            let redirect = Redirect {
+                from: place(&moved.from),
+                prefix: false,
+                status: moved.status,
+                to: place(&moved.to),
+            };
+            // Of many phones that ask for the same.
+            if all.last() != Some(&redirect) {
+                all.push(redirect);
+            }
+        }
+    }
+    all
+}
+
+/// What fills the holes of paths, for each phone of a plan.
+fn fills<'a>(plan: &'a Plan, server: &'a str) -> impl Iterator<Item = Fill<'a>> {
+    let phones = (0..plan.phones()).filter_map(|index| plan.phone(index));
+    phones.map(move |phone| Fill {
+        vars: plan.vars(&phone),
+        server,
+        root: plan.fleet(&phone).map_or("", |fleet| &fleet.root),
+    })
+}
+
+fn below(root: &str, path: &str) -> String {
+    match root {
+        "" => path.to_owned(),
+        root => format!("{root}/{path}"),
+    }
 }
 
 /// The file beside a case's own that tells whether a server serves them.

@@ -20,6 +20,7 @@ use super::content::MARK;
 use super::probe::{self, Weight};
 use crate::drive::tls::Trust;
 use crate::reference::content::Source;
+use crate::reference::http::Redirect;
 use crate::run::{self, Orders};
 use crate::subject::Subject;
 
@@ -34,6 +35,8 @@ pub(super) struct Standing<'a> {
     pub(super) subject: &'a Subject,
     pub(super) trust: &'a Arc<Trust>,
     pub(super) files: &'a Source,
+    /// What it must redirect.
+    pub(super) moved: &'a [Redirect],
     pub(super) first_address: Ipv4Addr,
     /// Services that did not answer an earlier case.
     pub(super) down: &'a Mutex<Vec<Need>>,
@@ -80,6 +83,27 @@ pub(super) fn stands(case: &Case, standing: &Standing<'_>) -> Result<(), (CaseVe
                 "the subject does not serve this case's files by {word}: {root}/{MARK}: {other} \
                  (bootstorm content --suite {} writes them)",
                 case.suite
+            );
+            return Err((CaseVerdict::NotApplicable, reason));
+        }
+    }
+    redirects(case, standing)
+}
+
+/// Whether the subject redirects what the case asks for; where to is for the case to judge.
+fn redirects(case: &Case, standing: &Standing<'_>) -> Result<(), (CaseVerdict, String)> {
+    for moved in standing.moved {
+        let mut get = HttpGet::plain(&moved.from);
+        get.raw = true;
+        get.tls = (!case.requires.contains(&Need::Http)).then_some(TlsVersion::Any);
+        let step = ProbeStep::once(Ask::Http(get), TIMEOUT);
+        let seen = look(vec![step], standing).map_err(|fault| (CaseVerdict::Error, fault))?;
+        let status = seen.first_status.as_deref().unwrap_or("nothing");
+        if !status.starts_with('3') {
+            let reason = format!(
+                "the subject answers {status} to {}, which is to be redirected (bootstorm content \
+                 writes beside the files what it must redirect)",
+                moved.from
             );
             return Err((CaseVerdict::NotApplicable, reason));
         }

@@ -34,7 +34,7 @@ use bootstorm_emulator::transfer::http::auth::Grant;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 use bootstorm_scenarios::suite::probe::{Ask, ProbeStep, TlsVersion};
 
-use crate::attach::port_of;
+use crate::attach::port::port_of;
 use crate::fleet::shard::Tls;
 use crate::reference::content::Source;
 use compare::Compare;
@@ -119,8 +119,8 @@ enum State {
 /// One step under way.
 #[derive(Debug)]
 enum Talk {
-    Tftp(tftp::Reading),
-    Http(http::Requests),
+    Tftp(Box<tftp::Reading>),
+    Http(Box<http::Requests>),
     Dhcp(dhcp::Asking),
     Pnp(pnp::Subscribing),
     Sip(sip::Registering),
@@ -330,11 +330,11 @@ impl Talk {
         Some(match &step.ask {
             Ask::Tftp(spec) => {
                 let talk = tftp::Reading::begin(turn, spec, same_as);
-                (Self::Tftp(talk), Flow::More)
+                (Self::Tftp(Box::new(talk)), Flow::More)
             }
             Ask::Http(spec) => {
                 let (talk, flow) = http::Requests::begin(turn, spec, same_as);
-                (Self::Http(talk), flow)
+                (Self::Http(Box::new(talk)), flow)
             }
             Ask::Dhcp(spec) => {
                 let (talk, flow) = dhcp::Asking::begin(turn, spec);

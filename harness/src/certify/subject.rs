@@ -185,13 +185,21 @@ impl Court {
         prepared: Prepared,
         session: &Session,
     ) -> Result<CaseResult, Unjudged> {
-        let Prepared { plan, mut files } = prepared;
-        if case.content == Content::Ours {
-            content::mark(case, &plan, &mut files);
+        let mut prepared = prepared;
+        let plan = Arc::clone(&prepared.plan);
+        if self.judges_subject() && plan.changes() > 0 {
+            let reason = "its files change while phones run, which only those of the built-in \
+                          server do";
+            return Err((CaseVerdict::NotApplicable, reason.to_owned()));
         }
-        let source = provision::served(files);
+        if case.content == Content::Ours {
+            content::mark(case, &plan, &mut prepared.files);
+        }
+        let source = prepared.take_source();
+        let moved = prepared.moved;
         let place = number % u32::try_from(AT_ONCE_MAX * 16).unwrap_or(1);
         let mut config = provision::reference(&plan, source.clone(), pool(place));
+        config.http.redirects.clone_from(&moved);
         config.mutants = case::server_mutants(case, &self.bench).map_err(ours)?;
         let factory = provision::factory(self.factory.as_deref()).map_err(ours)?;
         let built_in = BuiltIn::start(&plan, config, &factory).map_err(ours)?;
@@ -208,6 +216,7 @@ impl Court {
                 subject: &subject,
                 trust: &trust,
                 files: &source,
+                moved: &moved,
                 first_address: first,
                 down: &session.down,
             };

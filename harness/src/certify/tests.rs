@@ -165,6 +165,32 @@ fn given_files_take_the_place_of_generated_ones_or_go() {
     assert_eq!(result(&gone).verdict, CaseVerdict::Pass);
 }
 
+#[test]
+fn files_change_when_a_step_says_so_but_not_those_that_the_case_gives() {
+    let steps = r#"do = [
+        { do = "content", after = "settled", own."account.1.user_name" = "anew" },
+        { do = "check-sync", after = "settled", reboot = false },
+    ]"#;
+    let line = |name: &str| {
+        format!(
+            "{{ sent = \"sip.register\", skip = true, with = \
+             {{ \"header.from\" = {{ contains = \"sip:{name}@\" }} }} }}"
+        )
+    };
+    let own = r#"given.hosts."sip.example.org" = "subject"
+        [case.given.fleet.own]
+        "account.1.enable" = "1"
+        "account.1.user_name" = "first"
+        "account.1.password" = "p"
+        "account.1.sip_server_host" = "sip.example.org""#;
+    let wire = format!("expect.wire = [{}, {}]", line("first"), line("anew"));
+    let changed = result(&format!("{wire}\n{steps}\n{own}"));
+    assert_eq!(changed.verdict, CaseVerdict::Pass, "{}", changed.reason);
+    let held = "given.files = { \"{mac}.cfg\" = \"account.1.label = a\" }";
+    let held = result(&format!("{wire}\n{held}\n{steps}\n{own}"));
+    assert_eq!(held.verdict, CaseVerdict::Fail);
+}
+
 fn message(number: usize) -> Message {
     Message {
         at: Moment::from_nanos(number as u64),

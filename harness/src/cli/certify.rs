@@ -1,19 +1,27 @@
 //! `bootstorm certify`
 
+mod known;
+mod phones;
 mod server;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use bootstorm_reports::case::{CaseResult, CaseVerdict};
-use bootstorm_reports::run::RunFacts;
-use bootstorm_scenarios::suite::{self, Case, Side, Suite};
+use bootstorm_reports::case::CaseResult;
+use bootstorm_reports::measure::Ladder;
+use bootstorm_reports::redact::Redactor;
+use bootstorm_reports::report::Report;
+use bootstorm_reports::run::{Endpoint, RunFacts};
+use bootstorm_scenarios::suite::{self, Case, Suite};
 
-use super::deliver;
+use super::deliver::{self, Told};
 use super::live::catch_interrupt;
-use super::{Exit, Shared, Trouble, load, mutant, print};
+use super::{Attachment, Exit, Shared, Trouble, load, mutant};
+use crate::certify::subject::{Court, judge_server};
 use crate::certify::{self, Bench};
-use server::Began;
 
 /// What the first Ctrl-C is answered.
 const ENDING: &str = "ending the run (Ctrl-C again ends at once)";
@@ -38,17 +46,33 @@ pub(super) struct CertifyArguments {
     server_mutants: mutant::OfServer,
     #[command(flatten)]
     phone_mutants: mutant::OfPhones,
-    /// Also print the decoded exchange of each case that did not pass
-    #[arg(long)]
+    /// Print every case, and the decoded exchange of each that did not pass
+    #[arg(long, visible_alias = "verbose")]
     exchange: bool,
     /// Show passwords in results instead of stand-ins
     #[arg(long)]
     keep_secrets: bool,
+    /// Directory for the report; made if missing
+    #[arg(long, value_name = "DIR", default_value = "bootstorm-report")]
+    out: PathBuf,
+    /// Write the report as JSON to standard output instead of the table
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    known: known::BaselineArguments,
     #[command(flatten)]
     server: server::ServerArguments,
 }
 
-/// Judges and prints a verdict a case.
+/// Who is judged.
+enum Judged {
+    /// Virtual phones, on the simulated network.
+    Phones(Bench),
+    /// A server.
+    Server(Box<Court>, Attachment),
+}
+
+/// Judges and reports.
 pub(super) fn certify(shared: &Shared, arguments: &CertifyArguments) -> Result<Exit, Trouble> {
     let bench = Bench {
         profiles: load::profiles(shared)?,
@@ -58,50 +82,134 @@ pub(super) fn certify(shared: &Shared, arguments: &CertifyArguments) -> Result<E
         keep_secrets: arguments.keep_secrets,
         ..Bench::default()
     };
-    let mut chosen = Vec::new();
     let suites = suites(&arguments.suite)?;
-    if arguments.phones.is_empty() {
-        return server::certify(shared, arguments, bench, &suites);
-    }
-    if let Some(option) = arguments.server.given() {
-        return Err(Trouble::usage(format!(
-            "{option} judges a server, --phones virtual phones: one of them"
-        )));
-    }
-    for name in &arguments.phones {
-        chosen.extend(of_phones(&suites, name, arguments, &bench)?);
-    }
-    if chosen.is_empty() {
-        return Err(Trouble::usage(
-            "no case is about these phones (bootstorm list cases names all)",
-        ));
-    }
+    let of_server = &arguments.server;
+    let (mut chosen, judged) = if arguments.phones.is_empty() {
+        let chosen = server::cases(&suites, arguments)?;
+        let court = server::court(of_server, bench)?;
+        (chosen, Judged::Server(Box::new(court), of_server.attach))
+    } else {
+        let chosen = phones::cases(&suites, arguments, &bench.profiles)?;
+        (chosen, Judged::Phones(bench))
+    };
     if let Some(seed) = shared.seed {
         let scenarios = chosen.iter_mut().filter_map(|case| case.scenario.as_mut());
         scenarios.for_each(|scenario| scenario.seed = seed);
     }
-    catch_interrupt(Arc::clone(&bench.stop), ENDING)?;
-    let out = &arguments.server.out;
-    deliver::probe(out, 0)?;
+    let known = arguments.known.read()?;
+    let stop = Arc::clone(&judged.bench().stop);
+    catch_interrupt(Arc::clone(&stop), ENDING)?;
+    deliver::probe(&arguments.out, 0)?;
     let began = Began::now();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let cases: Vec<&Case> = chosen.iter().collect();
-    let results = certify::run_cases(&cases, &bench, threads);
-    print(&told(&results, shared.quiet, arguments.exchange));
-    let stopped = bench.stop.load(std::sync::atomic::Ordering::Relaxed);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let results = judged.results(&cases, threads);
     let cores = u32::try_from(threads).unwrap_or(u32::MAX);
     let facts = RunFacts {
         seed: shared.seed.unwrap_or(1),
-        attachment: "memory".to_owned(),
+        attachment: judged.attachment().to_owned(),
         shards: cores,
         cores,
-        stopped,
+        subject: judged.endpoints(),
+        stopped: stop.load(Ordering::Relaxed),
         ..began.facts()
     };
-    let exit = exit(results.iter().map(|result| result.verdict));
-    let report = server::report(facts, results, arguments.keep_secrets)?;
-    deliver::written(deliver::write_all(&report, out))?;
-    Ok(if stopped { Exit::Interrupted } else { exit })
+    let report = report(facts, results.clone(), arguments.keep_secrets)?;
+    let faults = deliver::write_all(&report, &arguments.out);
+    let told = Told {
+        shared,
+        out: &arguments.out,
+        json: arguments.json,
+        verbose: arguments.exchange,
+    };
+    let exit = deliver::tell(&report, &told, faults)?;
+    let services = judged.endpoints().into_iter().map(|it| it.service);
+    let services = services.collect();
+    arguments.known.write(known.as_ref(), services, &results)?;
+    match known {
+        Some(known) if exit != Exit::Interrupted => {
+            Ok(known::compared(shared, arguments.json, &known, &results))
+        }
+        _ => Ok(exit),
+    }
+}
+
+impl Judged {
+    fn bench(&self) -> &Bench {
+        match self {
+            Self::Phones(bench) => bench,
+            Self::Server(court, _) => &court.bench,
+        }
+    }
+
+    fn results(&self, cases: &[&Case], threads: usize) -> Vec<CaseResult> {
+        match self {
+            // They wait more than they work.
+            Self::Server(court, Attachment::Loopback) => judge_server(cases, court, threads * 2),
+            Self::Phones(bench) => certify::run_cases(cases, bench, threads),
+            Self::Server(court, Attachment::Memory) => {
+                certify::run_cases(cases, &court.bench, threads)
+            }
+        }
+    }
+
+    fn attachment(&self) -> &'static str {
+        match self {
+            Self::Server(_, Attachment::Loopback) => "loopback",
+            Self::Phones(_) | Self::Server(_, Attachment::Memory) => "memory",
+        }
+    }
+
+    fn endpoints(&self) -> BTreeSet<Endpoint> {
+        match self {
+            Self::Phones(_) => BTreeSet::new(),
+            Self::Server(court, _) => server::endpoints(court),
+        }
+    }
+}
+
+/// When a certification began.
+#[derive(Debug, Clone, Copy)]
+struct Began {
+    at: Instant,
+    started_at: u64,
+}
+
+impl Began {
+    fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            at: Instant::now(),
+            started_at: since.map_or(0, |since| since.as_secs()),
+        }
+    }
+
+    /// What is known of every certification once it is over.
+    fn facts(self) -> RunFacts {
+        RunFacts {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            scenario: "certify".to_owned(),
+            time_scale: 1.0,
+            elapsed: self.at.elapsed(),
+            started_at: self.started_at,
+            ..RunFacts::default()
+        }
+    }
+}
+
+/// The report of cases.
+fn report(
+    facts: RunFacts,
+    results: Vec<CaseResult>,
+    keep_secrets: bool,
+) -> Result<Report, Trouble> {
+    let mut redactor = Redactor::new(facts.seed);
+    if keep_secrets {
+        redactor = redactor.keeping_secrets();
+    }
+    let report = Report::new(facts, Ladder::default(), Vec::new(), &redactor);
+    let report = report.map_err(Trouble::own)?;
+    Ok(report.with_cases(results, &redactor))
 }
 
 /// The suites that are asked for: of files, or those that come with the program.
@@ -116,34 +224,6 @@ fn suites(files: &[PathBuf]) -> Result<Vec<Suite>, Trouble> {
     read.collect()
 }
 
-/// The cases about phones of one vendor or profile.
-fn of_phones(
-    suites: &[Suite],
-    name: &str,
-    arguments: &CertifyArguments,
-    bench: &Bench,
-) -> Result<Vec<Case>, Trouble> {
-    let wanted = bench.profiles.select(name).map_err(Trouble::usage)?;
-    let names: Vec<&str> = wanted.iter().map(|profile| profile.name.as_str()).collect();
-    let one = names.first().filter(|_| name.contains('/')).copied();
-    let about = |case: &&Case| {
-        let vendor = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
-        case.side == Side::Phone
-            && names.first().map(|it| vendor(it)) == Some(vendor(&case.profile))
-    };
-    let cases = suites
-        .iter()
-        .filter(|suite| arguments.vendor.is_empty() || arguments.vendor.contains(&suite.name))
-        .flat_map(|suite| &suite.cases)
-        .filter(|case| is_chosen(&case.id, &arguments.case))
-        .filter(about);
-    let cases = cases.map(|case| match one {
-        Some(model) => case.clone().on(model),
-        None => case.clone(),
-    });
-    Ok(cases.collect())
-}
-
 /// Whether an id is one of those asked for; all are where none is.
 fn is_chosen(id: &str, asked: &[String]) -> bool {
     let fits = |asked: &String| match asked.strip_suffix('*') {
@@ -151,69 +231,4 @@ fn is_chosen(id: &str, asked: &[String]) -> bool {
         None => id == asked,
     };
     asked.is_empty() || asked.iter().any(fits)
-}
-
-/// A line for each result, with what was expected and seen where it is no pass, and the counts.
-fn told(results: &[CaseResult], quiet: bool, exchange: bool) -> String {
-    let mut text = String::new();
-    let good = |result: &CaseResult| {
-        matches!(
-            result.verdict,
-            CaseVerdict::Pass | CaseVerdict::NotApplicable
-        )
-    };
-    for result in results.iter().filter(|result| !quiet || !good(result)) {
-        let verdict = result.verdict.word();
-        text.push_str(&format!("{verdict:<15} {}\n", result.id));
-        if result.verdict == CaseVerdict::Pass {
-            continue;
-        }
-        let clauses = result.clauses.join(" ");
-        // What was expected and seen says more than one sentence of both.
-        let twice = result.verdict == CaseVerdict::Fail && !result.actual.is_empty();
-        let reason = if twice { "" } else { &result.reason };
-        let lines = [
-            ("purpose", result.purpose.as_str()),
-            ("clause", clauses.as_str()),
-            ("reason", reason),
-            ("expected", result.expected.as_str()),
-            ("seen", result.actual.as_str()),
-        ];
-        for (what, line) in lines.iter().filter(|(_, line)| !line.is_empty()) {
-            text.push_str(&format!(
-                "    {what:<9} {}\n",
-                line.replace('\n', "\n              ")
-            ));
-        }
-        for (at, line) in (0_u32..).zip(&result.exchange).filter(|_| exchange) {
-            let mark = if result.evidence.contains(&at) {
-                '>'
-            } else {
-                ' '
-            };
-            text.push_str(&format!("  {mark} {line}\n"));
-        }
-    }
-    let counts = CaseVerdict::ALL.iter().filter_map(|verdict| {
-        let count = results.iter().filter(|it| it.verdict == *verdict).count();
-        (count > 0).then(|| format!("{count} {}", verdict.word()))
-    });
-    let counts = counts.collect::<Vec<_>>().join(", ");
-    text.push_str(&format!("{} cases: {counts}\n", results.len()));
-    text
-}
-
-/// The worst of these verdicts decides.
-fn exit(verdicts: impl IntoIterator<Item = CaseVerdict>) -> Exit {
-    let verdicts: Vec<_> = verdicts.into_iter().collect();
-    let any = |verdict| verdicts.contains(&verdict);
-    if any(CaseVerdict::Error) {
-        Exit::Own
-    } else if any(CaseVerdict::Fail) {
-        Exit::SubjectFailed
-    } else if any(CaseVerdict::Inconclusive) {
-        Exit::Void
-    } else {
-        Exit::Met
-    }
 }

@@ -119,14 +119,17 @@ impl Kind {
 /// A suite is checked against the profiles and mutants that there are, and the files that its cases
 /// need are made.
 fn check_suite(name: &str, text: &str, profiles: &ProfileSet) -> Result<(), String> {
-    let suite = suite::read(name, text).map_err(|faults| faults.to_string())?;
     let known = mutants::built_in().map_err(|faults| faults.to_string())?;
-    let mut faults = suite.unknown_mutants(&known);
+    let (suite, mut faults) = match suite::read_knowing(name, text, &known) {
+        Ok(suite) => (Some(suite), Faults::default()),
+        // Where only mutants are unknown, the rest is told as well.
+        Err(faults) => (suite::read(name, text).ok(), faults),
+    };
     let bench = Bench {
         profiles: profiles.clone(),
         ..Bench::default()
     };
-    for case in &suite.cases {
+    for case in suite.iter().flat_map(|suite| &suite.cases) {
         if let Err(message) = certify::prepare(case, &bench, std::net::Ipv4Addr::LOCALHOST) {
             let told = message.lines().map(|line| Fault {
                 place: case.place.clone(),

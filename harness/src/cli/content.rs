@@ -47,9 +47,7 @@ pub(super) fn content(shared: &Shared, arguments: &ContentArguments) -> Result<E
         }
         if needs.is_some() {
             let beside = beside.display();
-            print(&format!(
-                "users, and what redirect services say, in {beside}\n"
-            ));
+            print(&format!("users and redirects, in {beside}\n"));
         }
     }
     Ok(Exit::Met)

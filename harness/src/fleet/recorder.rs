@@ -13,7 +13,7 @@ use bootstorm_scenarios::wire::{Carrier, Packet, Part, Way, failure};
 use rustc_hash::FxHashMap;
 
 use super::shard::Fetch;
-use crate::attach::port_of;
+use crate::attach::port::port_of;
 
 /// The first of the ports that stand for the phones' ends of TCP connections.
 const FIRST_TCP_PORT: u16 = 40_000;

@@ -24,14 +24,14 @@ caught_by = ["phone/plug-n-dial/fetches-config-first"]
 
 #[test]
 fn certifies_virtual_phones_with_a_verdict_a_case() {
-    let told = alone(&["certify", "--phones", "plug-n-dial"], 0);
+    let told = alone(&["certify", "--phones", "plug-n-dial", "--verbose"], 0);
     holds(
         &told.out,
         &[
-            "pass",
-            "plug-n-dial/checksum-before-config",
-            "cases: ",
-            " pass",
+            "phone suite plug-n-dial: ",
+            "pass: plug-n-dial/checksum-before-config (PND-02, PND-06, PND-12)",
+            "Certified: ",
+            "report.html",
         ],
     );
     let told = alone(
@@ -45,7 +45,7 @@ fn certifies_virtual_phones_with_a_verdict_a_case() {
         ],
         0,
     );
-    assert_eq!(told.out, "1 cases: 1 pass\n");
+    assert_eq!(told.out, "Certified: 1 of 1 applicable case passed.\n");
 }
 
 #[test]
@@ -59,15 +59,15 @@ fn a_case_that_fails_says_what_was_expected_and_seen() {
     certify("md5", &[], 0);
     let told = certify("txt", &["--exchange"], 1).out;
     let parts = [
-        "fail            mine/checksum-first",
+        "fail: mine/checksum-first (PND-06)",
         "purpose   the checksum is the first request",
-        "clause    PND-06",
         "expected  of the next tftp.rrq sent, file ends with '.txt'",
-        "seen      its file is '/000b/8200/000b82000000.md5'",
-        "  >    20.",
-        "1 cases: 1 fail",
+        "actual    its file is '/000b/8200/000b82000000.md5'",
+        ">    20.",
+        "Not certified: 1 of 1 cases failed",
     ];
     holds(&told, &parts);
+    assert!(!told.contains(" reason "), "{told}");
     let mutant = ["--phone-mutant", "phone/plug-n-dial/fetches-config-first"];
     certify("md5", &mutant, 1);
 }

@@ -61,7 +61,7 @@ fn every_model_asks_for_its_general_file_and_its_own() {
     }
 }
 
-// FAN-24, FAN-25, FAN-49, FAN-50, FAN-53, FAN-54, FAN-55, FAN-56, FAN-58, FAN-60, FAN-62, FAN-103:
+// FAN-24, FAN-25, FAN-49, FAN-50, FAN-53, FAN-54, FAN-55, FAN-56, FAN-58, FAN-60, FAN-103:
 // the URL names the device's file only; the general one is in the same directory.
 #[test]
 fn takes_the_device_file_s_name_from_the_url() {

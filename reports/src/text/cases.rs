@@ -63,11 +63,10 @@ fn one(case: &CaseResult, verbose: bool, page: &mut Page<'_>) -> io::Result<()> 
         head.push_str(&format!(" ({})", case.cited()));
     }
     page.paragraph(paint(case.verdict), INDENT, &head)?;
-    let reason = if case.actual == case.reason {
-        ""
-    } else {
-        &case.reason
-    };
+    // A reason that only joins the two lines below it says nothing more.
+    let joined = case.reason.contains(&case.expected) && case.reason.ends_with(&case.actual);
+    let twice = case.actual == case.reason || !case.actual.is_empty() && joined;
+    let reason = if twice { "" } else { &case.reason };
     for (name, text) in [
         ("purpose", case.purpose.as_str()),
         ("reason", reason),

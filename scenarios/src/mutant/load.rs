@@ -11,6 +11,7 @@ use super::edit::{Protocol, bytes_of};
 use super::{Change, ContentEdit, Edit, Mutant, Mutants, Side, Which};
 use crate::matcher::With;
 use crate::wire::Way;
+use crate::wire::vocabulary::check_fields;
 
 /// The mutants that come with the program: path and text of each file, found by directory.
 const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/mutants.rs"));
@@ -199,6 +200,10 @@ fn edit(table: &Reader<'_>, side: Side) -> Option<Edit> {
     let slot = table.need("message");
     let message = slot.text().unwrap_or_default();
     let protocol = protocol(&slot, message);
+    if protocol != Some(Protocol::Ftp) {
+        // The control connection of FTP has messages of its own here.
+        check_fields(&table.may("with"), message);
+    }
     let with = With::read(&table.may("with"));
     for (field, matcher) in with.fields() {
         if side == Side::Server && !matcher.is_constant() {

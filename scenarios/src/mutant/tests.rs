@@ -99,6 +99,17 @@ fn a_mutant_is_found_by_its_name_or_the_nearest_one_is_told() {
 }
 
 #[test]
+fn fields_that_no_message_has_are_told_where_they_are_looked_at() {
+    let text = "[[mutant]]\nname = 'server/a/b'\nwhat = 'x'\nedit = [\n\
+                { message = 'tftp.oack', with = { fiel = 'a' }, drop = true },\n\
+                { message = 'http.*', with = { 'header.host' = 'a' }, drop = true },\n\
+                { message = 'ftp.reply', with = { code = 150 }, drop = true }]\n";
+    let told = faults(text);
+    let only = "a.toml:5:35: unknown field of tftp.oack 'fiel' (did you mean 'file'?)";
+    assert_eq!(told, only);
+}
+
+#[test]
 fn every_fault_of_a_file_is_told_with_its_place() {
     let text = "\
 [[mutant]]

@@ -114,8 +114,10 @@ fn asked(kind: &Kind) -> Asked {
 // of a reader `BOOTSTORM_WRITE=1 cargo test -p bootstorm-scenarios schema` writes them anew.
 #[test]
 fn the_schemas_say_what_the_readers_ask_for() {
+    let [scenario, ..] = kinds();
+    let of_scenario = asked(&scenario);
     for kind in kinds() {
-        let schema = written::schema(kind.word, &asked(&kind));
+        let schema = written::schema(kind.word, &asked(&kind), &of_scenario);
         let mut text = serde_json::to_string_pretty(&schema).expect("JSON");
         text.push('\n');
         let file = format!("{}/schema/{}-1.json", env!("CARGO_MANIFEST_DIR"), kind.word);

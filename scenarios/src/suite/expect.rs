@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bootstorm_emulator::located::{Place, Reader, Slot, Value, nearest};
+use bootstorm_emulator::located::{Place, Reader, Slot, nearest};
 
 use crate::matcher::{Matcher, Pattern, With};
 use crate::wire::Way;
-use crate::wire::vocabulary::{check_field, check_name};
+use crate::wire::vocabulary::{check_field, check_fields, check_name};
 
 /// The longest time in `after_ms`: ten days.
 const TIME_MS_MAX: u64 = 10 * 86_400_000;
@@ -174,11 +174,12 @@ fn wire_line(table: &Reader<'_>, marks: &mut BTreeSet<String>, read: &mut Vec<Wi
             second.name()
         ));
     }
-    let name = slot.text().unwrap_or_default();
-    if let Err(fault) = check_name(name) {
+    let name = slot.text();
+    if let Some(Err(fault)) = name.map(check_name) {
         slot.fault(fault);
     }
-    let with = fields(table.may("with"), name);
+    let name = name.unwrap_or_default();
+    let with = fields(&table.may("with"), name);
     let compared = compared(table, name, marks);
     let within = within(table, marks);
     let quantity = quantity(table, *kind, marks);
@@ -194,17 +195,9 @@ fn wire_line(table: &Reader<'_>, marks: &mut BTreeSet<String>, read: &mut Vec<Wi
 }
 
 /// `with = { … }`
-fn fields(slot: Slot<'_>, name: &str) -> With {
-    if let Some(Value::Table(_)) = slot.value()
-        && let Some(table) = slot.table()
-    {
-        for (entry, _) in table.entries() {
-            if let Err(fault) = check_field(name, &entry.key) {
-                table.log().note(entry.span.place(), fault);
-            }
-        }
-    }
-    With::read(&slot)
+fn fields(slot: &Slot<'_>, name: &str) -> With {
+    check_fields(slot, name);
+    With::read(slot)
 }
 
 /// `same = { field = "mark" }`, `differs = { field = "mark" }`

@@ -11,7 +11,7 @@ const FILE_BYTES_MAX: usize = 1 << 20;
 /// Bytes of one file that is filled: more than 65,536 blocks of 512 bytes.
 const FILLED_BYTES_MAX: usize = 64 << 20;
 /// Keys of `given` that are no part of a scenario.
-const NOT_SCENARIO: [&str; 2] = ["files", "server"];
+const NOT_SCENARIO: [&str; 3] = ["files", "moved", "server"];
 
 /// A file that a case puts on the server, or takes away.
 #[derive(Debug, Clone)]
@@ -21,6 +21,18 @@ pub struct GivenFile {
     pub path: Pattern,
     /// What it holds; `None` = it is not there.
     pub bytes: Option<Bytes>,
+}
+
+/// A file that is asked for in one place and lies in another: the server answers with a redirect
+/// (RFC 9110 §15.4).
+#[derive(Debug, Clone)]
+pub struct Moved {
+    /// Where it is asked for, below the root of the fleet, with the phone's holes.
+    pub from: Pattern,
+    /// Where it lies, as `from`.
+    pub to: Pattern,
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
 }
 
 /// What a case says besides `given` that its scenario needs.
@@ -106,25 +118,56 @@ pub(super) fn files(slot: &Slot<'_>) -> Vec<GivenFile> {
         return Vec::new();
     };
     let files = table.entries().filter_map(|(entry, slot)| {
-        let path = match Pattern::parse(&entry.key) {
-            Ok(path) => path,
-            Err(fault) => {
-                let message = format!("'{}': {}", entry.key, fault.what);
-                table.log().note(entry.span.place(), message);
-                return None;
-            }
-        };
-        if entry.key.is_empty() || entry.key.starts_with('/') || entry.key.contains("..") {
-            let message = format!(
-                "'{}' begins with a slash or has '..' in it (expected a path below the root)",
-                entry.key
-            );
-            table.log().note(entry.span.place(), message);
-        }
+        let path = path(entry, &table)?;
         let bytes = held(&slot)?;
         Some(GivenFile { path, bytes })
     });
     files.collect()
+}
+
+/// `given.moved = { "old.cfg" = { to = "new.cfg", status = 302 } }`
+pub(super) fn moved(slot: &Slot<'_>) -> Vec<Moved> {
+    let Some(table) = slot.table() else {
+        return Vec::new();
+    };
+    let moved = table.entries().filter_map(|(entry, slot)| {
+        let from = path(entry, &table)?;
+        let place = slot.table()?;
+        let (to, status) = (place.need("to"), place.need("status"));
+        if to.text().is_some_and(|to| !is_below(to)) {
+            to.unexpected("a path below the root");
+        }
+        let status = status.number(301..=308_u16)?;
+        if matches!(status, 304..=306) {
+            place.need("status").unexpected("301, 302, 303, 307 or 308");
+        }
+        let to = Pattern::read(&to)?;
+        Some(Moved { from, to, status })
+    });
+    moved.collect()
+}
+
+/// The key of a table of files: a path below the root.
+fn path(entry: &Entry, table: &Reader<'_>) -> Option<Pattern> {
+    let note = |message| table.log().note(entry.span.place(), message);
+    let path = match Pattern::parse(&entry.key) {
+        Ok(path) => path,
+        Err(fault) => {
+            note(format!("'{}': {}", entry.key, fault.what));
+            return None;
+        }
+    };
+    if !is_below(&entry.key) {
+        note(format!(
+            "'{}' begins with a slash or has '..' in it (expected a path below the root)",
+            entry.key
+        ));
+    }
+    Some(path)
+}
+
+fn is_below(path: &str) -> bool {
+    !path.is_empty() && !path.starts_with('/') && !path.contains("..")
 }
 
 fn held(slot: &Slot<'_>) -> Option<Option<Bytes>> {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bootstorm_emulator::located::{Fault, Faults, Log, Node, Place, Reader, Slot, Value};
+use bootstorm_emulator::located::{Faults, Log, Node, Place, Reader, Slot, Value};
 
 use super::given::{self, Words};
 use super::probe::{self, ProbeStep};
-use super::{Case, Content, Need, Side, Suite, expect};
+use super::{Case, Content, GivenFile, Moved, Need, Side, Suite, expect};
 use crate::clause::Register;
 use crate::mutant::Mutants;
 use crate::scenario;
@@ -76,36 +76,27 @@ pub fn read_all(files: &[(&str, &str)]) -> Result<Vec<Suite>, Faults> {
 /// # Errors
 /// All faults of the text at once, each with its place.
 pub fn read(name: &str, text: &str) -> Result<Suite, Faults> {
+    read_one(name, text, None)
+}
+
+/// Reads a suite as `read` does, whose cases name no other mutants than these.
+///
+/// # Errors
+/// All faults of the text at once, each with its place, unknown mutants among them.
+pub fn read_knowing(name: &str, text: &str, mutants: &Mutants) -> Result<Suite, Faults> {
+    read_one(name, text, Some(mutants))
+}
+
+fn read_one(name: &str, text: &str, mutants: Option<&Mutants>) -> Result<Suite, Faults> {
     let log = Log::default();
     let tree = Node::parse(name, text, &log);
-    let suite = read_tree(&tree, &log, &Register::built_in()?);
+    let suite = read_with(&tree, &log, &Register::built_in()?, mutants);
     let mut faults = Faults::default();
     faults.extend(log.into_faults());
     if faults.is_empty() {
         Ok(suite)
     } else {
         Err(faults)
-    }
-}
-
-impl Suite {
-    /// Names of mutants that nobody knows, at their cases.
-    #[must_use]
-    pub fn unknown_mutants(&self, mutants: &Mutants) -> Faults {
-        let mut faults = Faults::default();
-        for case in &self.cases {
-            let caught = case.caught_by.iter().map(|name| (self.side, name));
-            let stimuli = case.server.iter().map(|name| (Side::Server, name));
-            for (side, name) in caught.chain(stimuli) {
-                if let Err(unknown) = mutants.find(side, name) {
-                    faults.list.push(Fault {
-                        place: case.place.clone(),
-                        message: format!("{}: {unknown}", case.id),
-                    });
-                }
-            }
-        }
-        faults
     }
 }
 
@@ -116,10 +107,31 @@ struct Shared<'a> {
     profile: Option<String>,
     base: Option<&'a Node>,
     register: &'a Register,
+    /// The mutants that there are, where that is asked.
+    mutants: Option<&'a Mutants>,
+}
+
+impl Shared<'_> {
+    /// Notes names of mutants that nobody knows.
+    fn know(&self, slot: &Slot<'_>, side: Side) {
+        let Some(mutants) = self.mutants else {
+            return;
+        };
+        for item in slot.list() {
+            let unknown = item.text().and_then(|name| mutants.find(side, name).err());
+            if let Some(unknown) = unknown {
+                item.fault(unknown.to_string());
+            }
+        }
+    }
 }
 
 /// Reads a suite from its tree; what is wrong is noted in `log`.
 pub(crate) fn read_tree(tree: &Node, log: &Log, register: &Register) -> Suite {
+    read_with(tree, log, register, None)
+}
+
+fn read_with(tree: &Node, log: &Log, register: &Register, mutants: Option<&Mutants>) -> Suite {
     let root = Reader::new(tree, log);
     let head = root.need("suite").table();
     let (name, side, profile) = head.as_ref().map_or((None, None, None), |head| {
@@ -139,6 +151,7 @@ pub(crate) fn read_tree(tree: &Node, log: &Log, register: &Register) -> Suite {
         profile: profile.map(str::to_owned),
         base: tree.get("base").filter(|_| base.is_some()),
         register,
+        mutants,
     };
     let slot = root.need("case");
     let nodes: Vec<Slot<'_>> = slot.list();
@@ -170,14 +183,9 @@ fn case(table: &Reader<'_>, node: &Node, shared: &Shared<'_>, ids: &mut BTreeSet
         .or_else(|| shared.profile.clone())
         .unwrap_or_default();
     let given = table.may("given").table();
-    let (files, server) = given.as_ref().map_or_else(Default::default, |given| {
+    let (files, moved, server) = given.as_ref().map_or_else(Default::default, |given| {
         given.entries().for_each(drop);
-        let (files, server) = (given.may("files"), given.may("server"));
-        let files = files.is_given().then(|| given::files(&files));
-        if shared.side == Side::Server && server.is_given() {
-            server.fault("'given.server' in a case about a server (expected in caught_by)");
-        }
-        (files.unwrap_or_default(), server.texts())
+        laid_over(given, shared)
     });
     let phones = table.may("phones");
     let phones = phones.number(1..=PHONES_MAX);
@@ -207,14 +215,42 @@ fn case(table: &Reader<'_>, node: &Node, shared: &Shared<'_>, ids: &mut BTreeSet
         of_model,
         scenario,
         files,
+        moved,
         server,
         probes,
         wire,
         state,
-        caught_by: caught_by(&table.need("caught_by"), shared.side),
+        caught_by: caught_by(&table.need("caught_by"), shared),
         place: table.place(),
         id,
     }
+}
+
+/// What `given` holds besides a scenario: files, redirects, and what the server does wrong.
+fn laid_over(given: &Reader<'_>, shared: &Shared<'_>) -> (Vec<GivenFile>, Vec<Moved>, Vec<String>) {
+    let slots = ["files", "moved", "server"].map(|key| given.may(key));
+    let [files, moved, server] = &slots;
+    shared.know(server, Side::Server);
+    let wrong = match shared.side {
+        Side::Server => (
+            server,
+            "'given.server' in a case about a server (expected in caught_by)",
+        ),
+        Side::Phone => (
+            moved,
+            "'given.moved' in a case about a phone (expected in one about a server)",
+        ),
+    };
+    if wrong.0.is_given() {
+        wrong.0.fault(wrong.1);
+    }
+    let given_files = files.is_given().then(|| given::files(files));
+    let given_moved = moved.is_given().then(|| given::moved(moved));
+    (
+        given_files.unwrap_or_default(),
+        given_moved.unwrap_or_default(),
+        server.texts(),
+    )
 }
 
 /// `do`: what clients ask in the phones' place, or the scenario's steps.
@@ -303,7 +339,9 @@ fn content(slot: &Slot<'_>, side: Side) -> Content {
     needed.unwrap_or(Content::Ours)
 }
 
-fn caught_by(slot: &Slot<'_>, side: Side) -> Vec<String> {
+fn caught_by(slot: &Slot<'_>, shared: &Shared<'_>) -> Vec<String> {
+    let side = shared.side;
+    shared.know(slot, side);
     let items = slot.list();
     if items.is_empty() && slot.is_given() {
         slot.fault("no mutant makes this case fail (expected names of mutants)");

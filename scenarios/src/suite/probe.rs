@@ -153,6 +153,8 @@ pub struct HttpGet {
     pub condition: Option<Condition>,
     /// How it proves who it is.
     pub auth: Option<HttpAuth>,
+    /// Redirects that it follows, one after the other; `same_as` is what the last answer brings.
+    pub follow: u16,
 }
 
 /// Which TLS a probe offers.
@@ -371,6 +373,7 @@ impl HttpGet {
             pipelined: 1,
             condition: None,
             auth: None,
+            follow: 0,
         }
     }
 }

@@ -232,6 +232,41 @@ fn a_case_of_a_server_says_whose_content_it_needs() {
 }
 
 #[test]
+fn what_a_server_redirects_lies_below_its_root() {
+    let suite = |rest: &str| {
+        let text = format!("{HEAD}{CASE}{EXPECT}content = 'ours'\n{rest}");
+        let text = text.replace("side = 'phone'", "side = 'server'");
+        text.replace("phone/a", "server/a")
+    };
+    let fine = suite("given.moved = { '{mac}.cfg' = { to = 'new/{mac}.cfg', status = 302 } }\n");
+    let read = read("x.toml", &fine).unwrap_or_else(|faults| panic!("{faults}"));
+    let moved = &read.cases[0].moved[0];
+    let fill = crate::matcher::Fill::default();
+    assert_eq!(moved.status, 302);
+    assert_eq!(moved.from.text(&fill), "000000000000.cfg");
+    assert_eq!(moved.to.text(&fill), "new/000000000000.cfg");
+    let told = faults(&suite(
+        "[case.given.moved]\n'/a' = { to = 'b', status = 301 }\n'c' = { to = '../d', status = 304 }\n\
+         'e' = { two = 'f', status = 200 }\n",
+    ));
+    for (line, words) in [
+        (20, "'/a' begins with a slash"),
+        (21, "(expected a path below the root)"),
+        (21, "(expected 301, 302, 303, 307 or 308)"),
+        (22, "unknown key 'two'"),
+        (22, "expected a whole number from 301 to 308"),
+    ] {
+        let at = format!("x.toml:{line}:");
+        let mut lines = told.lines();
+        let found = lines.any(|told| told.starts_with(&at) && told.contains(words));
+        assert!(found, "{line}: {words}\n{told}");
+    }
+    let phone =
+        format!("{HEAD}{CASE}{EXPECT}given.moved = {{ 'a' = {{ to = 'b', status = 301 }} }}\n");
+    assert!(faults(&phone).contains("'given.moved' in a case about a phone"));
+}
+
+#[test]
 fn a_probe_needs_no_phone() {
     let text = "[suite]\nname = 'protocol'\nside = 'server'\n\
                 [[case]]\nid = 'protocol/a'\npurpose = 'p'\nclause = ['WIRE-01']\n\
@@ -250,16 +285,19 @@ fn a_probe_needs_no_phone() {
 #[test]
 fn cases_name_mutants_that_there_are() {
     let mutants = crate::mutant::built_in().unwrap_or_else(|faults| panic!("{faults}"));
-    for suite in read_built_in().unwrap_or_else(|faults| panic!("{faults}")) {
-        let unknown = suite.unknown_mutants(&mutants);
-        assert!(unknown.is_empty(), "{unknown}");
+    for (name, text) in built_in() {
+        let read = read_knowing(name, text, &mutants);
+        read.unwrap_or_else(|faults| panic!("{faults}"));
     }
-    let text = format!("{HEAD}{CASE}{EXPECT}given.server = ['server/a']\n");
-    let suite = read("x.toml", &text).unwrap_or_else(|faults| panic!("{faults}"));
-    let told = suite.unknown_mutants(&mutants).to_string();
-    assert!(
-        told.starts_with("x.toml:12:1: x/one: unknown mutant 'phone/a'"),
-        "{told}"
-    );
-    assert!(told.contains("unknown mutant 'server/a'"), "{told}");
+    // Together with what else is wrong, each where it stands.
+    let text = format!("{HEAD}{CASE}{EXPECT}given.server = ['server/a']\nphones = 0\n");
+    let told = read_knowing("x.toml", &text, &mutants).expect_err("faults");
+    let told = told.to_string();
+    for words in [
+        "x.toml:16:14: unknown mutant 'phone/a'",
+        "x.toml:18:17: unknown mutant 'server/a'",
+        "x.toml:19:10: 'case[0].phones' is 0",
+    ] {
+        assert!(told.contains(words), "{words}\n{told}");
+    }
 }

@@ -1,7 +1,7 @@
 //! The names of messages and of their fields, so that a suite or a mutant that names what no
 //! decoder knows is told so when it is read.
 
-use bootstorm_emulator::located::nearest;
+use bootstorm_emulator::located::{Slot, Value, nearest};
 
 /// Methods of HTTP that are decoded as requests.
 const HTTP: [&str; 9] = [
@@ -148,6 +148,19 @@ pub fn check_field(name: &str, field: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(unknown(&format!("field of {name}"), field, known()))
+}
+
+/// Notes the keys of a table `with = { … }` that are no fields of a message of this name.
+pub(crate) fn check_fields(slot: &Slot<'_>, name: &str) {
+    if let Some(Value::Table(_)) = slot.value()
+        && let Some(table) = slot.table()
+    {
+        for (entry, _) in table.entries() {
+            if let Err(fault) = check_field(name, &entry.key) {
+                table.log().note(entry.span.place(), fault);
+            }
+        }
+    }
 }
 
 fn unknown<'a>(what: &str, word: &str, known: impl Iterator<Item = &'a str>) -> String {

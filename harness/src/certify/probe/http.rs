@@ -8,6 +8,7 @@ use bootstorm_emulator::profile::template::Template;
 use bootstorm_emulator::rng::Rng;
 use bootstorm_emulator::transfer::http::AuthMethod;
 use bootstorm_emulator::transfer::http::auth::{Challenge, Grant, Login};
+use bootstorm_emulator::url::{Scheme, Url};
 use bootstorm_emulator::wire::http::{Part, ResponseHead, ResponseReader, write_field};
 use bootstorm_scenarios::suite::probe::{Condition, HttpAuth, HttpGet, HttpScheme, TlsVersion};
 
@@ -52,6 +53,10 @@ pub(super) struct Requests {
     proven: bool,
     /// A challenge to credentials was answered.
     retried: bool,
+    /// Where the answer that is read says the file is.
+    location: Option<String>,
+    /// Redirects that were followed.
+    followed: u16,
     compare: Compare,
     same_as: Option<Template>,
 }
@@ -96,6 +101,8 @@ impl Requests {
             challenge: None,
             proven: false,
             retried: false,
+            location: None,
+            followed: 0,
             compare: turn.me.compare(same_as, false),
             same_as: same_as.cloned(),
             spec: spec.clone(),
@@ -263,6 +270,7 @@ impl Requests {
 
     fn headed(&mut self, turn: &mut Turn<'_>, head: &ResponseHead) {
         (self.status, self.keep_alive) = (head.status, head.keep_alive);
+        self.location.clone_from(&head.location);
         let method = match self.spec.auth.as_ref().map(|auth| auth.scheme) {
             Some(HttpScheme::Digest) => AuthMethod::Digest,
             Some(HttpScheme::Basic) => AuthMethod::Basic,
@@ -313,6 +321,10 @@ impl Requests {
         if status == 401 && self.left == 0 && self.prove(turn) {
             return Flow::More;
         }
+        let moves = matches!(status, 301 | 302 | 303 | 307 | 308);
+        if moves && self.followed < self.spec.follow {
+            return self.follow(turn, status);
+        }
         if matches!(status, 200 | 206) {
             self.compare.whole();
         }
@@ -325,10 +337,50 @@ impl Requests {
             self.compare = turn.me.compare(self.same_as.as_ref(), false);
             return Flow::More;
         }
-        if !self.keep_alive {
+        // Of HTTP/1.0 the end of the connection is the server's business (RFC 9112 §9.3).
+        if !self.keep_alive && !self.spec.old {
             hang_up(turn.kept, turn.out);
         }
         Flow::Done
+    }
+
+    /// Asks where a redirect leads to (RFC 9110 §10.2.2), which must be on the same server: only
+    /// there a client knows what it is to find.
+    fn follow(&mut self, turn: &mut Turn<'_>, status: u16) -> Flow {
+        self.followed += 1;
+        let place = self.location.take();
+        let base = own_url(turn, &self.spec, &self.target);
+        let next = base.as_ref().zip(place.as_deref());
+        let next = next.and_then(|(base, place)| base.join(place).ok());
+        let own = |url: &Url| {
+            let host = base.as_ref().map(|base| base.host.as_str());
+            let is_web = matches!(url.scheme, Scheme::Http | Scheme::Https);
+            is_web && (host == Some(&url.host) || url.host == turn.me.plan.server.to_string())
+        };
+        let Some(url) = next.filter(own) else {
+            let expected = format!("a Location on this server with status {status}");
+            let actual = place.map_or_else(
+                || "there is none".to_owned(),
+                |place| format!("it is '{place}'"),
+            );
+            turn.find(Weight::Wrong, expected, actual);
+            self.compare = Compare::nothing();
+            return self.broken(turn);
+        };
+        self.reader = ResponseReader::default();
+        self.compare.again();
+        self.target = escaped(&url.path);
+        let tls = (url.scheme == Scheme::Https).then(|| self.spec.tls.unwrap_or(TlsVersion::Any));
+        let same = tls == self.spec.tls && url.port.is_none();
+        self.spec.tls = tls;
+        if same && self.keep_alive && turn.kept.line == Some(self.line) {
+            self.write(turn);
+        } else {
+            hang_up(turn.kept, turn.out);
+            self.line = open_at(turn, &self.spec, url.effective_port());
+            self.is_open = false;
+        }
+        Flow::More
     }
 
     /// Answers a challenge; false where the step has nothing to answer it with, or did so already.
@@ -359,9 +411,25 @@ impl Requests {
     }
 }
 
+/// The URL of a request.
+fn own_url(turn: &Turn<'_>, spec: &HttpGet, target: &str) -> Option<Url> {
+    let scheme = spec.tls.map_or(Scheme::Http, |_| Scheme::Https);
+    let text = format!("{}://{}{target}", scheme.name(), host(turn, spec));
+    Url::parse(&text, scheme).ok()
+}
+
+/// A path as a request says it, where a Location leaves blanks as they are.
+fn escaped(path: &str) -> String {
+    path.replace(' ', "%20")
+}
+
 /// Asks for a connection.
 fn open(turn: &mut Turn<'_>, spec: &HttpGet) -> Line {
     let port = if spec.tls.is_some() { 443 } else { 80 };
+    open_at(turn, spec, port)
+}
+
+fn open_at(turn: &mut Turn<'_>, spec: &HttpGet, port: u16) -> Line {
     let name = host(turn, spec);
     let name = name.split(':').next().unwrap_or_default().to_owned();
     let tls = spec.tls.map(|version| {

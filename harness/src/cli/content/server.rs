@@ -1,5 +1,5 @@
-//! What a server needs besides files: who may read them, and where a vendor's redirect service
-//! sends each phone. A small file beside the directory, never in it: it holds passwords.
+//! What a server needs besides files: who may read them, what it redirects, and where a vendor's
+//! redirect service sends each phone. A small file beside the directory, never in it: it holds passwords.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -11,6 +11,7 @@ use bootstorm_scenarios::plan::{PhonePlan, Plan};
 use bootstorm_scenarios::scenario::{AuthScheme, Discovery, Fleet};
 
 use crate::basic_string::quoted;
+use crate::reference::http::Redirect;
 
 /// Where it is for files in `out`: `content.server.toml` beside `content`.
 pub(super) fn path(out: &Path) -> PathBuf {
@@ -35,6 +36,24 @@ pub(super) fn text(plan: &Plan) -> Option<String> {
     let head = "# What a server needs besides the files: who may read them, and where redirect\n\
                 # services send phones. It holds passwords.\n";
     (!text.is_empty()).then(|| format!("{head}{text}"))
+}
+
+/// `[[moved]]`: paths that the server is to redirect, with which status and where to.
+pub(super) fn moved(redirects: &[Redirect]) -> String {
+    let mut text = String::new();
+    for Redirect {
+        from, to, status, ..
+    } in redirects
+    {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "\n[[moved]]\nfrom = {}\nto = {}\nstatus = {status}",
+            quoted(from),
+            quoted(to)
+        );
+    }
+    text
 }
 
 /// Writes it so that nobody else can read it.
@@ -142,6 +161,21 @@ mod tests {
         assert_eq!(read["redirect"].as_array().map(Vec::len), Some(2));
         let url = read["redirect"][1]["url"].as_str().expect("a URL");
         assert!(url.starts_with("http://127.0.0.2/closed/"), "{url}");
+    }
+
+    #[test]
+    fn says_what_is_to_be_redirected() {
+        let redirect = Redirect {
+            from: "/a/old \"1\".cfg".to_owned(),
+            prefix: false,
+            status: 307,
+            to: "/a/new.cfg".to_owned(),
+        };
+        let read: toml::Table = toml::from_str(&moved(&[redirect])).expect("TOML");
+        let moved = &read["moved"][0];
+        assert_eq!(moved["from"].as_str(), Some("/a/old \"1\".cfg"));
+        assert_eq!(moved["to"].as_str(), Some("/a/new.cfg"));
+        assert_eq!(moved["status"].as_integer(), Some(307));
     }
 
     #[test]

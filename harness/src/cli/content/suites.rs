@@ -33,6 +33,7 @@ pub(super) fn write(shared: &Shared, arguments: &ContentArguments) -> Result<Exi
         count += files.len();
         cases += 1;
         needs.extend(super::server::text(&prepared.plan));
+        needs.push_str(&super::server::moved(&prepared.moved));
     }
     super::write_needs(
         &arguments.out,
@@ -46,9 +47,7 @@ pub(super) fn write(shared: &Shared, arguments: &ContentArguments) -> Result<Exi
         if !needs.is_empty() {
             let beside = super::server::path(&arguments.out);
             let beside = beside.display();
-            print(&format!(
-                "users, and what redirect services say, in {beside}\n"
-            ));
+            print(&format!("users and redirects, in {beside}\n"));
         }
     }
     Ok(Exit::Met)

@@ -16,7 +16,7 @@ use bootstorm_scenarios::wire::Way;
 use rustc_hash::FxHashMap;
 
 use super::{Network, Shard};
-use crate::attach::port_of;
+use crate::attach::port::port_of;
 use crate::waiting::Waiting;
 use framing::complete;
 

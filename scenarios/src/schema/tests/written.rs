@@ -176,28 +176,23 @@ fn required(path: &str) -> &'static [&'static str] {
         "mutant[]" => &["name", "what"],
         "mutant[].edit[]" => &["message"],
         "mutant[].content[]" => &["file"],
+        "case[].do[]" => &["probe"],
+        "case[].given.moved.*" => &["to", "status"],
         _ => &[],
     }
 }
 
 /// The whole schema of a kind of file.
-pub(super) fn schema(word: &str, asked: &Asked) -> Value {
+pub(super) fn schema(word: &str, asked: &Asked, of_scenario: &Asked) -> Value {
     let roots: &[&str] = match word {
-        "suite" => &["suite", "base", "case"],
+        "suite" => &["suite", "case"],
         "mutant" => &["mutant"],
         _ => &[],
     };
-    let mut root = Place::default();
-    for (way, expected) in asked {
-        let first = way.split(['.', '[']).next().unwrap_or_default();
-        // Each case is read as a scenario too, which has a schema of its own.
-        if roots.is_empty() || roots.contains(&first) {
-            root.at(way).expected.extend(expected.iter().cloned());
-        }
-    }
+    let root = place(asked, roots);
     let mut schema = match word {
         "scenario" => scenario(&root),
-        "suite" => suite(&root),
+        "suite" => suite(&root, &place(of_scenario, &[])),
         _ => root.table("mutants", true),
     };
     if let Some(schema) = schema.as_object_mut() {
@@ -213,6 +208,19 @@ pub(super) fn schema(word: &str, asked: &Asked) -> Value {
         schema.insert("title".to_owned(), json!(about));
     }
     schema
+}
+
+/// What readers ask for below these keys, or below all.
+fn place(asked: &Asked, roots: &[&str]) -> Place {
+    let mut root = Place::default();
+    for (way, expected) in asked {
+        let first = way.split(['.', '[']).next().unwrap_or_default();
+        // Each case is read as a scenario too, which is asked for by itself.
+        if roots.is_empty() || roots.contains(&first) {
+            root.at(way).expected.extend(expected.iter().cloned());
+        }
+    }
+    root
 }
 
 fn scenario(root: &Place) -> Value {
@@ -234,14 +242,38 @@ fn scenario(root: &Place) -> Value {
     schema
 }
 
-/// In a suite `[base]`, `given` and `do` hold what a scenario does, and what probes ask: they are
-/// read with each case, and their keys are told there.
-fn suite(root: &Place) -> Value {
+/// In a suite `[base]`, `given` and `do` hold what a scenario does, but for its one fleet, of which
+/// each may say a part; `given` has files besides, and `do` what probes ask.
+fn suite(root: &Place, scenario: &Place) -> Value {
+    let mut laid = scenario.table("", false);
+    let fleet = scenario.keys["fleet"].items.as_ref().expect("fleets");
+    laid["properties"]["fleet"] = fleet.schema("fleet[]", false);
+    let step = scenario.keys["step"].items.as_ref().expect("steps");
+    let step = step.schema("step[]", true);
+    laid.as_object_mut()
+        .expect("a table")
+        .remove("additionalProperties");
+    let case = root.keys["case"].items.as_ref().expect("cases");
+    let (given, acts) = (&case.keys["given"], &case.keys["do"]);
+    let own: Map<_, _> = ["files", "moved", "server"]
+        .map(|key| {
+            let way = format!("case[].given.{key}");
+            (key.to_owned(), given.keys[key].schema(&way, true))
+        })
+        .into_iter()
+        .collect();
+    let probe = acts.items.as_ref().expect("acts");
+    let probe = probe.schema("case[].do[]", true);
     let mut schema = root.table("suites", true);
     let keys = schema["properties"].as_object_mut().expect("keys");
-    keys.insert("base".to_owned(), json!({ "type": "object" }));
+    let laid_over = "#/$defs/laid-over";
+    keys.insert(
+        "base".to_owned(),
+        json!({ "$ref": laid_over, "unevaluatedProperties": false }),
+    );
     let case = &mut keys["case"]["items"]["properties"];
-    case["given"] = json!({ "type": "object" });
-    case["do"] = json!({ "type": "array", "items": { "type": "object" } });
+    case["given"] = json!({ "$ref": laid_over, "properties": own, "unevaluatedProperties": false });
+    case["do"] = json!({ "type": "array", "items": { "anyOf": [probe, step] } });
+    schema["$defs"] = json!({ "laid-over": laid });
     schema
 }

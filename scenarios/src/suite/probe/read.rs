@@ -15,6 +15,8 @@ use super::{
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The most that `times`, `copies` and `pipelined` may say.
 const TIMES_MAX: u16 = 1_000;
+/// The most redirects that a client follows.
+const FOLLOW_MAX: u16 = 10;
 /// Record types of DNS by name.
 const DNS_KINDS: [(u16, &str); 6] = [
     (1, "A"),
@@ -165,6 +167,10 @@ fn http(table: &Reader<'_>) -> HttpGet {
     if !raw && path.is_given() && !target.source().starts_with('/') {
         path.fault("'path' does not begin with a slash (raw = true sends it as it is)");
     }
+    let (follow, pipelined) = (table.may("follow"), times(table, "pipelined"));
+    if follow.is_given() && pipelined > 1 {
+        follow.fault("'follow' beside 'pipelined' (expected one request at a time)");
+    }
     HttpGet {
         path: target,
         raw,
@@ -178,13 +184,14 @@ fn http(table: &Reader<'_>) -> HttpGet {
         body: table.may("body").text().unwrap_or_default().to_owned(),
         tls: tls(table),
         same_connection: switch(table, "same_connection"),
-        pipelined: times(table, "pipelined"),
+        pipelined,
         condition: table.may("condition").word(&[
             (Condition::Etag, "etag"),
             (Condition::Modified, "modified"),
             (Condition::OtherEtag, "other-etag"),
         ]),
         auth: http_auth(table),
+        follow: follow.number(1..=FOLLOW_MAX).unwrap_or(0),
     }
 }
 
@@ -215,8 +222,7 @@ fn headers(table: &Reader<'_>) -> Vec<(String, Template)> {
 fn tls(table: &Reader<'_>) -> Option<TlsVersion> {
     let slot = table.may("tls");
     match slot.value()? {
-        Value::Switch(true) => Some(TlsVersion::Any),
-        Value::Switch(false) => None,
+        Value::Switch(_) => slot.switch()?.then_some(TlsVersion::Any),
         _ => slot.word(&[(TlsVersion::Only12, "1.2"), (TlsVersion::Only13, "1.3")]),
     }
 }
