@@ -327,6 +327,13 @@ fn entries(file: &Arc<File>, table: DeTable<'_>, log: &Log) -> Vec<Entry> {
     entries
 }
 
+/// How many letters of a word are wrong, missing, surplus or swapped for it to be another one, in
+/// either case.
+#[must_use]
+pub fn letters_wrong(word: &str, other: &str) -> usize {
+    strsim::osa_distance(&word.to_lowercase(), &other.to_lowercase())
+}
+
 /// The word of `known` that was most likely meant by `word`: at most a third of its letters (and
 /// at least one) are wrong, missing, surplus or swapped. The first of equally near ones.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

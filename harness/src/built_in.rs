@@ -9,7 +9,7 @@ use crate::provision;
 use crate::reference::adapter::{Adapter, AdapterError, Bind, Courier, Running};
 use crate::reference::certificate::{Authority, CertificateFault};
 use crate::reference::{Counters, Reference, ReferenceConfig};
-use crate::subject::Subject;
+use crate::subject::{REDIRECT_ADDRESS, Subject};
 
 /// A server that runs until it is stopped or dropped.
 #[derive(Debug)]
@@ -109,10 +109,11 @@ impl BuiltIn {
     }
 }
 
-/// The plan with the URL of its auto-configuration server: the one given; or, where the HTTP server
-/// is the user's, that of the built-in one, which is no path of it.
+/// The plan with what is not at the subject's own address: the redirect service, where the user
+/// named one; the auto-configuration server, which is the one given, or, where the HTTP server is
+/// the user's, the built-in one, which is no path of it.
 #[must_use]
-pub fn with_acs(
+pub fn with_elsewhere(
     plan: &Arc<Plan>,
     given: Option<String>,
     subject: &Subject,
@@ -120,8 +121,12 @@ pub fn with_acs(
 ) -> Arc<Plan> {
     let own = built_in.filter(|_| subject.given.http);
     let elsewhere = given.or(own.map(|at| format!("http://{at}{ACS_PATH}")));
-    match elsewhere.filter(|_| plan.has_acs()) {
+    let plan = match elsewhere.filter(|_| plan.has_acs()) {
         Some(url) => Arc::new(Plan::clone(plan).with_acs_at(&url)),
         None => Arc::clone(plan),
+    };
+    match subject.given.redirect {
+        true => Arc::new(Plan::clone(&plan).with_redirect_at(REDIRECT_ADDRESS)),
+        false => plan,
     }
 }

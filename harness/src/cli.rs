@@ -171,10 +171,10 @@ struct RunArguments {
     /// A scenario file, or the name of one that comes with the program
     #[arg(default_value = "first-run")]
     scenario: String,
-    /// An endpoint of the server to judge, as tftp://, ftp://, http://, https://, ntp:// or sip://
-    /// (UDP, PnP multicast included) with address and port on loopback, or acs=URL for an
-    /// auto-configuration server; what is not given, multicast DNS included, comes from the
-    /// built-in server (repeatable)
+    /// An endpoint of the server to judge, as dhcp://, tftp://, ftp://, http://, https://, ntp://,
+    /// sip:// (UDP, PnP multicast included) or mdns:// with address and port on loopback, acs=URL
+    /// for an auto-configuration server or redirect=URL for the vendors' redirect service; what is
+    /// not given comes from the built-in server (repeatable)
     #[arg(long, value_name = "URL")]
     subject: Vec<String>,
     /// How phones are attached [default: as the scenario says, else loopback]

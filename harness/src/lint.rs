@@ -7,12 +7,14 @@
 //! | module | owns |
 //! |---|---|
 //! | `subject` | a directory, or the files behind a URL |
+//! | `fetch` | one file by HTTP, FTP or TFTP |
 //! | `visit` | one phone's boot: what it asked for, what came of it |
 //! | `events` | findings from what happened |
 //! | `lines` | findings within a file, line by line |
 //! | `found` | findings, each once, with the models that they concern |
 
 mod events;
+mod fetch;
 mod found;
 mod lines;
 mod subject;
@@ -28,7 +30,7 @@ use bootstorm_scenarios::scenario::Scenario;
 
 use found::Findings;
 pub use found::{Finding, Severity};
-pub use subject::Subject;
+pub use subject::{NoSubject, Subject};
 
 /// Phones that boot at most.
 const PHONES_MAX: usize = 2_000;
@@ -48,6 +50,8 @@ pub struct Lint {
     pub files: usize,
     /// What was left out.
     pub notes: Vec<String>,
+    /// The server stopped answering meanwhile: what was found says nothing.
+    pub is_cut_short: bool,
 }
 
 impl Lint {
@@ -111,6 +115,7 @@ pub fn lint(plan: &Arc<Plan>, subject: &Subject, only: Option<&str>) -> Lint {
         phones: chosen.len(),
         files: files.len(),
         notes,
+        is_cut_short: subject.is_gone(),
     }
 }
 

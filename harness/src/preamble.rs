@@ -19,6 +19,8 @@ const READ_REQUEST: &[u8] = b"\0\x01bootstorm-is-anybody-there\0octet\0";
 const STOP: &[u8] = b"\0\x05\0\0only a question\0";
 /// A keep-alive, which a SIP server passes over (RFC 5626 §3.5.1).
 const KEEP_ALIVE: &[u8] = b"\r\n\r\n";
+/// Too short for a message, which a DHCP server passes over (RFC 2131 §2).
+const NO_MESSAGE: &[u8] = b"\0";
 /// Leap unknown, version 4, client (RFC 5905 §7.3); the rest is zero.
 const NTP_FIRST: u8 = 0xe3;
 const NTP_BYTES: usize = 48;
@@ -37,6 +39,7 @@ pub fn look(subject: &Subject, patience: Duration) -> Result<(), String> {
         ("http", subject.http.filter(|_| given.http)),
         ("https", subject.https.filter(|_| given.https)),
         ("acs", subject.acs.filter(|_| given.acs)),
+        ("redirect", subject.redirect.filter(|_| given.redirect)),
     ];
     let mut absent = Vec::new();
     let mut note = |name: &str, at: SocketAddrV4, looked: Result<(), String>| {
@@ -44,7 +47,7 @@ pub fn look(subject: &Subject, patience: Duration) -> Result<(), String> {
     };
     for (name, at) in streams {
         if let Some(at) = at {
-            note(name, at, stream(at, patience));
+            note(name, at, accepts(at, patience));
         }
     }
     if let Some(at) = subject.tftp.filter(|_| given.tftp) {
@@ -54,7 +57,10 @@ pub fn look(subject: &Subject, patience: Duration) -> Result<(), String> {
         note("ntp", at, ntp(at, patience));
     }
     if let Some(at) = sip.filter(|_| given.sip) {
-        note("sip", at, sip_port(at));
+        note("sip", at, listens(at, KEEP_ALIVE));
+    }
+    if let Some(at) = subject.dhcp.filter(|_| given.dhcp) {
+        note("dhcp", at, listens(at, NO_MESSAGE));
     }
     if absent.is_empty() {
         return Ok(());
@@ -62,7 +68,11 @@ pub fn look(subject: &Subject, patience: Duration) -> Result<(), String> {
     Err(format!("the subject is not there: {}", absent.join("; ")))
 }
 
-fn stream(at: SocketAddrV4, patience: Duration) -> Result<(), String> {
+/// Whether somebody accepts connections there, within `patience`.
+///
+/// # Errors
+/// Why not, in words.
+pub(crate) fn accepts(at: SocketAddrV4, patience: Duration) -> Result<(), String> {
     let made = TcpStream::connect_timeout(&SocketAddr::V4(at), patience);
     made.map(drop).map_err(|fault| match fault.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
@@ -101,9 +111,9 @@ fn ntp(at: SocketAddrV4, patience: Duration) -> Result<(), String> {
     }
 }
 
-/// One that only hears PnP says nothing to anybody else.
-fn sip_port(at: SocketAddrV4) -> Result<(), String> {
-    match is_unreachable(at, KEEP_ALIVE)? {
+/// Whether somebody listens who may say nothing: one that only hears PnP, a DHCP server.
+fn listens(at: SocketAddrV4, bytes: &[u8]) -> Result<(), String> {
+    match is_unreachable(at, bytes)? {
         true => Err("port unreachable".to_owned()),
         false => Ok(()),
     }
@@ -204,7 +214,9 @@ mod tests {
             http: Some(at),
             sip_port: Some(at.port()),
             ntp: Some(at),
+            dhcp: Some(at),
             given: Given {
+                dhcp: true,
                 tftp: true,
                 http: true,
                 sip: true,
@@ -216,7 +228,7 @@ mod tests {
         let began = Instant::now();
         let told = look(&subject, Duration::from_secs(9)).unwrap_err();
         assert!(began.elapsed() < Duration::from_secs(5));
-        for service in ["tftp", "ntp", "sip"] {
+        for service in ["tftp", "ntp", "sip", "dhcp"] {
             let said = format!("{service} at {at}: port unreachable");
             assert!(told.contains(&said), "{told}");
         }
@@ -268,6 +280,6 @@ mod tests {
         let SocketAddr::V4(at) = listener.local_addr().unwrap() else {
             panic!("v4");
         };
-        assert_eq!(stream(at, SOON), Ok(()), "it need not even accept");
+        assert_eq!(accepts(at, SOON), Ok(()), "it need not even accept");
     }
 }

@@ -107,6 +107,8 @@ pub struct Ended {
     /// What recorded phones can show at the end, by index; their events where the log of events was
     /// asked for. Secrets included.
     pub states: Vec<(u32, State)>,
+    /// Datagrams that came to the DHCP port and named no phone of the run.
+    pub strays: u64,
 }
 
 /// Why a run could not be carried out; never the subject's fault.
@@ -255,6 +257,7 @@ fn boot_on_loopback(
         let (result, lost) = result.map_err(system("drive a shard"))?;
         losses.dropped += lost.dropped;
         losses.unreachable += lost.unreachable;
+        losses.strays += lost.strays;
         losses.links = losses.links.and(lost.links);
         losses.late = losses.late.and(lost.late);
         results.push(result);
@@ -274,7 +277,11 @@ fn boot_on_loopback(
             .extend(void::inexact(plan, losses.late));
     }
     facts.notes.extend(runner.faults());
-    close(plan, orders, facts, results, watch.as_deref())
+    let ended = close(plan, orders, facts, results, watch.as_deref())?;
+    Ok(Ended {
+        strays: losses.strays,
+        ..ended
+    })
 }
 
 /// What each shard needs; sockets first, so that a refusal is told before a phone starts.
@@ -365,6 +372,12 @@ fn tell_downloads(facts: &mut RunFacts, plan: &Plan, counters: &Counters) {
 fn tell_loopback(facts: &mut RunFacts, subject: &Subject, losses: Losses, count: u32) {
     facts.shards = count;
     facts.generator.dropped_datagrams = losses.dropped;
+    if losses.strays > 0 {
+        facts.notes.insert(format!(
+            "{} datagrams from the DHCP server named no phone of the run",
+            losses.strays
+        ));
+    }
     if losses.unreachable > 0 {
         facts.notes.insert(format!(
             "{} requests were not sent: to a service that the subject does not have, or beyond the \
@@ -530,6 +543,7 @@ fn close(
         recorded,
         findings,
         states,
+        strays: 0,
     })
 }
 

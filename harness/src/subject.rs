@@ -16,6 +16,10 @@ pub const PNP_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 75);
 /// The multicast group of multicast DNS (RFC 6762 §3).
 pub const MDNS_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 
+/// Where phones see the redirect service that the user named. Its host names lead to the subject
+/// otherwise, and its ports are those of the subject's web server.
+pub const REDIRECT_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 255, 0, 80);
+
 /// Where the subject listens. A phone uses the protocol's own port at `address`; this says where
 /// that really is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub struct Subject {
     pub mdns_port: Option<u16>,
     /// The auto-configuration server, where it is not a path of `http` or `https`.
     pub acs: Option<SocketAddrV4>,
+    /// The vendors' redirect service, where it is not played by `http` and `https`.
+    pub redirect: Option<SocketAddrV4>,
     /// Which of them are the user's; the others are the built-in server's.
     pub given: Given,
 }
@@ -66,6 +72,10 @@ pub struct Given {
     pub sip: bool,
     /// The auto-configuration server
     pub acs: bool,
+    /// The redirect service
+    pub redirect: bool,
+    /// Multicast DNS
+    pub mdns: bool,
 }
 
 impl Subject {
@@ -84,6 +94,7 @@ impl Subject {
             ntp: None,
             mdns_port: None,
             acs: None,
+            redirect: None,
             given: Given::default(),
         }
     }
@@ -103,6 +114,10 @@ impl Subject {
         of(&mut self.https, named.https, given.https);
         of(&mut self.ntp, named.ntp, given.ntp);
         of(&mut self.acs, named.acs, given.acs);
+        of(&mut self.redirect, named.redirect, given.redirect);
+        if given.mdns {
+            self.mdns_port = named.mdns_port;
+        }
         if given.sip {
             self.sip_port = named.sip_port;
         }
@@ -149,6 +164,7 @@ impl Subject {
             HTTP if *to.ip() == self.address => self.http,
             HTTPS if *to.ip() == self.address => self.https,
             SIP if *to.ip() == self.address => self.sip_tcp,
+            HTTP | HTTPS if *to.ip() == REDIRECT_ADDRESS => self.redirect,
             // A redirect names the port that the server itself listens at.
             port if *to.ip() == self.address => {
                 let mut web = [self.http, self.https].into_iter().flatten();
@@ -197,8 +213,9 @@ impl Subject {
             ("sip over tcp", self.sip_tcp, false),
             ("pnp", pnp, self.given.sip),
             ("ntp", self.ntp, self.given.ntp),
-            ("mdns", mdns, false),
+            ("mdns", mdns, self.given.mdns),
             ("acs", self.acs, self.given.acs),
+            ("redirect", self.redirect, self.given.redirect),
         ];
         all.into_iter()
             .filter_map(|(name, at, given)| Some((name, at?, given)))
@@ -221,6 +238,7 @@ mod tests {
             sip_port: Some(5_999),
             ntp: at(1_230),
             mdns_port: Some(5_998),
+            redirect: Some(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 3), 8_443)),
             ..Subject::at(Ipv4Addr::LOCALHOST)
         }
     }
@@ -245,6 +263,7 @@ mod tests {
         assert_eq!(tcp("127.0.0.1:21").as_deref(), Some("127.0.0.1:2100"));
         assert_eq!(tcp("127.0.0.1:8000").as_deref(), Some("127.0.0.1:8000"));
         assert_eq!(tcp("127.0.0.1:443"), None);
+        assert_eq!(tcp("127.255.0.80:443").as_deref(), Some("127.0.0.3:8443"));
         assert_eq!(tcp("127.0.0.1:5060").as_deref(), Some("127.0.0.1:5999"));
         assert_eq!(to("127.0.0.1:5060").as_deref(), Some("127.0.0.1:5999"));
         assert_eq!(subject.seen("127.0.0.1:6900".parse().unwrap()).port(), 69);

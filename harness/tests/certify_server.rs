@@ -115,6 +115,32 @@ fn refuses_what_makes_no_sense_for_a_server() {
     for (arguments, expected) in [
         (&["--case", "protocol/none"][..], "no case"),
         (
+            &[
+                "--case",
+                "protocol/tftp-plain-raed",
+                "--case",
+                "protocol/htpt-*",
+            ],
+            "did you mean protocol/tftp-plain-read?",
+        ),
+        (
+            &[
+                "--case",
+                "protocol/tftp-plain-raed",
+                "--case",
+                "protocol/htpt-*",
+            ],
+            "did you mean protocol/http-*?",
+        ),
+        (&["--baseline", "none.toml"], "none.toml"),
+        (&["--subject", "tftp://127.0.0.1:x"], "a port from 1"),
+        (&["--subject", "tftp://[::1]:69"], "IPv4"),
+        (&["--subject", "htp://127.0.0.1:69"], "did you mean http?"),
+        (&["--subject", "tftp://127.0.0.1:1:2"], "a port from 1"),
+        (&["--subject", "http://u:p@127.0.0.1:80"], "--subject"),
+        (&["--subject", "tftp://8.8.8.8"], "127.0.0.0/8"),
+        (&["--subject", ""], "expected dhcp://"),
+        (
             &["--attach", "memory", "--subject", "tftp://127.0.0.1:1"],
             "built-in",
         ),
@@ -130,6 +156,16 @@ fn refuses_what_makes_no_sense_for_a_server() {
             "{expected}: {}",
             finished.err
         );
+    }
+    // What cannot be written is told before the run, which would take much longer.
+    for arguments in [
+        ["--write-baseline", "none/b.toml"],
+        ["--write-baseline", "."],
+        ["--out", "/proc/nothing"],
+    ] {
+        let finished = certify(directory.path(), &arguments).expect(4);
+        assert!(finished.err.contains("failed to write"), "{}", finished.err);
+        assert!(finished.out.is_empty(), "{}", finished.out);
     }
     let mut command = bootstorm(directory.path(), &["certify", "--vendor", "protocl"]);
     let output = command.output().unwrap();

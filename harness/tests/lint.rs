@@ -115,6 +115,45 @@ fn tells_lines_that_models_do_not_take() {
 }
 
 #[test]
+fn warns_of_keys_that_are_kept_and_look_miswritten() {
+    let site = site();
+    // Of families whose keys are all taken; the digits of an index are no slip.
+    let text = "local_time.date_fromat=1\naccount.2.sip_sever_port=5060\naccount.2.labels=x\n";
+    append(site.path(), "web/0021f200021c", text);
+    let finished = check(site.path(), "flyingvoice-web-page", &[]).expect(0);
+    tells(
+        &finished,
+        &[
+            "warning: local_time.date_fromat is kept, and is no key that is known; did you mean \
+             local_time.date_format?",
+            "warning: account.2.sip_sever_port is kept, and is no key that is known; did you mean \
+             account.2.sip_server_port?",
+            "0 errors, 2 warnings",
+        ],
+    );
+    // Of a model that keeps every key: what its phones are to hold says what was meant.
+    let directory = site.path().join("site/method-tls/LR8051S");
+    let file = fs::read_dir(&directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| {
+            path.is_file()
+                && fs::read_to_string(path).is_ok_and(|it| it.contains("sip_server_port"))
+        });
+    let file = file.unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("sip_server_port", "sip_sever_port")).unwrap();
+    let finished = check(site.path(), "plug-n-dial-https", &[]).expect(0);
+    tells(
+        &finished,
+        &[
+            "warning: sip_sever_port is kept",
+            "did you mean sip_server_port?",
+        ],
+    );
+}
+
+#[test]
 fn tells_names_that_lead_nowhere_and_files_that_nobody_asks_for() {
     let site = site();
     let root = site.path().join("site");
@@ -301,6 +340,8 @@ fn hostile_files_neither_lead_out_nor_stop_it() {
 fn reads_the_files_behind_a_url() {
     let site = site();
     append(site.path(), "web/0021f200021c", "acount.1.label=x\n");
+    // More than one block.
+    append(site.path(), "web/0021f200021c", &"# more\n".repeat(500));
     let ports = ["dhcp", "tftp", "ftp", "http", "https", "sip", "ntp"];
     let ports: Vec<_> = ports.iter().map(|it| format!("--{it}-port")).collect();
     let mut arguments = vec!["serve", "first-run", "--content", "site"];
@@ -312,27 +353,40 @@ fn reads_the_files_behind_a_url() {
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut lines = lines.map_while(Result::ok);
-    let http = lines.find_map(|line| {
-        let (name, at) = line.trim().rsplit_once(' ')?;
-        let is_http = name.trim().eq_ignore_ascii_case("http");
-        is_http.then(|| format!("http://{}", at.trim_start_matches("http://")))
-    });
-    let http = http.unwrap();
+    let mut urls = Vec::new();
+    while urls.len() < 3 {
+        let line = lines.next().unwrap();
+        let (name, at) = line.trim().rsplit_once(' ').unwrap();
+        if ["http", "tftp", "ftp"].contains(&name.trim()) {
+            urls.push(format!("{}://{at}", name.trim()));
+        }
+    }
     let fleet = "first-run:flyingvoice-web-page";
-    let arguments = ["check", "--content", &http, "--fleet", fleet];
-    let finished = run(site.path(), &arguments);
-    let none = run(
-        site.path(),
-        &["check", "--content", "tftp://127.0.0.1", "--fleet", fleet],
-    );
+    let check = |url: &str| run(site.path(), &["check", "--content", url, "--fleet", fleet]);
+    let found: Vec<_> = urls.iter().map(|url| check(url)).collect();
     let _ = child.kill();
     let _ = child.wait();
-    let finished = finished.expect(1);
-    tells(
-        &finished,
-        &["web/0021f200021c:8: error: unknown key acount.1.label; did you mean"],
-    );
-    assert!(none.expect(2).err.contains("the directory that it serves"));
+    for (url, finished) in urls.iter().zip(found) {
+        let finished = finished.expect(1);
+        let unknown = "web/0021f200021c:8: error: unknown key acount.1.label; did you mean";
+        tells(&finished, &[unknown, "1 error,"]);
+        // Nobody is there any more.
+        let gone = check(url).expect(3);
+        assert!(
+            gone.err.contains("the server is not there: failed"),
+            "{}",
+            gone.err
+        );
+        assert!(gone.out.is_empty(), "{}", gone.out);
+    }
+    for (url, expected) in [
+        ("ftps://127.0.0.1", "tftp:// only"),
+        ("tftp://", "no host name"),
+        ("ftp://127.0.0.1:99999/", "port"),
+    ] {
+        let refused = check(url).expect(2);
+        assert!(refused.err.contains(expected), "{url}: {}", refused.err);
+    }
 }
 
 #[test]

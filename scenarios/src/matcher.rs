@@ -224,6 +224,14 @@ impl Matcher {
         }
     }
 
+    /// Fits exactly this text, its holes filled.
+    #[must_use]
+    pub fn filled(text: Pattern) -> Self {
+        Self {
+            tests: vec![Test::Is(text)],
+        }
+    }
+
     fn of_table(table: &Reader<'_>) -> Self {
         let mut tests = Vec::new();
         for (key, test) in OF_TEXT {

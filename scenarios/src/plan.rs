@@ -43,6 +43,8 @@ pub struct Plan {
     pub server: Ipv4Addr,
     /// The URL of the auto-configuration server where it is not at `ACS_PATH` of `server`.
     pub acs_elsewhere: Option<String>,
+    /// Where the host names of redirect services lead, when not to the server.
+    pub redirect_elsewhere: Option<Ipv4Addr>,
     fleets: Vec<FleetPlan>,
     schedule: Schedule,
     phones: u32,
@@ -142,6 +144,7 @@ impl Plan {
             profiles,
             server,
             acs_elsewhere: None,
+            redirect_elsewhere: None,
             fleets,
             phones,
         };

@@ -93,6 +93,8 @@ pub struct Losses {
     pub dropped: u64,
     /// Went nowhere: outside loopback, or to a service that the subject lacks.
     pub unreachable: u64,
+    /// Came to the DHCP port and named no phone of the run.
+    pub strays: u64,
     /// What befell the phones' packets on links with conditions.
     pub links: LinkTold,
     /// By how much later than due such links let packets go.
@@ -359,7 +361,10 @@ impl World {
             Port::Dhcp => dhcp::chaddr_of(bytes).and_then(|mac| self.shard.with_mac(mac)),
             _ => self.shard.with_address(received.to),
         };
-        let Some(slot) = slot else { return };
+        let Some(slot) = slot else {
+            self.wire.losses.strays += u64::from(matches!(port, Port::Dhcp));
+            return;
+        };
         let channel = match port {
             Port::Dhcp => Channel::Dhcp,
             Port::Pnp => Channel::Pnp,

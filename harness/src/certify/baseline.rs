@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 use bootstorm_emulator::located::{Faults, Log, Node, Reader};
 use bootstorm_reports::case::{CaseResult, CaseVerdict};
 
-use super::subject::LACKS;
+use super::subject::{LACKS, NO_INVENTORY, NOT_IN_INVENTORY};
 use crate::basic_string::quoted;
 
 /// Cases that one baseline can speak of.
@@ -230,7 +230,9 @@ fn reasons(root: &Reader<'_>, key: &'static str) -> BTreeMap<String, String> {
 
 /// Whether a case does not apply although the subject has what it is about.
 fn is_out_of_place(result: &CaseResult) -> bool {
-    result.verdict == CaseVerdict::NotApplicable && !result.reason.starts_with(LACKS)
+    let asked_for = [LACKS, NO_INVENTORY, NOT_IN_INVENTORY];
+    let is_asked_for = !asked_for.iter().any(|why| result.reason.starts_with(why));
+    result.verdict == CaseVerdict::NotApplicable && is_asked_for
 }
 
 fn is_bad(verdict: CaseVerdict) -> bool {

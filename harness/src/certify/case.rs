@@ -241,7 +241,8 @@ pub fn judged(case: &Case, plan: &Plan, ended: Ended, bench: &Bench) -> CaseResu
     let Some(worst) = worst else {
         return told(case, CaseVerdict::Error, "no phone was recorded".to_owned());
     };
-    let mut result = result(case, plan, &worst, &redactor);
+    let held = states.get(&worst.phone.identity.index);
+    let mut result = result(case, plan, (&worst, held), &redactor);
     if plan.phones() > 1 && bad > 0 {
         let mac = worst.phone.identity.mac;
         result.reason = format!(
@@ -315,7 +316,12 @@ fn of_phone(
     }
 }
 
-fn result(case: &Case, plan: &Plan, judged: &Judged, redactor: &Redactor) -> CaseResult {
+fn result(
+    case: &Case,
+    plan: &Plan,
+    (judged, held): (&Judged, Option<&State>),
+    redactor: &Redactor,
+) -> CaseResult {
     let Finding {
         verdict,
         reason,
@@ -328,7 +334,7 @@ fn result(case: &Case, plan: &Plan, judged: &Judged, redactor: &Redactor) -> Cas
         Verdict::Inconclusive => CaseVerdict::Inconclusive,
         Verdict::Fail => CaseVerdict::Fail,
     };
-    let censor = Censor::new(plan, &judged.phone, redactor);
+    let censor = Censor::new(plan, &judged.phone, held, redactor);
     let (exchange, evidence) = exchange(&judged.messages, evidence, &censor);
     CaseResult {
         expected: censor.text(expected),

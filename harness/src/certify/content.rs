@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_emulator::profile::template::Template;
 use bootstorm_scenarios::inventory::{Inventory, Row};
-use bootstorm_scenarios::matcher::{Fill, Pattern};
+use bootstorm_scenarios::matcher::{Fill, Matcher, Pattern};
 use bootstorm_scenarios::plan::Plan;
-use bootstorm_scenarios::scenario::Fleet;
-use bootstorm_scenarios::suite::{Bytes, Case, Side};
+use bootstorm_scenarios::suite::{Bytes, Case, Side, StateLine};
 
 use md5::{Digest as _, Md5};
 
@@ -123,20 +123,48 @@ pub fn mark(case: &Case, plan: &Plan, files: &mut Files) {
     }
 }
 
-/// Makes the phones of a fleet those of an inventory that have the case's profile; its columns are
-/// the settings that they must hold, whatever the case says.
-pub(super) fn take_inventory(fleet: &mut Fleet, inventory: &Arc<Inventory>, profile: &str) {
-    let of_profile = |row: &Row| row.profile.as_deref().is_none_or(|name| name == profile);
-    let own = inventory.only(of_profile);
-    fleet.phones = own
-        .as_ref()
-        .map_or(0, |own| u32::try_from(own.rows().len()).unwrap_or(u32::MAX));
-    let columns = inventory.columns().iter().filter_map(|column| {
-        let hole = Template::parse(&format!("{{inventory:{column}}}")).ok()?;
-        Some((column.clone(), hole))
-    });
-    fleet.own = columns.collect();
+/// Makes the phones of a case those of an inventory that are of its vendor; what they must hold in
+/// the end are its columns, whatever the case says. A row without a profile is of the vendor that
+/// its MAC address belongs to, and of the case's model. A column that is empty for all of them is
+/// none of theirs. False when there is no such phone.
+pub(super) fn take_inventory(
+    case: &mut Case,
+    inventory: &Inventory,
+    profiles: &ProfileSet,
+) -> bool {
+    let vendor = |name: &str| name.split('/').next().map(str::to_owned);
+    let ouis = profiles.get(&case.profile).map(|it| it.ouis.clone());
+    let ouis = ouis.unwrap_or_default();
+    let wanted = |row: &Row| match row.profile.as_deref() {
+        Some(name) => vendor(name) == vendor(&case.profile),
+        None => ouis.iter().any(|oui| row.mac.0.starts_with(oui)),
+    };
+    let fleets = case.scenario.as_mut().map(|scenario| &mut scenario.fleets);
+    let fleet = fleets.and_then(|fleets| fleets.first_mut());
+    let Some((fleet, own)) = fleet.zip(inventory.only(wanted)) else {
+        return false;
+    };
+    fleet.phones = u32::try_from(own.rows().len()).unwrap_or(u32::MAX);
+    let is_theirs = |column: &&String| {
+        let mut rows = own.rows().iter();
+        rows.any(|row| {
+            own.value(row, column)
+                .is_some_and(|value| !value.is_empty())
+        })
+    };
+    let columns = own.columns().iter().filter(is_theirs);
+    let columns = columns.map(|column| (column.clone(), format!("{{inventory:{column}}}")));
+    let columns: Vec<(String, String)> = columns.collect();
+    let holes = columns.iter();
+    let holes = holes.filter_map(|(key, hole)| Some((key.clone(), Template::parse(hole).ok()?)));
+    fleet.own = holes.collect();
     fleet.common.clear();
     fleet.common_for.clear();
-    fleet.inventory = own.map(Arc::new);
+    fleet.inventory = Some(Arc::new(own));
+    let lines = columns.into_iter().filter_map(|(key, hole)| {
+        let is = Some(Matcher::filled(Pattern::parse(&hole).ok()?));
+        Some(StateLine::Setting { key, is })
+    });
+    case.state = lines.collect();
+    true
 }

@@ -2,6 +2,7 @@
 //! secrets.
 
 use bootstorm_reports::redact::Redactor;
+use bootstorm_scenarios::judge::State;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 use bootstorm_scenarios::wire::message::{self, Message};
 
@@ -18,14 +19,25 @@ const SECRET_BYTES_MIN: usize = 4;
 pub(crate) struct Censor<'a> {
     redactor: &'a Redactor,
     secrets: Vec<String>,
+    /// Those that are too short to be sought in whole texts: where a text quotes nothing else.
+    short: Vec<String>,
 }
 
 impl<'a> Censor<'a> {
-    /// For a phone, whose settings and logins say what is secret.
-    pub(crate) fn new(plan: &Plan, phone: &PhonePlan, redactor: &'a Redactor) -> Self {
+    /// For a phone, whose settings and logins say what is secret, and what it came to hold.
+    pub(crate) fn new(
+        plan: &Plan,
+        phone: &PhonePlan,
+        held: Option<&State>,
+        redactor: &'a Redactor,
+    ) -> Self {
         if redactor.keeps_secrets() {
-            let secrets = Vec::new();
-            return Self { redactor, secrets };
+            let (secrets, short) = Default::default();
+            return Self {
+                redactor,
+                secrets,
+                short,
+            };
         }
         let settings = plan.fleet_settings(phone).into_iter();
         let settings = settings.chain(plan.own_settings(phone));
@@ -33,6 +45,9 @@ impl<'a> Censor<'a> {
             .filter(|(key, _)| redactor.is_secret_key(key))
             .map(|(_, value)| value)
             .collect();
+        let held = held.map(|held| &held.settings).into_iter().flatten();
+        let held = held.filter(|(key, _)| redactor.is_secret_key(key));
+        secrets.extend(held.map(|(_, value)| value.clone()));
         let logins = plan.login(phone).into_iter().chain(plan.acs_login(phone));
         secrets.extend(logins.map(|login| login.password));
         if let Some(fleet) = plan.fleet(phone) {
@@ -42,14 +57,21 @@ impl<'a> Censor<'a> {
         let mac = phone.identity.mac.to_string();
         // A login by MAC address says no more than every request does.
         let known = |secret: &String| secret.eq_ignore_ascii_case(&mac);
-        secrets.retain(|secret| secret.len() >= SECRET_BYTES_MIN && !known(secret));
+        secrets.retain(|secret| !secret.is_empty() && !known(secret));
+        let (mut secrets, short): (Vec<_>, Vec<_>) = secrets
+            .into_iter()
+            .partition(|secret| secret.len() >= SECRET_BYTES_MIN);
         // Options whose bytes are no text are shown in hexadecimal.
         let shown: Vec<String> = secrets.iter().map(|secret| hexadecimal(secret)).collect();
         secrets.extend(shown);
         // A secret that another one contains would leave the rest of it.
         secrets.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
         secrets.dedup();
-        Self { redactor, secrets }
+        Self {
+            redactor,
+            secrets,
+            short,
+        }
     }
 
     /// The text without secrets.
@@ -58,6 +80,15 @@ impl<'a> Censor<'a> {
         for secret in &self.secrets {
             if safe.contains(secret.as_str()) {
                 safe = safe.replace(secret.as_str(), &self.redactor.stand_in(secret));
+            }
+        }
+        for secret in &self.short {
+            for quote in ['\'', '"'] {
+                let quoted = format!("{quote}{secret}{quote}");
+                if safe.contains(&quoted) {
+                    let stand_in = self.redactor.stand_in(secret);
+                    safe = safe.replace(&quoted, &format!("{quote}{stand_in}{quote}"));
+                }
             }
         }
         safe

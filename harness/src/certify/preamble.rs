@@ -10,15 +10,17 @@ use bootstorm_reports::case::CaseVerdict;
 use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::scenario::AuthScheme;
 use bootstorm_scenarios::suite::probe::{
-    Ask, FtpGet, HttpAuth, HttpGet, HttpScheme, ProbeStep, SntpAsk, TftpRead, TlsVersion,
+    Ask, DhcpAsk, DhcpKind, FtpGet, HttpAuth, HttpGet, HttpScheme, MdnsQuery, PnpSubscribe,
+    ProbeStep, SipRegister, SntpAsk, TftpRead, TlsVersion,
 };
 use bootstorm_scenarios::suite::{Case, Content, Need};
-use bootstorm_scenarios::wire::Way;
 use bootstorm_scenarios::wire::message::{self, Message};
+use bootstorm_scenarios::wire::{Way, failure};
 
 use super::content::MARK;
 use super::probe::{self, Weight};
 use crate::drive::tls::Trust;
+use crate::preamble::accepts;
 use crate::reference::content::Source;
 use crate::reference::http::Redirect;
 use crate::run::{self, Orders};
@@ -28,6 +30,14 @@ use crate::subject::Subject;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes recorded of the preamble.
 const RECORD_BYTES: usize = 256 << 10;
+/// What the DHCP server is asked for besides an address: what phones ask for.
+const PARAMETERS: [u8; 11] = [1, 3, 6, 42, 43, 51, 54, 66, 67, 114, 160];
+/// Who asks the registrar: nobody.
+const NOBODY: &str = "bootstorm-is-anybody-there";
+/// Copies of a SUBSCRIBE.
+const SUBSCRIBES: u16 = 3;
+/// PTR (RFC 1035 §3.2.2)
+const POINTER: u16 = 12;
 
 /// What the preamble works with.
 pub(super) struct Standing<'a> {
@@ -38,8 +48,41 @@ pub(super) struct Standing<'a> {
     /// What it must redirect.
     pub(super) moved: &'a [Redirect],
     pub(super) first_address: Ipv4Addr,
-    /// Services that did not answer an earlier case.
-    pub(super) down: &'a Mutex<Vec<Need>>,
+    pub(super) known: &'a Known,
+}
+
+/// What earlier cases saw of services.
+#[derive(Default)]
+pub(super) struct Known {
+    /// Services that answered, where that is all there is to see.
+    up: Mutex<Vec<Need>>,
+    /// Services that did not answer a phone of this profile, and why; empty = any. They are not
+    /// waited for again.
+    down: Mutex<Vec<(Need, String, String)>>,
+}
+
+impl Known {
+    fn is_up(&self, need: Need) -> bool {
+        let up = self.up.lock().unwrap_or_else(PoisonError::into_inner);
+        up.contains(&need)
+    }
+
+    fn note_up(&self, need: Need) {
+        let mut up = self.up.lock().unwrap_or_else(PoisonError::into_inner);
+        up.push(need);
+    }
+
+    fn down(&self, need: Need, profile: &str) -> Option<String> {
+        let down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut down = down.iter();
+        let found = down.find(|(held, of, _)| *held == need && of == profile);
+        found.map(|(.., why)| why.clone())
+    }
+
+    fn note_down(&self, need: Need, profile: &str, why: &str) {
+        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        down.push((need, profile.to_owned(), why.to_owned()));
+    }
 }
 
 /// Sees whether the subject is there and serves what the case needs.
@@ -48,24 +91,39 @@ pub(super) struct Standing<'a> {
 /// Not applicable with the reason, or inconclusive where nothing answers.
 pub(super) fn stands(case: &Case, standing: &Standing<'_>) -> Result<(), (CaseVerdict, String)> {
     for need in &case.requires {
-        let Some(steps) = steps(case, *need, standing.plan) else {
+        let (need, word) = (*need, need.word());
+        if standing.known.is_up(need) {
+            continue;
+        }
+        // Whether a server answers at all may depend on who asks.
+        let profile = if is_choosy(need) { &case.profile } else { "" };
+        let place = place_of(standing.subject, need);
+        let silent = |why: &str| {
+            let reason = format!("the subject's {word}{place} does not answer{why}");
+            (CaseVerdict::Inconclusive, reason)
+        };
+        if let Some(why) = standing.known.down(need, profile) {
+            return Err(silent(&why));
+        }
+        let absent = |why: String| {
+            standing.known.note_down(need, profile, &why);
+            silent(&why)
+        };
+        let Some(steps) = steps(case, need, standing.plan) else {
+            let connected = connected(need, standing.subject);
+            connected.map_err(|why| absent(format!(": {why}")))?;
+            standing.known.note_up(need);
             continue;
         };
         let closed = matches!(steps.as_slice(), [_, _, ..]);
-        let word = need.word();
-        let place = place_of(standing.subject, word);
-        let silent = || {
-            let reason = format!("the subject's {word}{place} does not answer");
-            (CaseVerdict::Inconclusive, reason)
-        };
-        let down = || standing.down.lock().unwrap_or_else(PoisonError::into_inner);
-        if down().contains(need) {
-            return Err(silent());
-        }
         let seen = look(steps, standing).map_err(|fault| (CaseVerdict::Error, fault))?;
         if !seen.heard {
-            down().push(*need);
-            return Err(silent());
+            let why = seen.failed.map(|why| format!(": {why}"));
+            return Err(absent(why.unwrap_or_default()));
+        }
+        if !has_files(need) {
+            standing.known.note_up(need);
+            continue;
         }
         let root = standing.plan.scenario.fleets.first();
         let root = root.map_or("", |fleet| fleet.root.as_str());
@@ -112,15 +170,46 @@ fn redirects(case: &Case, standing: &Standing<'_>) -> Result<(), (CaseVerdict, S
 }
 
 /// Where a service is, for messages.
-fn place_of(subject: &Subject, word: &str) -> String {
+fn place_of(subject: &Subject, need: Need) -> String {
     let endpoints = subject.endpoints();
-    let place = endpoints.iter().find(|(name, ..)| *name == word);
+    let name = match need {
+        Need::Sip => {
+            let port = subject.sip_port;
+            return port.map_or_else(String::new, |port| {
+                format!(" at {}:{port}", subject.address)
+            });
+        }
+        need => need.word(),
+    };
+    let place = endpoints.iter().find(|(held, ..)| *held == name);
     place.map_or_else(String::new, |(_, at, _)| format!(" at {at}"))
+}
+
+/// Whether phones have files from such a service.
+fn has_files(need: Need) -> bool {
+    matches!(need, Need::Tftp | Need::Ftp | Need::Http | Need::Https)
+}
+
+/// Whether a server may pass over those that it does not know: their class, vendor or service.
+fn is_choosy(need: Need) -> bool {
+    matches!(need, Need::Dhcp | Need::Pnp | Need::Mdns)
+}
+
+/// Whether a service accepts connections, where to ask more would be the case.
+fn connected(need: Need, subject: &Subject) -> Result<(), String> {
+    let at = match need {
+        Need::Acs => subject.acs,
+        Need::Redirect => subject.redirect,
+        _ => None,
+    };
+    at.map_or(Ok(()), |at| accepts(at, TIMEOUT))
 }
 
 /// What was seen of one service.
 struct Seen {
     heard: bool,
+    /// Why there was no connection.
+    failed: Option<String>,
     /// The status of the first answer by HTTP.
     first_status: Option<String>,
     /// How the mark differs.
@@ -149,20 +238,56 @@ fn steps(case: &Case, need: Need, plan: &Plan) -> Option<Vec<ProbeStep>> {
             asks
         }
         Need::Ntp => vec![Ask::Sntp(SntpAsk { version: 4 })],
-        // To ask would be the case, or change what it finds.
-        Need::Dhcp | Need::Sip | Need::Pnp | Need::Mdns | Need::Redirect | Need::Acs => {
-            return None;
+        Need::Dhcp => vec![Ask::Dhcp(discover(plan))],
+        // Without a contact's time nothing stays (RFC 3261 §10.2.2).
+        Need::Sip => vec![Ask::Sip(SipRegister {
+            user: Template::literal(NOBODY),
+            domain: None,
+            auth_user: None,
+            password: Template::default(),
+            expires: 0,
+        })],
+        Need::Pnp => vec![Ask::Pnp(PnpSubscribe {
+            event: None,
+            copies: SUBSCRIBES,
+            answer: true,
+        })],
+        Need::Mdns => {
+            let mut specs = plan.profiles.iter().filter_map(|it| it.mdns.as_ref());
+            vec![Ask::Mdns(MdnsQuery {
+                service: specs.next()?.service.clone(),
+                kind: POINTER,
+            })]
         }
+        // To ask would be the case, or change what it finds.
+        Need::Redirect | Need::Acs => return None,
     };
     let last = asks.len() - 1;
     let steps = asks.into_iter().enumerate().map(|(at, ask)| {
         let mut step = ProbeStep::once(ask, TIMEOUT);
-        let is_file = need != Need::Ntp;
-        let compared = at == last && is_file && case.content == Content::Ours;
+        let compared = at == last && has_files(need) && case.content == Content::Ours;
         step.same_as = compared.then(|| Template::literal(MARK));
         step
     });
     Some(steps.collect())
+}
+
+/// What the first phone of the plan would look for a DHCP server with.
+fn discover(plan: &Plan) -> DhcpAsk {
+    let phone = plan.phone(0);
+    let class = phone.as_ref().and_then(|phone| {
+        let class = &plan.profile(phone)?.dhcp.vendor_class;
+        Some(plan.filled(phone, class))
+    });
+    DhcpAsk {
+        kind: DhcpKind::Discover,
+        parameters: Some(PARAMETERS.to_vec()),
+        vendor_class: class.filter(|it| !it.is_empty()),
+        client_id: None,
+        requested: None,
+        server_id: None,
+        broadcast: false,
+    }
 }
 
 /// Asks, as the first phone of the plan.
@@ -189,11 +314,27 @@ fn look(steps: Vec<ProbeStep>, standing: &Standing<'_>) -> Result<Seen, String> 
         .flat_map(|(_, mut record)| message::decode(&mut record))
         .filter(|message| message.way == Way::Received)
         .collect();
-    let says_something = |message: &&Message| !message.name.starts_with("tcp.");
+    let of_connection = ["tcp.opening", "tcp.opened", "tcp.closed", "tcp.failed"];
+    let unconnected = |message: &Message| {
+        // A retrieval ends so where nobody was there to speak with.
+        let reason = message.field("reason").unwrap_or_default();
+        message.name == "ftp.end" && [failure::REFUSED, failure::TIMED_OUT].contains(&reason)
+    };
+    let says_something = |message: &&Message| {
+        !of_connection.contains(&message.name.as_ref()) && !unconnected(message)
+    };
+    let failed = messages.iter().rev().find_map(|message| {
+        let failed = message.name == "tcp.failed" || unconnected(message);
+        message
+            .field("reason")
+            .filter(|_| failed)
+            .map(str::to_owned)
+    });
     let status = messages
         .iter()
         .find(|message| message.name == "http.response")
         .and_then(|message| message.field("status").map(str::to_owned));
+    let strays = ended.strays;
     let findings = ended.findings.into_iter().flat_map(|(_, found)| found);
     let other = findings
         .filter(|found| found.weight == Weight::Wrong)
@@ -205,7 +346,8 @@ fn look(steps: Vec<ProbeStep>, standing: &Standing<'_>) -> Result<Seen, String> 
         None => other,
     });
     Ok(Seen {
-        heard: messages.iter().any(|it| says_something(&it)),
+        heard: strays > 0 || messages.iter().any(|it| says_something(&it)),
+        failed,
         first_status: status,
         other,
     })

@@ -4,9 +4,8 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use bootstorm_emulator::located::nearest;
 use bootstorm_reports::case::{CaseResult, CaseVerdict};
 use bootstorm_scenarios::inventory::Inventory;
 use bootstorm_scenarios::suite::{Case, Content, Need};
@@ -14,11 +13,11 @@ use bootstorm_scenarios::suite::{Case, Content, Need};
 use super::case::{self, Bench, Prepared, judged, told};
 use super::preamble::{self, Standing};
 use super::{content, each};
-use crate::built_in::{BuiltIn, with_acs};
+use crate::built_in::{BuiltIn, with_elsewhere};
 use crate::drive::tls::Trust;
 use crate::provision::{self, LOOPBACK_POOL, Pool};
 use crate::run;
-use crate::subject::Subject;
+use crate::subject::{Given, Subject};
 
 /// Cases that are carried out at one time, whatever the machine has.
 const AT_ONCE_MAX: usize = 8;
@@ -30,6 +29,10 @@ const BYTES_ALONE: usize = 1 << 20;
 const ADDRESSES: u32 = 1 << 14;
 /// How the reason begins why a case about something else does not apply.
 pub(super) const LACKS: &str = "no --subject has ";
+/// Why a case about the subject's own content does not apply.
+pub(super) const NO_INVENTORY: &str = "needs --inventory, which says what each phone must get";
+/// How the reason begins why it does not, where there is an inventory.
+pub(super) const NOT_IN_INVENTORY: &str = "the inventory has no phone of ";
 /// The first address of clients that stand in for phones.
 const CLIENTS: Ipv4Addr = Ipv4Addr::new(127, 128, 0, 1);
 
@@ -48,6 +51,8 @@ pub struct Court {
     pub factory: Option<PathBuf>,
     /// What each phone must get, for cases about the subject's own content.
     pub inventory: Option<Arc<Inventory>>,
+    /// The directory of the subject's own content.
+    pub root: String,
 }
 
 /// Carries out cases about a server on the loopback network, at most `AT_ONCE_MAX` at one time; the
@@ -73,8 +78,7 @@ pub fn judge_server(cases: &[&Case], court: &Court, threads: usize) -> Vec<CaseR
 struct Session {
     /// Held for writing by a case that is carried out alone.
     turn: RwLock<()>,
-    /// Services that did not answer; they are not waited for again.
-    down: Mutex<Vec<Need>>,
+    known: preamble::Known,
 }
 
 /// Why a case was not judged by what was seen in it.
@@ -100,7 +104,13 @@ impl Court {
         self.has(case)?;
         let case = &self.with_inventory(case)?;
         let server = Ipv4Addr::LOCALHOST;
-        let Some(prepared) = case::prepare(case, &self.bench, server).map_err(ours)? else {
+        let prepared = case::prepare(case, &self.bench, server);
+        let prepared = prepared.map_err(|why| match case.content {
+            // Its models cannot have what the case is about.
+            Content::Inventory => (CaseVerdict::NotApplicable, why),
+            _ => ours(why),
+        });
+        let Some(prepared) = prepared? else {
             let reason = "it has neither phones nor a scenario to plan them";
             return Err((CaseVerdict::Error, reason.to_owned()));
         };
@@ -141,8 +151,27 @@ impl Court {
             Need::Sip | Need::Pnp => given.sip,
             Need::Ntp => given.ntp,
             Need::Acs => given.acs,
-            // The user cannot name them: the built-in server has them.
-            Need::Mdns | Need::Redirect => false,
+            Need::Mdns => given.mdns,
+            Need::Redirect => given.redirect,
+        }
+    }
+
+    /// What a case meets of the subject: what it is about, so that nothing else of the subject
+    /// decides it.
+    fn given_to(&self, case: &Case) -> Given {
+        let about = |needs: &[Need]| needs.iter().any(|need| case.requires.contains(need));
+        let given = self.given.given;
+        Given {
+            dhcp: given.dhcp && about(&[Need::Dhcp]),
+            tftp: given.tftp && about(&[Need::Tftp]),
+            ftp: given.ftp && about(&[Need::Ftp]),
+            http: given.http && about(&[Need::Http]),
+            https: given.https && about(&[Need::Https]),
+            ntp: given.ntp && about(&[Need::Ntp]),
+            sip: given.sip && about(&[Need::Sip, Need::Pnp]),
+            acs: given.acs && about(&[Need::Acs]),
+            redirect: given.redirect && about(&[Need::Redirect]),
+            mdns: given.mdns && about(&[Need::Mdns]),
         }
     }
 
@@ -154,26 +183,17 @@ impl Court {
         }
         let not_applicable = |reason: String| Err((CaseVerdict::NotApplicable, reason));
         let Some(inventory) = &self.inventory else {
-            let reason = "needs --inventory, which says what each phone must get";
-            return not_applicable(reason.to_owned());
+            return not_applicable(NO_INVENTORY.to_owned());
         };
-        let Some(fleet) = case
-            .scenario
-            .as_mut()
-            .and_then(|scenario| scenario.fleets.first_mut())
-        else {
-            return not_applicable("it boots no phone".to_owned());
-        };
-        content::take_inventory(fleet, inventory, &case.profile);
-        if fleet.phones == 0 {
-            let names = inventory
-                .rows()
-                .iter()
-                .filter_map(|it| it.profile.as_deref());
-            let near = nearest(&case.profile, names);
-            let hint = near.map_or_else(String::new, |name| format!("; it has {name}"));
-            let reason = format!("the inventory has no phone of {}{hint}", case.profile);
+        if !content::take_inventory(&mut case, inventory, &self.bench.profiles) {
+            let suite = &case.suite;
+            let reason = format!("{NOT_IN_INVENTORY}{suite}");
             return not_applicable(reason);
+        }
+        let scenario = case.scenario.as_mut();
+        let fleet = scenario.and_then(|scenario| scenario.fleets.first_mut());
+        if let Some(fleet) = fleet {
+            fleet.root.clone_from(&self.root);
         }
         Ok(case)
     }
@@ -204,8 +224,12 @@ impl Court {
         let factory = provision::factory(self.factory.as_deref()).map_err(ours)?;
         let built_in = BuiltIn::start(&plan, config, &factory).map_err(ours)?;
         let mut subject = built_in.subject;
-        subject.take_given(&self.given);
-        let plan = with_acs(&plan, self.acs.clone(), &subject, built_in.http());
+        subject.take_given(&Subject {
+            given: self.given_to(case),
+            ..self.given
+        });
+        let acs = self.acs.clone().filter(|_| subject.given.acs);
+        let plan = with_elsewhere(&plan, acs, &subject, built_in.http());
         let mut trusted = built_in.authority_pem.clone().into_bytes();
         trusted.extend(&self.authorities);
         let trust = Arc::new(Trust::new(&trusted, factory).map_err(ours)?);
@@ -218,7 +242,7 @@ impl Court {
                 files: &source,
                 moved: &moved,
                 first_address: first,
-                down: &session.down,
+                known: &session.known,
             };
             preamble::stands(case, &standing)?;
         }

@@ -4,6 +4,7 @@ use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_emulator::time::Moment;
 use bootstorm_reports::case::CaseVerdict;
 use bootstorm_reports::redact::Redactor;
+use bootstorm_scenarios::judge::State;
 use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::suite;
 use bootstorm_scenarios::wire::Way;
@@ -212,7 +213,7 @@ fn plan() -> Plan {
 fn a_long_exchange_shows_its_beginning_and_what_decided() {
     let redactor = Redactor::new(1);
     let plan = plan();
-    let censor = Censor::new(&plan, &plan.phone(0).unwrap(), &redactor);
+    let censor = Censor::new(&plan, &plan.phone(0).unwrap(), None, &redactor);
     for (count, evidence) in [
         (200, 199),
         (201, 0),
@@ -252,12 +253,34 @@ fn a_long_exchange_shows_its_beginning_and_what_decided() {
 fn secrets_of_the_phone_do_not_show_and_its_mac_does() {
     let redactor = Redactor::new(1);
     let plan = plan();
-    let censor = Censor::new(&plan, &plan.phone(0).unwrap(), &redactor);
+    let censor = Censor::new(&plan, &plan.phone(0).unwrap(), None, &redactor);
     let text = "GET /x?p=geheim-0021F2000000 of 0021f2000000";
     let safe = censor.text(text);
     assert!(!safe.contains("geheim"), "{safe}");
     assert!(safe.ends_with("of 0021f2000000"), "{safe}");
+    // What it came to hold; where it is short, what is quoted as a whole.
+    let held = ["ab", "another"]
+        .into_iter()
+        .zip(["a.password", "b.password"]);
+    let held = State {
+        outcome: String::new(),
+        settings: held
+            .map(|(value, key)| (key.to_owned(), value.to_owned()))
+            .collect(),
+        events: Vec::new(),
+        firmware: String::new(),
+    };
+    let censor = Censor::new(&plan, &plan.phone(0).unwrap(), Some(&held), &redactor);
+    let safe = censor.text("the phone's label is 'abc', its key 'ab' or \"another\"");
+    assert!(
+        safe.starts_with("the phone's label is 'abc', its key '***"),
+        "{safe}"
+    );
+    assert!(
+        !safe.contains("'ab'") && !safe.contains("another"),
+        "{safe}"
+    );
     let kept = Redactor::new(1).keeping_secrets();
-    let censor = Censor::new(&plan, &plan.phone(0).unwrap(), &kept);
+    let censor = Censor::new(&plan, &plan.phone(0).unwrap(), None, &kept);
     assert_eq!(censor.text(text), text);
 }

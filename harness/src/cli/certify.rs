@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use bootstorm_emulator::located::nearest;
 use bootstorm_reports::case::CaseResult;
 use bootstorm_reports::measure::Ladder;
 use bootstorm_reports::redact::Redactor;
 use bootstorm_reports::report::Report;
 use bootstorm_reports::run::{Endpoint, RunFacts};
-use bootstorm_scenarios::suite::{self, Case, Suite};
+use bootstorm_scenarios::suite::{self, Case, Side, Suite};
 
 use super::deliver::{self, Told};
 use super::live::catch_interrupt;
@@ -99,6 +100,7 @@ pub(super) fn certify(shared: &Shared, arguments: &CertifyArguments) -> Result<E
     let known = arguments.known.read()?;
     let stop = Arc::clone(&judged.bench().stop);
     catch_interrupt(Arc::clone(&stop), ENDING)?;
+    arguments.known.can_be_written()?;
     deliver::probe(&arguments.out, 0)?;
     let began = Began::now();
     let cases: Vec<&Case> = chosen.iter().collect();
@@ -222,6 +224,71 @@ fn suites(files: &[PathBuf]) -> Result<Vec<Suite>, Trouble> {
         suite::read(&path.display().to_string(), &text).map_err(Trouble::Faults)
     });
     read.collect()
+}
+
+/// The cases about servers or about phones that --vendor and --case choose.
+fn cases_about<'a>(
+    side: Side,
+    suites: &'a [Suite],
+    arguments: &CertifyArguments,
+) -> Result<Vec<&'a Case>, Trouble> {
+    let about = suites.iter().filter(move |suite| suite.side == side);
+    let names = about.clone().map(|suite| suite.name.as_str());
+    for name in &arguments.vendor {
+        if !names.clone().any(|known| known == name) {
+            let near = nearest(name, names);
+            let hint = near.map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+            return Err(Trouble::usage(format!(
+                "--vendor {name}: no suite about {side}s is called so{hint}"
+            )));
+        }
+    }
+    are_known(
+        &arguments.case,
+        about.clone().flat_map(|suite| &suite.cases),
+    )?;
+    let wanted =
+        |suite: &&Suite| arguments.vendor.is_empty() || arguments.vendor.contains(&suite.name);
+    let chosen = about.filter(wanted).flat_map(|suite| &suite.cases);
+    let chosen: Vec<&Case> = chosen
+        .filter(|case| is_chosen(&case.id, &arguments.case))
+        .collect();
+    if chosen.is_empty() {
+        return Err(Trouble::usage(
+            "no --case is of a --vendor that was given (bootstorm list cases names all)",
+        ));
+    }
+    Ok(chosen)
+}
+
+/// Requires that each --case names one of these cases.
+fn are_known<'a>(
+    asked: &[String],
+    cases: impl Iterator<Item = &'a Case> + Clone,
+) -> Result<(), Trouble> {
+    let unknown = asked.iter().filter(|asked| {
+        let asked = std::slice::from_ref(*asked);
+        !cases.clone().any(|case| is_chosen(&case.id, asked))
+    });
+    let unknown = unknown.map(|asked| {
+        let ids = cases.clone().map(|case| case.id.as_str());
+        // A beginning is compared with what the ids have before their first hyphens.
+        let near = match asked.strip_suffix('*') {
+            Some(part) => nearest(part, ids.map(|id| id.get(..part.len()).unwrap_or(id)))
+                .map(|near| format!("{near}*")),
+            None => nearest(asked, ids).map(str::to_owned),
+        };
+        let hint = near.map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+        format!("--case {asked}: no case is called so{hint}")
+    });
+    let unknown: Vec<String> = unknown.collect();
+    match unknown.is_empty() {
+        true => Ok(()),
+        false => Err(Trouble::usage(format!(
+            "{}\nbootstorm list cases names all",
+            unknown.join("\n")
+        ))),
+    }
 }
 
 /// Whether an id is one of those asked for; all are where none is.

@@ -22,8 +22,8 @@ pub(super) struct CheckArguments {
     /// Print the JSON Schema of scenarios, suites or mutants instead, for an editor
     #[arg(long, value_name = "KIND", value_parser = SCHEMAS.map(|(word, _)| word))]
     schema: Option<String>,
-    /// A provisioning server's files: the directory that is its root, or the http:// or https://
-    /// URL of that; exit 1 when one has an error
+    /// A provisioning server's files: the directory that is its root, or the http://, https://,
+    /// ftp:// or tftp:// URL of that; exit 1 when one has an error, 3 when the server is not there
     #[arg(
         long,
         value_name = "DIR|URL",

@@ -19,7 +19,7 @@ use super::deliver;
 use super::live::{Live, catch_interrupt};
 use super::subject::Endpoint;
 use super::{Attachment, Exit, RunArguments, Shared, TftpServer, Trouble, find, load, print};
-use crate::built_in::{BuiltIn, with_acs};
+use crate::built_in::{BuiltIn, with_elsewhere};
 use crate::capture;
 use crate::drive::tls::{self, Trust};
 use crate::fleet::progress::Progress;
@@ -406,7 +406,7 @@ fn on_loopback(
         acs = endpoint.acs_url().map(str::to_owned).or(acs);
         endpoint.take_place(&mut subject);
     }
-    let plan = &with_acs(plan, acs, &subject, built_in.http());
+    let plan = &with_elsewhere(plan, acs, &subject, built_in.http());
     if let Err(why) = preamble::look(&subject, preamble::PATIENCE) {
         return run::absent(plan, &subject, orders, why).map_err(Trouble::own);
     }

@@ -18,11 +18,13 @@ enum Service {
     Ntp,
     /// SIP over UDP: PnP multicast and registrations.
     Sip,
+    Mdns,
     Acs,
+    Redirect,
 }
 
 /// Services by scheme, with the port that is meant when none is given.
-const SERVICES: [(Service, &str, u16); 7] = [
+const SERVICES: [(Service, &str, u16); 8] = [
     (Service::Dhcp, "dhcp", 67),
     (Service::Tftp, "tftp", 69),
     (Service::Ftp, "ftp", 21),
@@ -30,10 +32,13 @@ const SERVICES: [(Service, &str, u16); 7] = [
     (Service::Https, "https", 443),
     (Service::Ntp, "ntp", 123),
     (Service::Sip, "sip", 5_060),
+    (Service::Mdns, "mdns", 5_353),
 ];
 
 /// What the auto-configuration server's URL is written after.
 const ACS: &str = "acs=";
+/// What the redirect service's URL is written after.
+const REDIRECT: &str = "redirect=";
 
 /// An endpoint given on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,11 +75,15 @@ impl Endpoint {
         if let Some(url) = text.strip_prefix(ACS) {
             return Self::acs(text, url);
         }
+        if let Some(url) = text.strip_prefix(REDIRECT) {
+            return Self::redirect(text, url);
+        }
         let wrong = |why: &str| Trouble::usage(format!("--subject {text}: {why}"));
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(wrong(
-                "expected dhcp://, tftp://, ftp://, http://, https://, ntp:// or sip:// with \
-                 address and port, or acs=http://ADDRESS:PORT/PATH",
+                "expected dhcp://, tftp://, ftp://, http://, https://, ntp://, sip:// or mdns:// \
+                 with address and port, acs=http://ADDRESS:PORT/PATH, or \
+                 redirect=https://ADDRESS:PORT",
             ));
         };
         let mut services = SERVICES.iter();
@@ -84,8 +93,8 @@ impl Endpoint {
             let near = nearest(&lower, SERVICES.iter().map(|(_, name, _)| *name));
             let near = near.map_or_else(String::new, |name| format!("; did you mean {name}?"));
             return Err(wrong(&format!(
-                "unknown scheme (expected one of dhcp, tftp, ftp, http, https, ntp, sip, or \
-                 acs=http://ADDRESS:PORT/PATH{near})"
+                "unknown scheme (expected one of dhcp, tftp, ftp, http, https, ntp, sip, mdns, or \
+                 acs=http://ADDRESS:PORT/PATH, or redirect=https://ADDRESS:PORT{near})"
             )));
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
@@ -102,6 +111,9 @@ impl Endpoint {
         }
         if service == Service::Sip && *address.ip() != Ipv4Addr::LOCALHOST {
             return Err(wrong("a SIP server must be at 127.0.0.1"));
+        }
+        if service == Service::Mdns && *address.ip() != Ipv4Addr::LOCALHOST {
+            return Err(wrong("a multicast DNS responder must be at 127.0.0.1"));
         }
         Ok(Self {
             service,
@@ -136,6 +148,27 @@ impl Endpoint {
         })
     }
 
+    /// Reads the URL of a redirect service.
+    fn redirect(text: &str, url: &str) -> Result<Self, Trouble> {
+        let wrong = |why: &str| Trouble::usage(format!("--subject {text}: {why}"));
+        let (rest, port) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(rest), _) => (rest, 80),
+            (None, Some(rest)) => (rest, 443),
+            (None, None) => return Err(wrong("expected redirect=https://ADDRESS:PORT")),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        if rest.contains('/') {
+            return Err(wrong(
+                "expected no path: phones ask for the one that their vendor chose",
+            ));
+        }
+        Ok(Self {
+            service: Service::Redirect,
+            address: at(text, rest, port)?,
+            url: String::new(),
+        })
+    }
+
     /// The URL that phones are told of, of the auto-configuration server.
     pub(super) fn acs_url(&self) -> Option<&str> {
         (self.service == Service::Acs).then_some(&self.url)
@@ -158,7 +191,9 @@ impl Endpoint {
             Service::Https => (subject.https, given.https) = (address, true),
             Service::Ntp => (subject.ntp, given.ntp) = (address, true),
             Service::Sip => (subject.sip_port, given.sip) = (Some(self.address.port()), true),
+            Service::Mdns => (subject.mdns_port, given.mdns) = (Some(self.address.port()), true),
             Service::Acs => (subject.acs, given.acs) = (address, true),
+            Service::Redirect => (subject.redirect, given.redirect) = (address, true),
         }
     }
 }
@@ -206,6 +241,9 @@ mod tests {
             "acs=http://127.0.0.1/acs",
             "acs=http://192.0.2.1:8000/acs",
             "http://127.0.0.1:8080/acs",
+            "redirect=127.0.0.1:8443",
+            "redirect=https://127.0.0.1:8443/path",
+            "mdns://127.0.0.2:5353",
         ] {
             assert!(Endpoint::parse(wrong).is_err(), "{wrong}");
         }

@@ -295,6 +295,7 @@ impl Judging<'_, '_> {
     fn applied(&mut self, path: &str) {
         let visit = self.visit;
         self.findings.read_by(path, visit.model);
+        lines::near_misses(visit, path, self.findings);
         if !matches!(self.scheme.as_str(), "tftp" | "ftp" | "http") {
             return;
         }

@@ -1,8 +1,10 @@
 //! Findings within a file, line by line: it is read again as the model reads it.
 
+use std::collections::BTreeSet;
+
 use bootstorm_emulator::event::{Fault, LineReason};
 use bootstorm_emulator::format::{self, Document, Format, FormatOptions, Reading, sections, xml};
-use bootstorm_emulator::located::nearest;
+use bootstorm_emulator::located::{letters_wrong, nearest};
 use bootstorm_emulator::names::Names;
 use bootstorm_emulator::profile::keys::{Fit, Judgement, KeyPattern, KeyRules, ValueKind};
 use bootstorm_emulator::profile::sections::{Element, Schema};
@@ -25,6 +27,9 @@ const FORMATS: [Format; 7] = [
 ];
 /// Lines told one by one, of one reason.
 const LINES_MAX: usize = 50;
+/// A key shorter than this is not taken for another one with a wrong letter; one of twice the
+/// length may have two.
+const MISWRITTEN_BYTES_MIN: usize = 8;
 /// Characters shown of a line or value.
 const SHOWN_CHARS: usize = 60;
 
@@ -98,7 +103,7 @@ pub(super) fn ignored(visit: &Visit<'_>, path: &str, group: Group, findings: &mu
     let line = text
         .lines()
         .nth(group.first_line.saturating_sub(1) as usize);
-    let shown = line.map_or_else(String::new, |line| format!(" ({})", shown(line)));
+    let shown = line.map_or_else(String::new, |line| format!(" ({})", shown_line(line)));
     let near = visit.profile.sections.as_deref().zip(line);
     let near = near.map_or_else(String::new, |(schema, line)| near_element(schema, line));
     let others = match group.count {
@@ -196,7 +201,7 @@ fn lines(
             break;
         };
         let why = words::line_reason(group.reason);
-        let what = format!("line not taken over: {why} ({})", shown(&lossy(text)));
+        let what = format!("line not taken over: {why} ({})", shown_line(&lossy(text)));
         *text = &[];
         tell(visit, path, (group.reason, line, what), findings);
         told += 1;
@@ -322,12 +327,18 @@ fn elements<'a>(element: &'a Element, names: &mut Vec<&'a str>) {
 
 /// The nearest key that the model has, with the index that was written where it can be.
 fn near(rules: &KeyRules, key: &str) -> String {
+    let known = known_keys(rules, key);
+    did_you_mean(nearest(key, known.iter().map(|(known, _)| known.as_str())))
+}
+
+/// The keys that rules know, as near to the one that was written as they can be; and whether the
+/// end of it is the writer's.
+fn known_keys(rules: &KeyRules, key: &str) -> Vec<(String, bool)> {
     let digits = |letter: char| letter.is_ascii_digit();
     let runs = key.split(|letter| !digits(letter));
     let written = runs.filter_map(|run| run.parse::<u32>().ok()).next();
-    let known: Vec<String> = rules
-        .rules
-        .iter()
+    let patterns = rules.rules.iter();
+    patterns
         .filter_map(|rule| {
             let pattern = KeyPattern::parse(&rule.pattern).ok()?;
             let mut known = pattern.prefix.to_owned();
@@ -340,10 +351,65 @@ fn near(rules: &KeyRules, key: &str) -> String {
                 let parts = known.matches('.').count();
                 known.push_str(key.splitn(parts + 1, '.').nth(parts)?);
             }
-            Some(known)
+            Some((known, pattern.open))
         })
-        .collect();
-    did_you_mean(nearest(key, known.iter().map(String::as_str)))
+        .collect()
+}
+
+/// Tells keys that are taken because the model takes any there, and that look like a known one
+/// miswritten: a key of its rules, or one that the fleet's phones are to hold.
+pub(super) fn near_misses(visit: &Visit<'_>, path: &str, findings: &mut Findings) {
+    let rules = &visit.profile.keys;
+    let bytes = visit.bytes(path).unwrap_or_default();
+    let Some(read) = readings(visit, bytes).max_by_key(|read| read.document.settings.len()) else {
+        return;
+    };
+    let settings = visit.plan.fleet_settings(&visit.phone).into_iter();
+    let settings = settings.chain(visit.plan.own_settings(&visit.phone));
+    let meant: BTreeSet<String> = settings.map(|(key, _)| key).collect();
+    let there = read.document.settings.iter();
+    let there: BTreeSet<&str> = there.map(|it| read.keys.text(it.key)).collect();
+    let mut told = 0;
+    for setting in &read.document.settings {
+        let key = read.keys.text(setting.key);
+        if told >= LINES_MAX || meant.contains(key) || is_known(rules, key) {
+            continue;
+        }
+        let known = known_keys(rules, key).into_iter();
+        let known = known.filter_map(|(known, open)| (!open).then_some(known));
+        let mut known = known.chain(meant.iter().cloned());
+        // Where the known one is there too, this is another.
+        let near = known.find(|known| is_miswritten(key, known) && !there.contains(known.as_str()));
+        let Some(near) = near else { continue };
+        told += 1;
+        let what = format!(
+            "{} is kept, and is no key that is known; did you mean {near}?",
+            shown(key)
+        );
+        let place = (path, setting.line());
+        findings.add(Severity::Warning, place, what, Some(visit.model));
+    }
+}
+
+/// Whether a rule decides about this very key, or none lets it through.
+fn is_known(rules: &KeyRules, key: &str) -> bool {
+    let patterns = rules.rules.iter();
+    let patterns = patterns.filter_map(|rule| KeyPattern::parse(&rule.pattern).ok());
+    let first = patterns
+        .into_iter()
+        .find(|pattern| pattern.fit(key) != Fit::None);
+    first.map_or(!rules.keep_unknown, |pattern| !pattern.open)
+}
+
+/// Whether a key is another one with a letter or two wrong. Other digits are another key.
+fn is_miswritten(key: &str, known: &str) -> bool {
+    let letters = |text: &str| text.replace(|letter: char| letter.is_ascii_digit(), "");
+    if key == known || letters(key) == letters(known) {
+        return false;
+    }
+    let wrong = letters_wrong(key, known);
+    wrong <= 1 && known.len() >= MISWRITTEN_BYTES_MIN
+        || wrong <= 2 && known.len() >= 2 * MISWRITTEN_BYTES_MIN
 }
 
 /// The range of the index of a key.
@@ -380,6 +446,22 @@ fn wanted(rules: &KeyRules, key: &str) -> String {
 
 fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A line that is none: what follows the key of a secret is one, whatever stands between them.
+fn shown_line(line: &str) -> String {
+    let redactor = Redactor::new(0);
+    let is_mark = |letter: char| !(letter.is_alphanumeric() || "_-.".contains(letter));
+    let mut words = line.split_inclusive(is_mark);
+    let mut end = 0;
+    let is_secret = words.any(|word| {
+        end += word.len();
+        redactor.is_secret_key(word.trim_end_matches(is_mark))
+    });
+    match line.get(..end).filter(|_| is_secret && end < line.len()) {
+        Some(key) => format!("{}***", shown(key)),
+        None => shown(line),
+    }
 }
 
 /// A text as a finding shows it: short, printable, without secrets.

@@ -1,13 +1,12 @@
 //! Whose files are read: a directory's, or those behind a URL.
 
-use std::io::Read as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use reqwest::blocking::Client;
 use rustc_hash::FxHashMap;
 
+use super::fetch::{Server, Trouble};
 use crate::drive::tls::Trust;
 use crate::reference::content::{Absent, Directory, Fetch, File, Source, Watched};
 
@@ -17,12 +16,27 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 const KEPT_BYTES_MAX: usize = 512 << 20;
 /// Requests to a server.
 const REQUESTS_MAX: usize = 20_000;
+/// After so many requests in a row without an answer a server is not asked any more.
+const UNANSWERED_MAX: usize = 3;
+/// Different things that a server could not be asked, and that are told.
+const TROUBLES_MAX: usize = 20;
+/// A name that no server has: whatever is answered, somebody is there.
+const ANYBODY: &[u8] = b"bootstorm-is-anybody-there";
 /// Names of a directory that are known.
 pub(super) const NAMES_MAX: usize = 200_000;
 /// Depth of directories.
 const DEPTH_MAX: usize = 16;
-/// Wait for one answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why there are no files to be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoSubject {
+    /// The URL is no use.
+    #[error("{0}")]
+    Unusable(String),
+    /// Nobody answers there.
+    #[error("the server is not there: {0}")]
+    Absent(String),
+}
 
 /// Files to be read.
 #[derive(Debug, Clone)]
@@ -35,6 +49,8 @@ pub struct Subject {
     pub(super) unlisted: bool,
     /// What the server could not be asked.
     pub(super) troubles: Arc<Mutex<Vec<String>>>,
+    /// The server stopped answering.
+    gone: Arc<AtomicBool>,
 }
 
 impl Subject {
@@ -55,36 +71,30 @@ impl Subject {
             names: Some(names),
             unlisted,
             troubles: Arc::default(),
+            gone: Arc::default(),
         })
     }
 
-    /// The files below a URL of `http` or `https`, which is the server's root. Each is asked for
-    /// once, at most 20,000 in all.
+    /// The files below a URL of `http`, `https`, `ftp` or `tftp`, which is the server's root. Each
+    /// is asked for once, at most 20,000 in all.
     ///
     /// # Errors
-    /// Another scheme, or a client that cannot be made.
-    pub fn url(url: &str, trust: &Trust, verify: bool) -> Result<Self, String> {
-        let scheme = url.split_once("://").map(|(scheme, _)| scheme);
-        if !matches!(scheme, Some("http" | "https")) {
-            return Err(format!(
-                "{url}: files are read from a directory, http:// or https:// only; of a server for \
-                 another protocol give the directory that it serves"
-            ));
+    /// `NoSubject::Unusable` for another scheme or a client that cannot be made,
+    /// `NoSubject::Absent` where nobody answers.
+    pub fn url(url: &str, trust: &Trust, verify: bool) -> Result<Self, NoSubject> {
+        let server = Server::new(url, trust, verify).map_err(NoSubject::Unusable)?;
+        if let Err(Trouble::Nobody(why)) = server.fetch(ANYBODY) {
+            return Err(NoSubject::Absent(why));
         }
-        let failed = |fault: &dyn std::fmt::Display| format!("failed to ask {url}: {fault}");
-        let tls = trust.client(verify, None).map_err(|fault| failed(&fault))?;
-        let client = Client::builder()
-            .tls_backend_preconfigured(rustls::ClientConfig::clone(&tls))
-            .timeout(PATIENCE)
-            .build()
-            .map_err(|fault| failed(&fault))?;
         let troubles: Arc<Mutex<Vec<String>>> = Arc::default();
-        let fetch = fetcher(client, format!("{}/", url.trim_end_matches('/')), &troubles);
+        let gone: Arc<AtomicBool> = Arc::default();
+        let fetch = fetcher(server, &troubles, &gone);
         Ok(Self {
             watched: Watched::fetched(fetch),
             names: None,
             unlisted: false,
             troubles,
+            gone,
         })
     }
 
@@ -103,6 +113,11 @@ impl Subject {
         others
             .map(|other| format!("{directory}{slash}{other}"))
             .find(|path| self.watched.look(path.as_bytes()).is_ok())
+    }
+
+    /// Whether the server stopped answering, so that what is missing says nothing.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
     }
 
     /// What the server could not be asked, each once.
@@ -137,11 +152,17 @@ struct Known {
     files: FxHashMap<Vec<u8>, Result<File, Absent>>,
     requests: usize,
     bytes: usize,
+    /// Requests in a row that nobody answered.
+    unanswered: usize,
 }
 
-fn fetcher(client: Client, root: String, troubles: &Arc<Mutex<Vec<String>>>) -> Box<Fetch> {
+fn fetcher(
+    server: Server,
+    troubles: &Arc<Mutex<Vec<String>>>,
+    gone: &Arc<AtomicBool>,
+) -> Box<Fetch> {
     let known = Mutex::<Known>::default();
-    let troubles = Arc::clone(troubles);
+    let (troubles, gone) = (Arc::clone(troubles), Arc::clone(gone));
     Box::new(move |path| {
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known.files.get(path) {
@@ -152,13 +173,23 @@ fn fetcher(client: Client, root: String, troubles: &Arc<Mutex<Vec<String>>>) -> 
                 "not every file was asked for: {REQUESTS_MAX} requests and {} MiB are the limit",
                 KEPT_BYTES_MAX >> 20
             ))
+        } else if known.unanswered >= UNANSWERED_MAX {
+            gone.store(true, Ordering::Relaxed);
+            Err("not every file was asked for: the server does not answer any more".to_owned())
         } else {
             known.requests += 1;
-            fetch(&client, &format!("{root}{}", escaped(path)))
+            let fetched = server.fetch(path);
+            known.unanswered = match &fetched {
+                Err(Trouble::Nobody(_)) => known.unanswered + 1,
+                _ => 0,
+            };
+            fetched.map_err(|trouble| match trouble {
+                Trouble::Nobody(why) | Trouble::Odd(why) => why,
+            })
         };
         let found = found.unwrap_or_else(|trouble| {
             let mut told = troubles.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.len() < 20 && !told.contains(&trouble) {
+            if told.len() < TROUBLES_MAX && !told.contains(&trouble) {
                 told.push(trouble);
             }
             Err(Absent::Unreadable)
@@ -167,40 +198,4 @@ fn fetcher(client: Client, root: String, troubles: &Arc<Mutex<Vec<String>>>) -> 
         known.files.insert(path.to_vec(), found.clone());
         found
     })
-}
-
-/// One file; `Err` when the server could not be asked or says something else than that it is there
-/// or not.
-fn fetch(client: &Client, url: &str) -> Result<Result<File, Absent>, String> {
-    let failed = |fault: &dyn std::fmt::Display| format!("failed to fetch {url}: {fault}");
-    let answer = client.get(url).send().map_err(|fault| failed(&fault))?;
-    match answer.status().as_u16() {
-        200..=299 => {}
-        403 | 404 | 410 => return Ok(Err(Absent::Missing)),
-        status => return Err(failed(&format!("HTTP status {status}"))),
-    }
-    let mut bytes = Vec::new();
-    let read = answer.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
-    read.map_err(|fault| failed(&fault))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Ok(Err(Absent::TooLarge));
-    }
-    Ok(Ok(File::new(bytes.into())))
-}
-
-/// A path as a request target has it; a query stays as it is.
-fn escaped(path: &[u8]) -> String {
-    let mut text = String::new();
-    // A name with a query comes as the request had it.
-    let as_sent = path.contains(&b'?');
-    for byte in path {
-        let plain = byte.is_ascii_alphanumeric() || b"-._~/?=&;:@!$'()*+,".contains(byte);
-        let plain = plain || as_sent && *byte == b'%';
-        if plain {
-            text.push(char::from(*byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
 }

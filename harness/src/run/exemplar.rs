@@ -26,7 +26,7 @@ pub(super) fn shown(
             let messages = message::decode(record);
             // Where it is long, what came last tells more of a failure than what came first.
             let last = messages.len().saturating_sub(1);
-            let censor = Censor::new(plan, &phone, redactor);
+            let censor = Censor::new(plan, &phone, None, redactor);
             let (lines, _) = exchange(&messages, &[last], &censor);
             exchanges.push((*index, lines));
         }

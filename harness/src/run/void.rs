@@ -53,5 +53,6 @@ pub fn absent(
         recorded: Recorded::default(),
         findings: Vec::new(),
         states: Vec::new(),
+        strays: 0,
     })
 }

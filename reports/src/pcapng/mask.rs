@@ -9,6 +9,7 @@
 //! that is cut between packets is found. Where the record kept a file's beginning only, what was
 //! kept of its further packets is overwritten as a whole.
 
+mod chunks;
 mod places;
 
 use std::collections::BTreeMap;
@@ -61,6 +62,8 @@ struct Flow {
     pieces: Vec<Range<usize>>,
     /// Lines and elements are looked for.
     is_text: bool,
+    /// It is one way of a connection.
+    is_stream: bool,
     /// More followed that is not in the record.
     cut: bool,
 }
@@ -112,7 +115,11 @@ impl Mask {
             for piece in &flow.pieces {
                 whole.extend_from_slice(covered.bytes.get(piece.clone()).unwrap_or_default());
             }
-            if !self.cover(&mut whole, known, flow.is_text, flow.cut) {
+            let mut any = self.cover(&mut whole, known, flow.is_text, flow.cut);
+            if flow.is_stream {
+                any |= self.cover_across(&mut whole, known, flow.cut);
+            }
+            if !any {
                 continue;
             }
             let mut rest = whole.as_slice();
@@ -130,6 +137,38 @@ impl Mask {
             covered.bytes.copy_within(first, place.start);
         }
         covered
+    }
+
+    /// Covers secrets that the heads of chunks cut; true when there were any.
+    fn cover_across(&self, bytes: &mut [u8], known: &Known, cut: bool) -> bool {
+        let heads = chunks::heads(bytes);
+        if heads.is_empty() {
+            return false;
+        }
+        let mut kept: Vec<Range<usize>> = Vec::with_capacity(heads.len() + 1);
+        let mut from = 0;
+        for head in &heads {
+            kept.push(from..head.start.min(bytes.len()));
+            from = head.end;
+        }
+        kept.push(from..bytes.len());
+        let parts = kept.iter().map(|part| bytes.get(part.clone()));
+        let mut joined = parts
+            .map(Option::unwrap_or_default)
+            .collect::<Vec<_>>()
+            .concat();
+        if !self.cover(&mut joined, known, true, cut) {
+            return false;
+        }
+        let mut rest = joined.as_slice();
+        for part in kept {
+            let (covered, tail) = rest.split_at_checked(part.len()).unwrap_or((rest, &[]));
+            if let Some(place) = bytes.get_mut(part).filter(|it| it.len() == covered.len()) {
+                place.copy_from_slice(covered);
+            }
+            rest = tail;
+        }
+        true
     }
 
     /// A comment without secrets.
@@ -287,7 +326,9 @@ impl Flows {
             Some(flow) => self.more(flow, place, cut),
             None => {
                 self.streams.insert((connection, sent), self.flows.len());
-                self.flow(true, cut).pieces.push(place);
+                let flow = self.flow(true, cut);
+                flow.is_stream = true;
+                flow.pieces.push(place);
             }
         }
     }
@@ -309,6 +350,7 @@ impl Flows {
         self.flows.push(Flow {
             pieces: Vec::new(),
             is_text,
+            is_stream: false,
             cut,
         });
         let last = self.flows.len() - 1;

@@ -9,6 +9,11 @@ use crate::case::{CaseCounts, CaseResult, CaseVerdict};
 
 /// Columns before the texts of a case.
 const INDENT: usize = 6;
+/// Reasons why cases do not apply that are told; the words by which they are alike, and letters of
+/// their ends that are told all.
+const KINDS_MAX: usize = 12;
+const KIND_WORDS: usize = 3;
+const ENDS_MAX: usize = 200;
 
 /// Writes the cases; nothing when there are none.
 pub(super) fn write(cases: &[CaseResult], style: Style, page: &mut Page<'_>) -> io::Result<()> {
@@ -34,6 +39,9 @@ pub(super) fn write(cases: &[CaseResult], style: Style, page: &mut Page<'_>) -> 
         let text = format!("{name}: {}", shown.join(" · "));
         page.paragraph(paint(worst.unwrap_or_default()), 4, &text)?;
     }
+    if !style.verbose {
+        left_out(cases, page)?;
+    }
     let wanted = |case: &&CaseResult| style.verbose || case.verdict.is_bad();
     let max = if style.verbose {
         usize::MAX
@@ -49,10 +57,49 @@ pub(super) fn write(cases: &[CaseResult], style: Style, page: &mut Page<'_>) -> 
     if more > 0 {
         page.gap()?;
         let text = format!(
-            "and {} more that did not pass; --verbose and the JSON report have them",
+            "and {} more that did not pass; the reports have them",
             number::count(more as u64)
         );
         page.paragraph(Paint::Dim, 2, &text)?;
+    }
+    Ok(())
+}
+
+/// Why cases do not apply: reasons that begin alike once, with the ends of short ones, else with
+/// the first case's words.
+fn left_out(cases: &[CaseResult], page: &mut Page<'_>) -> io::Result<()> {
+    let mut kinds: Vec<(String, Vec<&str>, u64)> = Vec::new();
+    let such = |case: &&CaseResult| case.verdict == CaseVerdict::NotApplicable;
+    for case in cases.iter().filter(such) {
+        let words: Vec<&str> = case.reason.splitn(KIND_WORDS + 1, ' ').collect();
+        let (kind, end) = words.split_at(words.len().min(KIND_WORDS));
+        let (kind, end) = (kind.join(" "), end.first().copied().unwrap_or_default());
+        match kinds.iter_mut().find(|(known, ..)| *known == kind) {
+            Some((_, ends, count)) => {
+                *count += 1;
+                if !ends.contains(&end) {
+                    ends.push(end);
+                }
+            }
+            None => kinds.push((kind, vec![end], 1)),
+        }
+    }
+    for (kind, ends, count) in kinds.iter().take(KINDS_MAX) {
+        let many = if *count == 1 { "" } else { "s" };
+        let all = ends.join("; ");
+        let (which, ends) = match all.chars().count() {
+            0..=ENDS_MAX => ("", all.as_str()),
+            _ if ends.len() == 1 => ("", all.as_str()),
+            _ => ("for example ", ends.first().copied().unwrap_or_default()),
+        };
+        let count = number::count(*count);
+        let text = format!("  {count} case{many} not applicable: {which}{kind} {ends}");
+        page.paragraph(Paint::Dim, INDENT, text.trim_end())?;
+    }
+    let more: u64 = kinds.iter().skip(KINDS_MAX).map(|(.., count)| count).sum();
+    if more > 0 {
+        let text = format!("  and {} more not applicable", number::count(more));
+        page.paragraph(Paint::Dim, INDENT, &text)?;
     }
     Ok(())
 }
@@ -146,6 +193,26 @@ mod tests {
                 assert!(!line.contains(['\u{1b}', '\u{7}']), "{line}");
             }
         }
+    }
+
+    #[test]
+    fn reasons_why_cases_do_not_apply_are_told_once() {
+        use crate::case::CaseVerdict::NotApplicable;
+        let cases = (0..6).map(|at| {
+            let mut case = case(&format!("a/b{at}"), NotApplicable);
+            case.reason = match at {
+                0..3 => format!("no --subject has {}", ["dhcp", "pnp", "dhcp"][at]),
+                _ => format!("the subject does not serve b{at}: {}", "long ".repeat(40)),
+            };
+            case
+        });
+        let text = print(&certified(cases.collect()), 100, false);
+        assert!(
+            text.contains("3 cases not applicable: no --subject has dhcp; pnp\n"),
+            "{text}"
+        );
+        let long = "3 cases not applicable: for example the subject does not serve b3: long";
+        assert!(text.contains(long), "{text}");
     }
 
     #[test]

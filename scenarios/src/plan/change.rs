@@ -1,5 +1,6 @@
 //! What the server's files say changes while a run goes on: the plan after each change.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -29,6 +30,16 @@ impl Plan {
             plan.acs_elsewhere = Some(url.to_owned());
             Arc::new(plan)
         });
+        self.later = later.collect();
+        self
+    }
+
+    /// The plan with the host names of redirect services at this address.
+    #[must_use]
+    pub fn with_redirect_at(mut self, address: Ipv4Addr) -> Self {
+        self.redirect_elsewhere = Some(address);
+        let later = self.later.iter();
+        let later = later.map(|plan| Arc::new(Self::clone(plan).with_redirect_at(address)));
         self.later = later.collect();
         self
     }

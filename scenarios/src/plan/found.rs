@@ -94,13 +94,13 @@ impl Plan {
     }
 
     /// Host names of the run: the scenario's, and those of the redirect services that its fleets
-    /// use, which the subject plays.
+    /// use, which the subject plays unless `with_redirect_at` says where they are.
     #[must_use]
     pub fn hosts(&self) -> BTreeMap<String, Ipv4Addr> {
         let mut hosts: BTreeMap<_, _> = self
             .redirect_hosts()
             .into_iter()
-            .map(|name| (name, self.server))
+            .map(|name| (name, self.redirect_elsewhere.unwrap_or(self.server)))
             .collect();
         for (name, address) in &self.scenario.hosts {
             hosts.insert(name.clone(), address.unwrap_or(self.server));

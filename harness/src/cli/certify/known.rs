@@ -36,6 +36,13 @@ impl BaselineArguments {
         read.map(Some).map_err(Trouble::Faults)
     }
 
+    /// Tells before the run where a baseline could not be written after it.
+    pub(super) fn can_be_written(&self) -> Result<(), Trouble> {
+        self.write_baseline
+            .as_deref()
+            .map_or(Ok(()), can_be_written)
+    }
+
     /// Writes what fails now, where that is asked for.
     pub(super) fn write(
         &self,
@@ -55,6 +62,23 @@ impl BaselineArguments {
             before.version.clone_from(version);
         }
         write(path, &Baseline::of(results, &before))
+    }
+}
+
+fn can_be_written(path: &Path) -> Result<(), Trouble> {
+    let failed = |fault: std::io::Error| {
+        Trouble::own(format!(
+            "--write-baseline: failed to write {}: {fault}",
+            path.display()
+        ))
+    };
+    let existed = path.exists();
+    let mut open = std::fs::OpenOptions::new();
+    let opened = open.append(true).create(true).open(path);
+    opened.map_err(failed)?;
+    match existed {
+        true => Ok(()),
+        false => std::fs::remove_file(path).map_err(failed),
     }
 }
 

@@ -1,16 +1,17 @@
 //! `bootstorm certify --subject`: a server is judged.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bootstorm_emulator::located::nearest;
+use bootstorm_emulator::located::Log;
 use bootstorm_reports::run::Endpoint;
-use bootstorm_scenarios::inventory;
+use bootstorm_scenarios::inventory::{self, Inventory};
 use bootstorm_scenarios::suite::{Case, Side, Suite};
 
 use super::super::subject;
 use super::super::{Attachment, Trouble, load, run};
-use super::{CertifyArguments, is_chosen};
+use super::{CertifyArguments, cases_about};
 use crate::certify::Bench;
 use crate::certify::subject::Court;
 use crate::subject::Subject;
@@ -18,9 +19,10 @@ use crate::subject::Subject;
 /// Which server is judged, and what its phones must know of it.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct ServerArguments {
-    /// An endpoint of the server to judge, as dhcp://, tftp://, ftp://, http://, https://, ntp://
-    /// or sip:// with address and port on loopback, or acs=URL; cases about what is not given do
-    /// not apply; without one the built-in server is judged (repeatable)
+    /// An endpoint of the server to judge, as dhcp://, tftp://, ftp://, http://, https://, ntp://,
+    /// sip:// or mdns:// with address and port on loopback, acs=URL or redirect=URL; cases about
+    /// what is not given do not apply, and what a case is not about comes from the built-in server;
+    /// without one that is judged (repeatable)
     #[arg(long, value_name = "URL")]
     subject: Vec<String>,
     /// How clients and phones are attached
@@ -35,6 +37,9 @@ pub(super) struct ServerArguments {
     /// What each phone of the server's own site must get, as mac,profile,setting,…
     #[arg(long, value_name = "CSV")]
     inventory: Option<PathBuf>,
+    /// The directory of the server's own files, for cases about its inventory [default: its root]
+    #[arg(long, value_name = "DIR", requires = "inventory")]
+    root: Option<String>,
 }
 
 impl ServerArguments {
@@ -55,29 +60,8 @@ impl ServerArguments {
 
 /// The cases about servers that were asked for.
 pub(super) fn cases(suites: &[Suite], arguments: &CertifyArguments) -> Result<Vec<Case>, Trouble> {
-    let about = || suites.iter().filter(|suite| suite.side == Side::Server);
-    for name in &arguments.vendor {
-        if !about().any(|suite| suite.name == *name) {
-            let near = nearest(name, about().map(|suite| suite.name.as_str()));
-            let hint = near.map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
-            return Err(Trouble::usage(format!(
-                "--vendor {name}: no suite about servers is called so{hint}"
-            )));
-        }
-    }
-    let wanted =
-        |suite: &&Suite| arguments.vendor.is_empty() || arguments.vendor.contains(&suite.name);
-    let chosen = about().filter(wanted).flat_map(|suite| &suite.cases);
-    let chosen: Vec<Case> = chosen
-        .filter(|case| is_chosen(&case.id, &arguments.case))
-        .cloned()
-        .collect();
-    if chosen.is_empty() {
-        return Err(Trouble::usage(
-            "no case is about such a server (bootstorm list cases names all)",
-        ));
-    }
-    Ok(chosen)
+    let cases = cases_about(Side::Server, suites, arguments)?;
+    Ok(cases.into_iter().cloned().collect())
 }
 
 /// The server that is judged, and with what.
@@ -99,7 +83,9 @@ pub(super) fn court(arguments: &ServerArguments, bench: Bench) -> Result<Court, 
         Some(path) => {
             let text = load::read(path)?;
             let read = inventory::read(&path.display().to_string(), &text);
-            Some(Arc::new(read.map_err(Trouble::Faults)?))
+            let read = read.map_err(Trouble::Faults)?;
+            has_known_profiles(&read, &bench)?;
+            Some(Arc::new(read))
         }
         None => None,
     };
@@ -111,11 +97,46 @@ pub(super) fn court(arguments: &ServerArguments, bench: Bench) -> Result<Court, 
         authorities: authorities.unwrap_or_default(),
         factory: arguments.factory_ca.clone(),
         inventory,
+        root: directory(arguments.root.as_deref().unwrap_or_default())?,
     })
 }
 
+/// A directory below the server's root, without slashes around it.
+fn directory(text: &str) -> Result<String, Trouble> {
+    let root = text.trim_matches('/');
+    let is_name = |part: &str| !part.is_empty() && part != "." && part != "..";
+    let bad = |letter: char| letter.is_control() || "\\?#{}".contains(letter);
+    if !root.is_empty() && (!root.split('/').all(is_name) || root.contains(bad)) {
+        return Err(Trouble::usage(format!(
+            "--root {text}: expected a directory below the server's root, as its URLs have it"
+        )));
+    }
+    Ok(root.to_owned())
+}
+
+/// Every profile of an inventory is one that there is.
+fn has_known_profiles(inventory: &Inventory, bench: &Bench) -> Result<(), Trouble> {
+    let log = Log::default();
+    let mut told = BTreeSet::new();
+    for row in inventory.rows() {
+        let Some(name) = row.profile.as_deref() else {
+            continue;
+        };
+        if let Err(fault) = bench.profiles.get(name)
+            && told.insert(name)
+        {
+            log.note(inventory.place(row), fault.to_string());
+        }
+    }
+    let faults = log.into_faults();
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(Trouble::Faults(faults)),
+    }
+}
+
 /// Who is judged.
-pub(super) fn endpoints(court: &Court) -> std::collections::BTreeSet<Endpoint> {
+pub(super) fn endpoints(court: &Court) -> BTreeSet<Endpoint> {
     let given = court.given.endpoints();
     let given = given.into_iter().filter(|(.., given)| *given);
     let named = given.map(|(service, address, _)| Endpoint {

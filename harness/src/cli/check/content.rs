@@ -14,7 +14,7 @@ use bootstorm_scenarios::scenario::Scenario;
 use super::super::{Exit, Shared, Trouble, load, print};
 use super::CheckArguments;
 use crate::drive::tls::Trust;
-use crate::lint::{self, Finding, Lint, Severity, Subject};
+use crate::lint::{self, Finding, Lint, NoSubject, Severity, Subject};
 use crate::reference::certificate::Authority;
 
 /// Reads the files and tells what is wrong with them.
@@ -37,11 +37,21 @@ pub(super) fn check(
     }
     let server = server(&mut scenario, content, arguments.server);
     let plan = load::plan(lint::quiet(scenario), &profiles, server)?;
-    let lint = lint::lint(&plan, &subject(arguments, content)?, fleet);
+    let subject = match subject(arguments, content)? {
+        Ok(subject) => subject,
+        Err(why) => {
+            eprintln!("bootstorm: {}", Redactor::new(0).text(&why));
+            return Ok(Exit::Void);
+        }
+    };
+    let lint = lint::lint(&plan, &subject, fleet);
     if arguments.json {
         print(&json(&lint));
     } else {
         print(&text(shared, &lint));
+    }
+    if lint.is_cut_short {
+        return Ok(Exit::Void);
     }
     let met = lint.count(Severity::Error) == 0;
     Ok(if met { Exit::Met } else { Exit::SubjectFailed })
@@ -90,7 +100,8 @@ fn with_inventory(scenario: &mut Scenario, file: &Path) -> Result<(), Trouble> {
 /// The server's address as phones know it; its name is theirs too.
 fn server(scenario: &mut Scenario, content: &str, given: Option<Ipv4Addr>) -> Ipv4Addr {
     let host = content.split_once("://").map(|(_, rest)| rest);
-    let host = host.and_then(|rest| rest.split(['/', ':']).next());
+    let authority = host.and_then(|rest| rest.split(['/', '?']).next());
+    let host = authority.and_then(|it| it.rsplit('@').next()?.split(':').next());
     let address = host.and_then(|host| host.parse().ok());
     if let (Some(host), None) = (host, address) {
         scenario.hosts.entry(host.to_owned()).or_insert(None);
@@ -98,10 +109,13 @@ fn server(scenario: &mut Scenario, content: &str, given: Option<Ipv4Addr>) -> Ip
     given.or(address).unwrap_or(Ipv4Addr::LOCALHOST)
 }
 
-fn subject(arguments: &CheckArguments, content: &str) -> Result<Subject, Trouble> {
+/// The files that are meant, or in words why their server cannot be asked.
+fn subject(arguments: &CheckArguments, content: &str) -> Result<Result<Subject, String>, Trouble> {
     if !content.contains("://") {
         let failed = |fault| Trouble::usage(format!("failed to read {content}: {fault}"));
-        return Subject::directory(Path::new(content)).map_err(failed);
+        return Subject::directory(Path::new(content))
+            .map(Ok)
+            .map_err(failed);
     }
     let pem = match &arguments.ca {
         Some(file) => load::read(file)?.into_bytes(),
@@ -109,7 +123,11 @@ fn subject(arguments: &CheckArguments, content: &str) -> Result<Subject, Trouble
     };
     let factory = Authority::factory().map_err(Trouble::own)?;
     let trust = Trust::new(&pem, factory).map_err(Trouble::usage)?;
-    Subject::url(content, &trust, arguments.ca.is_some()).map_err(Trouble::usage)
+    match Subject::url(content, &trust, arguments.ca.is_some()) {
+        Ok(subject) => Ok(Ok(subject)),
+        Err(NoSubject::Unusable(why)) => Err(Trouble::usage(why)),
+        Err(absent @ NoSubject::Absent(_)) => Ok(Err(absent.to_string())),
+    }
 }
 
 fn text(shared: &Shared, lint: &Lint) -> String {
@@ -141,7 +159,9 @@ fn text(shared: &Shared, lint: &Lint) -> String {
 /// The same for programs.
 fn json(lint: &Lint) -> String {
     let findings: Vec<_> = lint.findings.iter().map(object).collect();
-    let notes: Vec<_> = lint.notes.iter().map(|note| quoted(note)).collect();
+    let redactor = Redactor::new(0);
+    let notes = lint.notes.iter();
+    let notes: Vec<_> = notes.map(|note| quoted(&redactor.text(note))).collect();
     format!(
         "{{\n  \"phones\": {},\n  \"files\": {},\n  \"notes\": [{}],\n  \"findings\": [{}]\n}}\n",
         lint.phones,
