@@ -5,10 +5,10 @@
 //! written as in a run that somebody looks into.
 
 use std::hint::black_box;
-use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bootstorm_benches::{WRITERS, Writer};
 use bootstorm_emulator::event::{Event, EventKind};
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::profile::{Step, StepId};
@@ -18,13 +18,11 @@ use bootstorm_reports::redact::Redactor;
 use bootstorm_reports::report::Report;
 use bootstorm_reports::run::{FirstWrong, Outcome, PhoneResult, RunFacts};
 use bootstorm_reports::text::Style;
-use bootstorm_reports::{compare, html, json, junit, prom, summary, text};
+use bootstorm_reports::{compare, json, text};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
 const PHONES: u32 = 10_000;
 const PARTS: u32 = 64;
-
-type Writer = fn(&Report, &mut dyn Write) -> io::Result<()>;
 
 /// The phones of a run whose index leaves this remainder.
 fn report(remainder: u32, parts: u32) -> Report {
@@ -84,17 +82,8 @@ fn report(remainder: u32, parts: u32) -> Report {
 fn writers(criterion: &mut Criterion) {
     let whole = report(0, 1);
     let mut group = criterion.benchmark_group("report of 10,000 phones");
-    let writers: [(&str, Writer); 6] = [
-        ("json", json::write),
-        ("html", html::write),
-        ("junit", junit::write),
-        ("summary", summary::write),
-        ("metrics", prom::write),
-        ("text", |report, out| {
-            text::write(report, Style::default(), out)
-        }),
-    ];
-    for (name, write) in writers {
+    let text: Writer = |report, out| text::write(report, Style::default(), out);
+    for (name, write) in WRITERS.into_iter().chain([("text", text)]) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let mut out = Vec::with_capacity(1 << 21);

@@ -8,6 +8,7 @@
 pub mod packets;
 
 use std::fmt::Write as _;
+use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ use bootstorm::reference::ReferenceConfig;
 use bootstorm::reference::content::{Source, Tree};
 use bootstorm::run::Orders;
 use bootstorm_emulator::profile::set::ProfileSet;
+use bootstorm_reports::report::Report;
+use bootstorm_reports::{html, json, junit, prom, summary};
 use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::scenario;
 
@@ -28,6 +31,18 @@ const SHARED_SETTINGS: usize = 150;
 const BOOT_FILE: &str = "y000000000000.boot";
 const SHARED_FILE: &str = "site files/common settings.cfg";
 
+/// Writes a report in one format.
+pub type Writer = fn(&Report, &mut dyn io::Write) -> io::Result<()>;
+
+/// The files of a report.
+pub const WRITERS: [(&str, Writer); 5] = [
+    ("json", json::write),
+    ("html", html::write),
+    ("junit", junit::write),
+    ("summary", summary::write),
+    ("metrics", prom::write),
+];
+
 /// What to boot.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
@@ -38,6 +53,8 @@ pub struct Load {
     /// Files that the shared settings are spread over, at least 1. With the boot file and the own
     /// file a phone fetches two more than these, and asks for two that are missing.
     pub parts: usize,
+    /// Bytes of comments in each of these files.
+    pub comments: usize,
 }
 
 /// Why a load cannot be set up: a defect of the benchmark.
@@ -60,6 +77,7 @@ impl Load {
             phones,
             per_s: None,
             parts: 3,
+            comments: 0,
         }
     }
 
@@ -88,7 +106,9 @@ impl Load {
         let each = lines.len().div_ceil(self.parts.max(1)).max(1);
         for (number, part) in lines.chunks(each).enumerate() {
             let _ = writeln!(boot, "include:config <part-{number}.cfg>");
-            files.insert(format!("part-{number}.cfg"), part.concat());
+            let mut text = b"# nothing\n".repeat(self.comments / 10);
+            text.extend(part.concat());
+            files.insert(format!("part-{number}.cfg"), text);
         }
         boot.push_str("include:config <$(MA).cfg>\n");
         files.insert(BOOT_FILE.to_owned(), boot.into_bytes());
@@ -137,6 +157,21 @@ impl Load {
         text.push_str("\"linekey.1.label\" = \"Line of desk {index:05}\"\n");
         text
     }
+}
+
+/// Writes every file of a report into memory, one after the other; returns how many bytes.
+///
+/// # Errors
+/// None but those of the writers.
+pub fn write_report(report: &Report) -> io::Result<usize> {
+    let mut out = Vec::with_capacity(1 << 21);
+    let mut bytes = 0;
+    for (_, write) in WRITERS {
+        out.clear();
+        write(report, &mut out)?;
+        bytes += out.len();
+    }
+    Ok(bytes)
 }
 
 /// Orders for `shards` threads, without a log of events.

@@ -64,7 +64,7 @@ pub struct OverLimit(pub usize);
 /// What a store did so far: how much was fetched, and how little of it was kept and hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Bodies that came to their end.
+    /// Bodies that arrived and came to their end.
     pub fetched: Sum,
     /// Of them, those that were not here already.
     pub held: Sum,
@@ -236,13 +236,17 @@ impl Bodies {
         }
     }
 
-    /// Stores a body that is here as a whole.
+    /// Stores a body that is here as a whole: made of one that was fetched, or given by hand. The
+    /// tally leaves it out, for it was not fetched.
     pub fn insert(&mut self, bytes: &[u8]) -> Rc<Body> {
+        let tally = self.tally;
         let mut writer = self.start(bytes.len());
-        match self.append(&mut writer, bytes) {
+        let body = match self.append(&mut writer, bytes) {
             Ok(()) => self.finish(writer),
             Err(OverLimit(_)) => self.stored(bytes),
-        }
+        };
+        self.tally = tally;
+        body
     }
 
     /// The document in a body, parsed at most once per format and options.

@@ -30,6 +30,7 @@
 mod faults;
 mod reader;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -353,8 +354,16 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
             let letters = length.max(candidate.chars().count());
             *distance <= (letters / 3).max(1) && *distance < letters
         })
-        .min_by_key(|(distance, _)| *distance)
+        .min_by_key(|(distance, candidate)| (*distance, Reverse(alike(&lower, candidate))))
         .map(|(_, candidate)| candidate)
+}
+
+/// How many letters both begin with: of two words that are equally far, the one is meant that was
+/// begun.
+fn alike(word: &str, candidate: &str) -> usize {
+    let letters = candidate.chars().flat_map(char::to_lowercase);
+    let pairs = word.chars().zip(letters);
+    pairs.take_while(|(one, other)| one == other).count()
 }
 
 #[cfg(test)]

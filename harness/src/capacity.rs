@@ -3,6 +3,7 @@
 
 use bootstorm_emulator::profile::{Profile, StepId};
 use bootstorm_reports::capacity::Broken;
+use bootstorm_reports::measure::SETTLED;
 use bootstorm_reports::report::Report;
 use bootstorm_scenarios::plan::Plan;
 
@@ -80,6 +81,10 @@ pub fn first_broken(plan: &Plan, met: Option<&Report>, broken: &Report) -> Optio
 
 /// A step with its protocol: `TFTP transfer of <mac>.cfg`, `DHCP DISCOVER`.
 fn named(plan: &Plan, profile: Option<&str>, label: &str) -> Option<String> {
+    // No exchange: phones that came to no rest, whatever they were about.
+    if label == SETTLED {
+        return None;
+    }
     let mut profiles = plan.profiles.iter();
     let (profile, step) = profiles.find_map(|known| {
         let meant = profile.is_none_or(|name| known.name == name);

@@ -1,8 +1,8 @@
 //! `capture.pcapng` of a run: which phones are recorded, and with which secrets covered.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter};
-use std::path::Path;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::profile::Param;
@@ -109,10 +109,36 @@ pub fn write(
     let phones = records
         .into_iter()
         .filter_map(|(index, record)| captured(plan, index, record, &redactor));
-    let file = File::create(path).map_err(faulty)?;
-    let mut out = BufWriter::with_capacity(1 << 16, file);
-    let written = pcapng::write(&mut out, &section, phones, &mask);
+    let written = whole_file(path, |mut out| {
+        pcapng::write(&mut out, &section, phones, &mask)
+    });
     written.map(Some).map_err(faulty)
+}
+
+/// Writes a file that is there whole, or as it was before.
+///
+/// # Errors
+/// What the operating system or the writer says.
+pub fn whole_file<T>(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let whole = File::create(&part).and_then(|file| {
+        let mut out = BufWriter::with_capacity(1 << 16, file);
+        let written = write(&mut out)?;
+        // Dropping it would lose what the last write has to say.
+        out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        fs::rename(&part, path)?;
+        Ok(written)
+    });
+    if whole.is_err() {
+        // It may not be there; what went wrong is told.
+        let _ = fs::remove_file(&part);
+    }
+    whole
 }
 
 fn captured(plan: &Plan, index: u32, record: Record, redactor: &Redactor) -> Option<Captured> {

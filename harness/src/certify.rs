@@ -14,7 +14,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bootstorm_reports::case::CaseResult;
+use bootstorm_reports::case::{CaseResult, CaseVerdict};
 use bootstorm_scenarios::suite::Case;
 
 pub mod baseline;
@@ -31,7 +31,29 @@ pub use case::{Bench, prepare, run_case, told};
 /// order of the cases, and equal however many threads there are.
 #[must_use]
 pub fn run_cases(cases: &[&Case], bench: &Bench, threads: usize) -> Vec<CaseResult> {
-    each(cases, threads, |case| run_case(case, bench))
+    each(cases, threads, |case| {
+        unless_ended(case, bench, || run_case(case, bench))
+    })
+}
+
+/// The result of a case, while the user lets the run go on: one that was not begun, or was broken
+/// off, says nothing of whom it judges.
+pub(crate) fn unless_ended(
+    case: &Case,
+    bench: &Bench,
+    work: impl FnOnce() -> CaseResult,
+) -> CaseResult {
+    let is_ended = || bench.stop.load(Ordering::Relaxed);
+    if is_ended() {
+        let reason = "the run was ended before it".to_owned();
+        return told(case, CaseVerdict::Inconclusive, reason);
+    }
+    let mut result = work();
+    if is_ended() && result.verdict == CaseVerdict::Fail {
+        result.verdict = CaseVerdict::Inconclusive;
+        result.reason = format!("the run was ended during it: {}", result.reason);
+    }
+    result
 }
 
 /// What `work` makes of every item, in the items' order, on so many threads at once.

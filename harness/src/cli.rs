@@ -6,6 +6,8 @@ mod check;
 mod content;
 mod dashboard;
 mod deliver;
+#[cfg(test)]
+mod documented;
 mod explain;
 mod find;
 mod list;
@@ -97,12 +99,13 @@ struct Cli {
 
 /// Options of every command.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Shared {
     /// Directory of further profiles (vendor.toml and one file a model)
     #[arg(long, global = true, value_name = "DIR")]
     profiles: Option<PathBuf>,
     /// Seed of every random choice, in place of the scenario's
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_name = "NUMBER")]
     seed: Option<u64>,
     /// Say only what went wrong, and of a run its verdict
     #[arg(long, short, global = true)]
@@ -113,7 +116,7 @@ struct Shared {
 enum Command {
     /// Boot a fleet; without a scenario every vendor, 2,000 phones, against the built-in server
     Run(RunArguments),
-    /// Judge phones: one verdict for each conformance case
+    /// Judge a server, or phones (--phones): one verdict for each conformance case
     Certify(certify::CertifyArguments),
     /// Serve the files that a scenario's phones need: the reference server
     Serve(ServeArguments),
@@ -121,7 +124,7 @@ enum Command {
     Notify(NotifyArguments),
     /// Write the files that a scenario's phones need, for any other server
     Content(ContentArguments),
-    /// Show a profile's flow as a ladder, each step with its clause
+    /// Show how a model looks for its server, and a first boot step by step, with clauses
     Explain(ExplainArguments),
     /// Show, merge or compare reports
     #[command(subcommand)]
@@ -164,11 +167,7 @@ enum TftpServer {
 
 #[derive(Debug, Clone, clap::Args)]
 struct RunArguments {
-    #[command(flatten)]
-    server_mutants: mutant::OfServer,
-    #[command(flatten)]
-    phone_mutants: mutant::OfPhones,
-    /// A scenario file, or the name of one that comes with the program
+    /// A scenario file, or the name of one that `bootstorm list scenarios` prints
     #[arg(default_value = "first-run")]
     scenario: String,
     /// An endpoint of the server to judge, as dhcp://, tftp://, ftp://, http://, https://, ntp://,
@@ -178,7 +177,7 @@ struct RunArguments {
     #[arg(long, value_name = "URL")]
     subject: Vec<String>,
     /// How phones are attached [default: as the scenario says, else loopback]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "HOW")]
     attach: Option<Attachment>,
     /// How many phones, shared among the fleets as in the scenario
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
@@ -221,7 +220,7 @@ struct RunArguments {
     #[arg(long, value_name = "DIR")]
     content: Option<PathBuf>,
     /// Which TFTP server the built-in server uses
-    #[arg(long, value_enum, default_value = "own")]
+    #[arg(long, value_enum, value_name = "WHICH", default_value = "own")]
     tftp_server: TftpServer,
     /// PEM file of authorities that phones trust, for an https subject
     #[arg(long, value_name = "FILE")]
@@ -235,13 +234,15 @@ struct RunArguments {
     keep_secrets: bool,
     #[command(flatten)]
     find: find::FindArguments,
+    #[command(flatten)]
+    server_mutants: mutant::OfServer,
+    #[command(flatten)]
+    phone_mutants: mutant::OfPhones,
 }
 
 #[derive(Debug, Clone, clap::Args)]
 struct ServeArguments {
-    #[command(flatten)]
-    mutants: mutant::OfServer,
-    /// A scenario file, or the name of one that comes with the program
+    /// A scenario file, or the name of one that `bootstorm list scenarios` prints
     #[arg(default_value = "first-run")]
     scenario: String,
     /// Serve this directory instead of generated files
@@ -263,31 +264,31 @@ struct ServeArguments {
     #[arg(long, value_name = "NAME")]
     dhcp_interface: Option<String>,
     /// DHCP port; 0 takes any free one
-    #[arg(long, default_value_t = 6767)]
+    #[arg(long, value_name = "PORT", default_value_t = 6767)]
     dhcp_port: u16,
     /// TFTP port
-    #[arg(long, default_value_t = 6969)]
+    #[arg(long, value_name = "PORT", default_value_t = 6969)]
     tftp_port: u16,
     /// FTP port
-    #[arg(long, default_value_t = 2121)]
+    #[arg(long, value_name = "PORT", default_value_t = 2121)]
     ftp_port: u16,
     /// HTTP port
-    #[arg(long, default_value_t = 8080)]
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
     http_port: u16,
     /// HTTPS port
-    #[arg(long, default_value_t = 8443)]
+    #[arg(long, value_name = "PORT", default_value_t = 8443)]
     https_port: u16,
     /// SIP port of the PnP responder and, by UDP and TCP, of the registrar
-    #[arg(long, default_value_t = 5060)]
+    #[arg(long, value_name = "PORT", default_value_t = 5060)]
     sip_port: u16,
     /// SNTP port
-    #[arg(long, default_value_t = 12345)]
+    #[arg(long, value_name = "PORT", default_value_t = 12345)]
     ntp_port: u16,
     /// Multicast DNS port; opened for scenarios whose phones ask by multicast DNS
-    #[arg(long, default_value_t = 5353)]
+    #[arg(long, value_name = "PORT", default_value_t = 5353)]
     mdns_port: u16,
     /// Which TFTP server to use
-    #[arg(long, value_enum, default_value = "own")]
+    #[arg(long, value_enum, value_name = "WHICH", default_value = "own")]
     tftp_server: TftpServer,
     /// Write the test authority's certificate to this file
     #[arg(long, value_name = "FILE")]
@@ -296,6 +297,8 @@ struct ServeArguments {
     /// factory-ca.key); made if missing; without it each run has a new one
     #[arg(long, value_name = "DIR")]
     factory_ca: Option<PathBuf>,
+    #[command(flatten)]
+    mutants: mutant::OfServer,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -320,7 +323,7 @@ struct NotifyArguments {
 
 #[derive(Debug, Clone, clap::Args)]
 struct ContentArguments {
-    /// A scenario file, or the name of one that comes with the program
+    /// A scenario file, or the name of one that `bootstorm list scenarios` prints
     #[arg(default_value = "first-run")]
     scenario: String,
     /// In place of a scenario's: the files that a suite about servers needs, a directory for each
@@ -331,7 +334,7 @@ struct ContentArguments {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The server's address as phones will know it
-    #[arg(long, default_value = "127.0.0.1")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     server: std::net::Ipv4Addr,
     /// Also make there, if missing, the authority that signs the phones' factory certificates:
     /// factory-ca.pem is for the server, the whole directory for `run --factory-ca`

@@ -177,10 +177,13 @@ impl Writer<'_> {
             ..Draft::default()
         };
         let mut bytes = format::write(format, profile.format, &draft);
-        if scope != Scope::Common {
-            let pad = fleet.map_or(0, |fleet| fleet.pad_bytes);
-            format::pad(format, &mut bytes, pad);
-        }
+        let wanted = match scope {
+            Scope::Common => 0,
+            _ => fleet.map_or(0, |fleet| fleet.pad_bytes),
+        };
+        // What phones refuse when its size is announced is not put before them.
+        let least = usize::from(profile.tftp.refuse_zero_size);
+        format::pad(format, &mut bytes, wanted.max(least));
         bytes
     }
 

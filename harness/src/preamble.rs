@@ -111,7 +111,8 @@ fn ntp(at: SocketAddrV4, patience: Duration) -> Result<(), String> {
     }
 }
 
-/// Whether somebody listens who may say nothing: one that only hears PnP, a DHCP server.
+/// Whether somebody listens at the port of a service that says nothing to strangers: one that only
+/// hears PnP, or a DHCP server, whose answer would be a lease for nobody.
 fn listens(at: SocketAddrV4, bytes: &[u8]) -> Result<(), String> {
     match is_unreachable(at, bytes)? {
         true => Err("port unreachable".to_owned()),
@@ -211,10 +212,10 @@ mod tests {
         let (udp, at) = socket();
         drop(udp);
         let subject = Subject {
+            dhcp: Some(at),
             http: Some(at),
             sip_port: Some(at.port()),
             ntp: Some(at),
-            dhcp: Some(at),
             given: Given {
                 dhcp: true,
                 tftp: true,

@@ -135,7 +135,8 @@ impl Taken {
             "_ws.malformed || (_ws.expert.severity == error && !({vendors})) || \
              ip.checksum.status == 0 || udp.checksum.status == 0 || tcp.checksum.status == 0 || \
              tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment || \
-             tcp.analysis.retransmission || tcp.analysis.out_of_order || !frame.comment"
+             tcp.analysis.retransmission || tcp.analysis.out_of_order || !frame.comment || \
+             frame.comment matches \": $\""
         );
         let what = [
             "frame.number",

@@ -2,6 +2,8 @@
 
 #[path = "command_line/certifying.rs"]
 mod certifying;
+#[path = "command_line/commands.rs"]
+mod commands;
 #[path = "command_line/inputs.rs"]
 mod inputs;
 #[path = "support/interrupt.rs"]

@@ -113,7 +113,10 @@ impl Capacity {
     /// One try as a line: what, how it ended, the figures.
     #[must_use]
     pub fn line(&self, tried: &Tried) -> String {
-        let amount = self.find.amount(tried.load);
+        let amount = match tried.load {
+            0 => "–".to_owned(),
+            load => self.find.amount(load),
+        };
         format!(
             "{amount:>22}  {:<11}  {}",
             tried.verdict.word(),

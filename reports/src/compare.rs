@@ -204,7 +204,8 @@ impl Comparison {
         };
         for (name, report) in [("first", before), ("second", now)] {
             let verdict = report.verdict();
-            if matches!(verdict.class, Class::Void | Class::Interrupted) {
+            let void = matches!(verdict.class, Class::Void | Class::Interrupted);
+            if void || observed_nothing(report) {
                 found
                     .void
                     .push(format!("the {name} run: {}", verdict.sentence));
@@ -254,11 +255,18 @@ impl Comparison {
             (self.faster.len(), "{} time(s) faster"),
             (self.lost.len(), "{} case(s) no longer judged"),
         ]);
-        match (worse.is_empty(), better.is_empty()) {
+        let found = match (worse.is_empty(), better.is_empty()) {
             (true, true) => "No difference beyond the noise.".to_owned(),
             (true, false) => format!("No regression: {better}."),
             (false, true) => format!("Regression: {worse}."),
             (false, false) => format!("Regression: {worse}; {better}."),
+        };
+        match &self.void[..] {
+            [] => found,
+            void if worse.is_empty() && better.is_empty() => {
+                format!("Nothing can be compared: {}", void.join(" "))
+            }
+            void => format!("Says nothing: {} {found}", void.join(" ")),
         }
     }
 
@@ -382,6 +390,13 @@ impl Comparison {
             }
         }
     }
+}
+
+/// True of a report without a single observation of its server: it was not there, or no case could
+/// be judged. Beside such a report every other looks as good as it.
+fn observed_nothing(report: &Report) -> bool {
+    let judged = |case: &CaseResult| matches!(case.verdict, CaseVerdict::Pass | CaseVerdict::Fail);
+    report.phones().is_empty() && !report.cases().iter().any(judged)
 }
 
 fn is_good(outcome: Outcome) -> bool {

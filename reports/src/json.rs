@@ -122,7 +122,10 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 pub fn read(input: &mut dyn Read) -> Result<Report, ReadFault> {
     let mut text = String::new();
     input.read_to_string(&mut text)?;
-    let head: Head = serde_json::from_str(&text)?;
+    let head: Head = serde_json::from_str(&text).map_err(|fault| match fault.is_data() {
+        true => ReadFault::NotAReport,
+        false => fault.into(),
+    })?;
     match head.schema {
         Some(schema) if schema == SCHEMA => {}
         Some(schema) if schema.starts_with("bootstorm-report/") => {

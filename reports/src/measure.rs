@@ -158,9 +158,22 @@ impl Measures {
     /// What was counted so far.
     #[must_use]
     pub fn ladder(&self) -> Ladder {
-        let rows = self.labels.iter().cloned().zip(self.rows.iter().cloned());
+        self.ladder_of(|_| true)
+    }
+
+    /// What was counted so far, with the latencies of those steps only that are `timed`: a full one
+    /// is large, and who looks once a second needs few of them.
+    #[must_use]
+    pub fn ladder_of(&self, timed: impl Fn(&str) -> bool) -> Ladder {
+        let row = |(label, row): (&String, &Row)| {
+            let latency = match timed(label) {
+                true => row.latency.clone(),
+                false => Latency::default(),
+            };
+            (label.clone(), Row { latency, ..*row })
+        };
         Ladder {
-            rows: rows.collect(),
+            rows: self.labels.iter().zip(&self.rows).map(row).collect(),
             orders: self
                 .lanes
                 .iter()

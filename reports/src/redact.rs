@@ -103,7 +103,10 @@ impl Redactor {
     pub fn is_secret_key(&self, key: &str) -> bool {
         let key = plain_key(key);
         let mut patterns = self.patterns.iter();
-        patterns.any(|pattern| matches(pattern.as_bytes(), key.as_bytes()))
+        patterns.any(|pattern| match within(pattern) {
+            Some(word) => key.contains(word),
+            None => matches(pattern.as_bytes(), key.as_bytes()),
+        })
     }
 
     /// The stand-in of a secret; an empty one stays empty, since that it is empty may be the fault.
@@ -314,6 +317,12 @@ fn credentials(text: &str, start: usize) -> Option<(usize, usize)> {
 fn plain_key(key: &str) -> String {
     let kept = key.chars().filter(|letter| !"_- ".contains(*letter));
     kept.flat_map(char::to_lowercase).collect()
+}
+
+/// The word of a pattern that asks for no more than that a text contains it.
+fn within(pattern: &str) -> Option<&str> {
+    let word = pattern.strip_prefix('*')?.strip_suffix('*')?;
+    (!word.contains('*')).then_some(word)
 }
 
 /// Whether `text` matches `pattern`, in which `*` stands for any text. Linear for each star.

@@ -153,7 +153,9 @@ pub(crate) fn sums(report: &Report) -> Vec<(&'static str, String)> {
         (count > 0).then(|| format!("{} {}", number::count(count.into()), outcome.word()))
     };
     let outcomes: Vec<String> = Outcome::ALL.iter().filter_map(outcome).collect();
-    lines.push(("Outcomes", outcomes.join(" · ")));
+    if !outcomes.is_empty() {
+        lines.push(("Outcomes", outcomes.join(" · ")));
+    }
     if facts.registered > 0 {
         lines.push(("Registered", number::phones(facts.registered)));
     }

@@ -6,7 +6,8 @@
 //!    unusable and was not followed by a usable one, or that stands for a file which a document or
 //!    setting named and the server has not. When a step ends in silence after something unusable
 //!    had come, the unusable thing is the cause;
-//! 2. a request for the time that has no valid answer yet, for the phone asks without end;
+//! 2. a request for an address or for the time that has no valid answer yet, for the phone asks
+//!    without end;
 //! 3. otherwise the last file of the walk that the server said is not there: that is how a list
 //!    of candidates is gone through, so only the end of the list says something.
 //!
@@ -77,9 +78,8 @@ impl Trail {
                 };
             }
             EventKind::Sent { step, .. } | EventKind::Retried { step, .. }
-                if step == StepId::CLOCK && self.held == Held::Nothing =>
+                if is_asked_without_end(step) && self.held == Held::Nothing =>
             {
-                // A phone that needs the time asks without end and never gives up (AUE-07).
                 self.hold(Held::Tentative, step, Fault::Silence);
             }
             EventKind::Candidate { .. } => self.found_server(),
@@ -97,7 +97,7 @@ impl Trail {
             }
             EventKind::Wrong { step, fault }
                 if self.held == Held::Nothing
-                    || (step == StepId::CLOCK && self.held == Held::Tentative) =>
+                    || (is_asked_without_end(step) && self.held == Held::Tentative) =>
             {
                 self.hold(Held::Tentative, step, fault);
             }
@@ -264,6 +264,12 @@ fn is_search(step: StepId) -> bool {
         StepId::ACS,
     ]
     .contains(&step)
+}
+
+/// A phone asks for an address (RFC 2131 §4.4.1), and one that needs the time for that (AUE-07),
+/// for as long as nobody answers: neither is ever given up.
+fn is_asked_without_end(step: StepId) -> bool {
+    [StepId::DISCOVER, StepId::CLOCK].contains(&step)
 }
 
 /// True for a step of which one run may have several: one that succeeds says nothing of the others.
@@ -554,6 +560,21 @@ mod tests {
         assert_eq!(follow(&events), None);
         let events = [EventKind::LeaseRefused, sent(discover), answered(discover)];
         assert_eq!(follow(&events), at("REQUEST", "DHCPNAK"));
+    }
+
+    #[test]
+    fn a_phone_that_nobody_leases_an_address_is_at_fault_there() {
+        let discover = StepId::DISCOVER;
+        assert_eq!(follow(&[sent(discover)]), at("DISCOVER", "no answer"));
+        let again = EventKind::Retried {
+            step: discover,
+            attempt: 2,
+        };
+        assert_eq!(follow(&[again]), at("DISCOVER", "no answer"));
+        let had = [sent(discover), again, answered(discover)];
+        assert_eq!(follow(&had), None);
+        let nak = [EventKind::LeaseRefused, sent(discover), again];
+        assert_eq!(follow(&nak), at("REQUEST", "DHCPNAK"));
     }
 
     // AUE-05, AUE-07: no run begins before the time is there, and the wait has no end.

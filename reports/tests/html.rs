@@ -36,6 +36,14 @@ fn ten_thousand_phones_stay_small() {
 }
 
 #[test]
+fn ten_thousand_phones_that_fail_each_for_another_reason_stay_small() {
+    let text = text(&rich::all_different(10_000));
+    fs::write(place("all-different.html"), &text).expect("written");
+    assert!(text.len() < BYTES_MAX, "{} bytes", text.len());
+    assert!(text.contains("\"in report.json\""));
+}
+
+#[test]
 fn is_one_file_that_reaches_nothing() {
     let text = text(&rich::report(50));
     let policy = text.find("Content-Security-Policy").expect("a policy");

@@ -50,6 +50,8 @@ pub enum Difference {
 #[derive(Debug, Default)]
 pub struct Checker {
     groups: BTreeMap<(usize, u16), Group>,
+    /// Whether anything is intended, by the same.
+    intends: BTreeMap<(usize, u16), bool>,
     text: Vec<u8>,
 }
 
@@ -70,13 +72,10 @@ enum Expected {
 impl Checker {
     /// Whether anything is intended for phones of this fleet: without it nobody can say that they
     /// are provisioned.
-    #[must_use]
-    pub fn has_intentions(plan: &Plan, planned: &PhonePlan) -> bool {
-        let firmware = plan
-            .fleet(planned)
-            .and_then(|fleet| fleet.firmware.as_ref());
-        let settings = plan.fleet_templates(planned, true);
-        firmware.is_some() || !settings.is_empty() || !plan.own_templates(planned).is_empty()
+    pub fn has_intentions(&mut self, plan: &Plan, planned: &PhonePlan) -> bool {
+        let place = (planned.fleet, planned.profile);
+        let known = self.intends.entry(place);
+        *known.or_insert_with(|| intends(plan, planned))
     }
 
     /// The first difference, or none: the phone is provisioned.
@@ -152,6 +151,14 @@ impl Group {
             expected: expected.into_iter().collect(),
         }
     }
+}
+
+fn intends(plan: &Plan, planned: &PhonePlan) -> bool {
+    let firmware = plan
+        .fleet(planned)
+        .and_then(|fleet| fleet.firmware.as_ref());
+    let settings = plan.fleet_templates(planned, true);
+    firmware.is_some() || !settings.is_empty() || !plan.own_templates(planned).is_empty()
 }
 
 fn firmware(plan: &Plan, planned: &PhonePlan, phone: &Phone, shelf: &Shelf) -> Option<Difference> {

@@ -10,15 +10,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bootstorm::capture::{self, Which};
 use bootstorm::drive::tls::Trust;
 use bootstorm::provision::{LOOPBACK_POOL, SIMULATED_POOL, SIMULATED_SERVER};
 use bootstorm::reference::Reference;
 use bootstorm::reference::adapter::{Adapter, Bind};
-use bootstorm::run::{self, Ended};
+use bootstorm::run::{self, Ended, Orders};
 use bootstorm::subject::Subject;
-use bootstorm_benches::{Load, orders};
+use bootstorm_benches::{Load, orders, write_report};
 use bootstorm_reports::run::Outcome;
+use bootstorm_scenarios::plan::Plan;
 use clap::{Parser, ValueEnum};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
 
 /// Boots a fleet and prints what it cost.
 #[derive(Debug, Parser)]
@@ -38,6 +42,9 @@ struct Arguments {
     /// Files that the shared settings are spread over; a phone fetches two more.
     #[arg(long, default_value_t = 3)]
     parts: usize,
+    /// Whose packets are recorded, as for a capture.
+    #[arg(long, value_enum, default_value = "none")]
+    record: Recorded,
     /// How often the whole is done; each run gets its own lines.
     #[arg(long, default_value_t = 1)]
     repeat: u32,
@@ -51,6 +58,26 @@ enum Attachment {
     Loopback,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Recorded {
+    /// Everybody's.
+    All,
+    /// Those of phones that fail and of a sample, as `bootstorm run` does.
+    Failed,
+    /// Nobody's.
+    None,
+}
+
+impl From<Recorded> for Which {
+    fn from(recorded: Recorded) -> Self {
+        match recorded {
+            Recorded::All => Self::All,
+            Recorded::Failed => Self::Failed,
+            Recorded::None => Self::None,
+        }
+    }
+}
+
 /// What one run gave.
 struct Measured {
     ended: Ended,
@@ -58,6 +85,8 @@ struct Measured {
     wall: Duration,
     /// Of the threads that drive phones, and of the server.
     processor: Duration,
+    /// Of writing the report's files and, where packets were recorded, the capture.
+    reporting: Duration,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -81,6 +110,7 @@ fn load(arguments: &Arguments) -> Load {
         phones: arguments.phones,
         per_s: arguments.rate,
         parts: arguments.parts,
+        comments: 0,
     }
 }
 
@@ -88,13 +118,12 @@ fn simulate(arguments: &Arguments) -> Result<Measured, Box<dyn Error>> {
     let load = load(arguments);
     let plan = load.plan(SIMULATED_SERVER)?;
     let reference = Reference::new(load.reference(&plan, SIMULATED_POOL)?);
+    let mut orders = orders(1);
+    capture::order(&mut orders, arguments.record.into(), &plan);
     let (began, processor) = (Instant::now(), processor_time()?);
-    let ended = run::simulate(&plan, reference, &orders(1))?;
-    Ok(Measured {
-        ended,
-        wall: began.elapsed(),
-        processor: processor_time()?.saturating_sub(processor),
-    })
+    let ended = run::simulate(&plan, reference, &orders)?;
+    let (wall, processor) = (began.elapsed(), processor_time()?.saturating_sub(processor));
+    reported(&plan, &orders, ended, (wall, processor))
 }
 
 fn loopback(arguments: &Arguments) -> Result<Measured, Box<dyn Error>> {
@@ -112,17 +141,36 @@ fn loopback(arguments: &Arguments) -> Result<Measured, Box<dyn Error>> {
         tftp: running.endpoints().tftp,
         ..Subject::at(plan.server)
     };
+    let mut orders = orders(arguments.shards);
+    capture::order(&mut orders, arguments.record.into(), &plan);
     let (began, processor) = (Instant::now(), processor_time()?);
     let trust = Trust::nobody()?;
-    let ended = run::loopback(&plan, &subject, &trust, &orders(arguments.shards))?;
-    let measured = Measured {
-        ended,
-        wall: began.elapsed(),
-        processor: processor_time()?.saturating_sub(processor),
-    };
+    let ended = run::loopback(&plan, &subject, &trust, &orders)?;
+    let (wall, processor) = (began.elapsed(), processor_time()?.saturating_sub(processor));
     let stopped = running.stop();
     stopped.map_err(|_| "the reference server's thread died")?;
-    Ok(measured)
+    reported(&plan, &orders, ended, (wall, processor))
+}
+
+/// Writes what `bootstorm run` leaves behind, into memory and into a file that is taken away.
+fn reported(
+    plan: &Plan,
+    orders: &Orders,
+    mut ended: Ended,
+    (wall, processor): (Duration, Duration),
+) -> Result<Measured, Box<dyn Error>> {
+    let began = processor_time()?;
+    write_report(&ended.report)?;
+    let path = std::env::temp_dir().join(format!("storm-{}.pcapng", std::process::id()));
+    if capture::write(&path, plan, orders, &mut ended)?.is_some() {
+        fs::remove_file(&path)?;
+    }
+    Ok(Measured {
+        ended,
+        wall,
+        processor,
+        reporting: processor_time()?.saturating_sub(began),
+    })
 }
 
 fn show(arguments: &Arguments, measured: &Measured) -> Result<(), Box<dyn Error>> {
@@ -154,6 +202,16 @@ fn show(arguments: &Arguments, measured: &Measured) -> Result<(), Box<dyn Error>
         out,
         "boots_per_core_s      {:.0}",
         phones / measured.processor.as_secs_f64()
+    )?;
+    writeln!(
+        out,
+        "boot_us               {:.1}",
+        measured.processor.as_secs_f64() * 1e6 / phones
+    )?;
+    writeln!(
+        out,
+        "reporting_us          {:.1}",
+        measured.reporting.as_secs_f64() * 1e6 / f64::from(arguments.phones)
     )?;
     writeln!(out, "requests_retried      {retried}")?;
     writeln!(out, "datagrams_dropped     {}", health.dropped_datagrams)?;
@@ -206,10 +264,8 @@ fn resident_max_kib() -> Result<u64, Box<dyn Error>> {
 
 /// Processor time of all threads so far, user and system.
 fn processor_time() -> Result<Duration, Box<dyn Error>> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    // Fields 14 and 15, in ticks of 10 ms; the second field ends with the last bracket.
-    let fields = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = fields.split_whitespace().skip(11).take(2);
-    let ticks: u64 = ticks.filter_map(|field| field.parse::<u64>().ok()).sum();
-    Ok(Duration::from_millis(ticks * 10))
+    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
+    let micros = |time: TimeVal| time.tv_sec() * 1_000_000 + time.tv_usec();
+    let micros = micros(usage.user_time()) + micros(usage.system_time());
+    Ok(Duration::from_micros(micros.try_into()?))
 }

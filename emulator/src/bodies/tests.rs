@@ -55,6 +55,26 @@ fn gives_the_same_body_for_equal_bytes_however_they_are_cut() {
 }
 
 #[test]
+fn tells_what_was_fetched_and_not_what_was_made_of_it() {
+    let mut bodies = store();
+    let text = noise(3_000, 9);
+    for _ in 0..2 {
+        fetch(&mut bodies, &text, 512);
+    }
+    let once = Sum {
+        count: 1,
+        bytes: 3_000,
+    };
+    let told = bodies.tally();
+    assert_eq!(
+        (told.fetched.count, told.held, told.hashed.count),
+        (2, once, 1)
+    );
+    let _made = bodies.insert(&noise(2_000, 10));
+    assert_eq!(bodies.tally(), told);
+}
+
+#[test]
 fn forks_at_every_position() {
     let stored = noise(700, 2);
     for chunk in [1, 64, 300, 512] {

@@ -276,3 +276,11 @@ fn takes_the_unit_of_a_time_from_the_last_key_even_within_a_list_of_tables() {
     let retries = link.need("retry_ms").list();
     assert_eq!(retries[1].duration(), Some(Duration::from_millis(6)));
 }
+
+#[test]
+fn of_words_equally_far_the_one_is_meant_that_was_begun() {
+    let known = ["fip10", "fip11c", "fip13g"];
+    assert_eq!(nearest("fip13", known), Some("fip13g"));
+    assert_eq!(nearest("FIP13", known), Some("fip13g"));
+    assert_eq!(nearest("fip1", known), Some("fip10"));
+}

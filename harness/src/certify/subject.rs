@@ -12,7 +12,7 @@ use bootstorm_scenarios::suite::{Case, Content, Need};
 
 use super::case::{self, Bench, Prepared, judged, told};
 use super::preamble::{self, Standing};
-use super::{content, each};
+use super::{content, each, unless_ended};
 use crate::built_in::{BuiltIn, with_elsewhere};
 use crate::drive::tls::Trust;
 use crate::provision::{self, LOOPBACK_POOL, Pool};
@@ -63,13 +63,11 @@ pub fn judge_server(cases: &[&Case], court: &Court, threads: usize) -> Vec<CaseR
     let session = Session::default();
     let threads = threads.clamp(1, AT_ONCE_MAX);
     each(&numbered, threads, |(number, case)| {
-        if court.is_stopped() {
-            let reason = "the run was ended before it".to_owned();
-            return told(case, CaseVerdict::Inconclusive, reason);
-        }
-        court
-            .one(case, *number, &session)
-            .unwrap_or_else(|(verdict, reason)| told(case, verdict, reason))
+        unless_ended(case, &court.bench, || {
+            court
+                .one(case, *number, &session)
+                .unwrap_or_else(|(verdict, reason)| told(case, verdict, reason))
+        })
     })
 }
 
@@ -93,11 +91,6 @@ impl Court {
     #[must_use]
     pub fn judges_subject(&self) -> bool {
         self.given.endpoints().iter().any(|(.., given)| *given)
-    }
-
-    fn is_stopped(&self) -> bool {
-        let stop = &self.bench.stop;
-        stop.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     fn one(&self, case: &Case, number: u32, session: &Session) -> Result<CaseResult, Unjudged> {
@@ -262,10 +255,6 @@ impl Court {
             result.verdict = CaseVerdict::Inconclusive;
             let why = why.join("; ");
             result.reason = format!("generator saturated ({why}): {}", result.reason);
-        }
-        if self.is_stopped() && result.verdict == CaseVerdict::Fail {
-            result.verdict = CaseVerdict::Inconclusive;
-            result.reason = format!("the run was ended during it: {}", result.reason);
         }
         Ok(result)
     }

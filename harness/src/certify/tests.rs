@@ -284,3 +284,20 @@ fn secrets_of_the_phone_do_not_show_and_its_mac_does() {
     let censor = Censor::new(&plan, &plan.phone(0).unwrap(), None, &kept);
     assert_eq!(censor.text(text), text);
 }
+
+#[test]
+fn a_run_that_was_ended_fails_nobody() {
+    let line = r#"expect.wire = [{ sent = "tftp.rrq", with = { file = "other" } }]"#;
+    let cases = cases(&[("one", line)]);
+    let bench = bench();
+    let failed = unless_ended(&cases[0], &bench, || run_case(&cases[0], &bench));
+    assert_eq!(failed.verdict, CaseVerdict::Fail);
+    let broken_off = unless_ended(&cases[0], &bench, || {
+        bench.stop.store(true, Ordering::Relaxed);
+        run_case(&cases[0], &bench)
+    });
+    assert_eq!(broken_off.verdict, CaseVerdict::Inconclusive);
+    assert!(broken_off.reason.starts_with("the run was ended during it"));
+    let all = run_cases(&[&cases[0]], &bench, 1);
+    assert_eq!(all[0].reason, "the run was ended before it");
+}

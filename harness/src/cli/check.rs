@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bootstorm_emulator::located::{Fault, Faults, Log, Node};
 use bootstorm_emulator::profile::set::ProfileSet;
-use bootstorm_scenarios::plan::Plan;
+use bootstorm_scenarios::plan::{Plan, PlanFault};
 use bootstorm_scenarios::schema::SCHEMAS;
 use bootstorm_scenarios::{mutant as mutants, scenario, suite};
 
@@ -131,9 +131,10 @@ fn check_suite(name: &str, text: &str, profiles: &ProfileSet) -> Result<(), Stri
     };
     for case in suite.iter().flat_map(|suite| &suite.cases) {
         if let Err(message) = certify::prepare(case, &bench, std::net::Ipv4Addr::LOCALHOST) {
+            let own = format!("{}: ", case.place);
             let told = message.lines().map(|line| Fault {
                 place: case.place.clone(),
-                message: format!("{}: {line}", case.id),
+                message: format!("{}: {}", case.id, line.strip_prefix(&own).unwrap_or(line)),
             });
             faults.list.extend(told);
         }
@@ -160,11 +161,12 @@ fn check_scenario(name: &str, text: &str, profiles: &ProfileSet) -> Result<(), S
                 .map_err(|fault| format!("{name}: {fault}"))
         }
         Err(faults) => {
-            let lines: Vec<_> = faults
-                .iter()
-                .map(|fault| format!("{name}: {fault}"))
-                .collect();
-            Err(lines.join("\n"))
+            let told = faults.iter().map(|fault| match fault {
+                PlanFault::TooMany { .. } | PlanFault::Empty => format!("{name}: {fault}"),
+                // Where it is, its file included, is part of every other.
+                _ => fault.to_string(),
+            });
+            Err(told.collect::<Vec<_>>().join("\n"))
         }
     }
 }

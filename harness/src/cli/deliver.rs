@@ -10,6 +10,7 @@ use bootstorm_reports::verdict::Class;
 use bootstorm_reports::{html, json, junit, prom, summary};
 
 use super::{Exit, Shared, Trouble, print};
+use crate::capture::whole_file;
 
 /// Writes a report in one format.
 type Writer = fn(&Report, &mut dyn Write) -> io::Result<()>;
@@ -22,6 +23,9 @@ const FILES: [(&str, Writer); 5] = [
     ("summary.md", summary::write),
     ("metrics.prom", prom::write),
 ];
+
+/// The capture's name in the report's directory.
+pub(super) const CAPTURE: &str = "capture.pcapng";
 
 /// Bytes that a phone takes in all files together, with room to spare, and those of the rest.
 const BYTES_PER_PHONE: u64 = 800;
@@ -54,10 +58,11 @@ pub(super) fn probe(directory: &Path, phones: u32) -> Result<(), Trouble> {
     let tried = fs::create_dir_all(directory).and_then(|()| fill(&probe, bytes.min(TRIED_MAX)));
     // Also when it is half written.
     let removed = fs::remove_file(&probe);
-    let names = || FILES.iter().map(|(name, _)| directory.join(name));
+    let names = FILES.iter().map(|(name, _)| *name).chain([CAPTURE]);
+    let mut paths = names.map(|name| directory.join(name));
     let fault = match tried.and(removed) {
         Err(fault) => Some((directory.to_owned(), fault)),
-        Ok(()) => names()
+        Ok(()) => paths
             .find(|path| path.is_dir())
             .map(|path| (path, io::ErrorKind::IsADirectory.into())),
     };
@@ -88,21 +93,7 @@ pub(super) fn write_all(report: &Report, directory: &Path) -> Vec<(PathBuf, io::
 }
 
 fn write_file(report: &Report, path: &Path, write: Writer) -> io::Result<()> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let whole = File::create(&part).and_then(|file| {
-        let mut out = BufWriter::with_capacity(1 << 16, file);
-        write(report, &mut out)?;
-        // Dropping it would lose what the last write has to say.
-        out.into_inner().map_err(io::IntoInnerError::into_error)
-    });
-    let whole = whole.and_then(|_| fs::rename(&part, path));
-    if whole.is_err() {
-        // It may not be there; what went wrong is told.
-        let _ = fs::remove_file(&part);
-    }
-    whole
+    whole_file(path, |out| write(report, out))
 }
 
 /// Prints the report, says which files there are and which could not be written, and how the run
@@ -244,8 +235,10 @@ mod tests {
         fs::write(&file, b"").unwrap();
         let fault = probe(&file.join("below"), 10).unwrap_err().to_string();
         assert!(fault.contains("--out"), "{fault}");
-        fs::create_dir(directory.path().join("report.html")).unwrap();
-        let fault = probe(directory.path(), 10).unwrap_err().to_string();
-        assert!(fault.contains("report.html"), "{fault}");
+        for name in ["capture.pcapng", "report.html"] {
+            fs::create_dir(directory.path().join(name)).unwrap();
+            let fault = probe(directory.path(), 10).unwrap_err().to_string();
+            assert!(fault.contains(name), "{fault}");
+        }
     }
 }

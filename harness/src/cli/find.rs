@@ -41,7 +41,8 @@ const OUTCOMES: [&str; 6] = [
 #[command(next_help_heading = "Search for a capacity")]
 pub(super) struct FindArguments {
     /// Find how many phones at once (storm), or how many a second (rate), the server bears: double
-    /// until --until breaks, then halve the gap
+    /// until --until breaks, then halve the gap. Each try boots the first phones of the scenario
+    /// as new from the factory, with the MAC addresses that they had in the tries before
     #[arg(long, value_enum, value_name = "LOAD", conflicts_with_all = ["phone", "phones"])]
     pub(super) find: Option<Wanted>,
     /// The limit, an expression such as 'p95("boot") < duration("3s")'; unless it speaks of
@@ -76,7 +77,7 @@ pub(super) struct FindArguments {
         requires = "find"
     )]
     recovery: f64,
-    /// End when the highest load that met the limit and the lowest that broke it are so near
+    /// How near the highest load that met the limit and the lowest that broke it must be
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0, requires = "find")]
     precision: f64,
 }

@@ -19,20 +19,7 @@ pub(super) fn list(shared: &Shared, what: Listed) -> Result<Exit, Trouble> {
             });
             lines.collect::<String>()
         }
-        Listed::Scenarios => {
-            let mut lines = String::new();
-            for (name, text) in scenario::built_in() {
-                let read = scenario::read(name, text).map_err(Trouble::Faults)?;
-                let phones: u64 = read
-                    .fleets
-                    .iter()
-                    .map(|fleet| u64::from(fleet.phones))
-                    .sum();
-                let fleets = read.fleets.len();
-                lines.push_str(&format!("{name:<20} {fleets} fleets, {phones} phones\n"));
-            }
-            lines
-        }
+        Listed::Scenarios => scenarios()?,
         Listed::Cases => cases()?,
         Listed::Clauses => clauses()?,
         Listed::Mutants => mutant::listed()?,
@@ -45,6 +32,30 @@ pub(super) fn list(shared: &Shared, what: Listed) -> Result<Exit, Trouble> {
     };
     print(&lines);
     Ok(Exit::Met)
+}
+
+/// Every scenario: its name, its size and what it is about.
+fn scenarios() -> Result<String, Trouble> {
+    let mut lines = String::new();
+    for (name, text) in scenario::built_in() {
+        let read = scenario::read(name, text).map_err(Trouble::Faults)?;
+        let phones: u64 = read.fleets.iter().map(|it| u64::from(it.phones)).sum();
+        let size = match read.fleets.len() {
+            1 => format!("1 fleet, {phones} phones"),
+            fleets => format!("{fleets} fleets, {phones} phones"),
+        };
+        lines.push_str(&format!("{name:<20} {size:<24} {}\n", about(text)));
+    }
+    Ok(lines)
+}
+
+/// What a scenario's first comment says before its first full stop or colon.
+fn about(text: &str) -> String {
+    let comment = text.lines().map_while(|line| line.strip_prefix('#'));
+    let words: Vec<_> = comment.flat_map(str::split_whitespace).collect();
+    let last = words.iter().position(|word| word.ends_with(['.', ':']));
+    let first = words.get(..=last.unwrap_or(0)).unwrap_or_default();
+    first.join(" ").trim_end_matches(['.', ':']).to_owned()
 }
 
 /// Every case: its id, whom it judges, its clauses and its purpose.

@@ -51,8 +51,16 @@ fn collect(
 
 /// A file's text.
 pub(super) fn read(path: &Path) -> Result<String, Trouble> {
-    fs::read_to_string(path)
-        .map_err(|fault| Trouble::usage(format!("failed to read {}: {fault}", path.display())))
+    fs::read_to_string(path).map_err(|fault| unread(path, &fault))
+}
+
+/// A file as it is.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Trouble> {
+    fs::read(path).map_err(|fault| unread(path, &fault))
+}
+
+fn unread(path: &Path, fault: &std::io::Error) -> Trouble {
+    Trouble::usage(format!("failed to read {}: {fault}", path.display()))
 }
 
 /// A scenario by file, or by the name of one that comes with the program.

@@ -12,6 +12,7 @@ use crate::fleet::wrong::Wrong;
 
 /// Which mutant the built-in server is.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Wrong on purpose")]
 pub(super) struct OfServer {
     /// Make the built-in server wrong in one way, as `bootstorm list mutants` names it (repeatable)
     #[arg(id = "mutant", long = "mutant", value_name = "NAME")]
@@ -20,6 +21,7 @@ pub(super) struct OfServer {
 
 /// Which mutant the phones are.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Wrong on purpose")]
 pub(super) struct OfPhones {
     /// Make the phones wrong in one way, as `bootstorm list mutants` names it (repeatable)
     #[arg(id = "phone_mutant", long = "phone-mutant", value_name = "NAME")]

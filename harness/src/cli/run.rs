@@ -15,7 +15,7 @@ use bootstorm_scenarios::scenario::{Attach, Scenario};
 use clap::ValueEnum as _;
 
 use super::dashboard::Dashboard;
-use super::deliver;
+use super::deliver::{self, CAPTURE};
 use super::live::{Live, catch_interrupt};
 use super::subject::Endpoint;
 use super::{Attachment, Exit, RunArguments, Shared, TftpServer, Trouble, find, load, print};
@@ -32,8 +32,6 @@ use crate::reference::content::Source;
 use crate::reference::independent::Independent;
 use crate::run::{self, Ended, Orders};
 
-/// The capture's name in the report's directory.
-const CAPTURE: &str = "capture.pcapng";
 /// What the first Ctrl-C is answered.
 pub(super) const ENDING: &str = "ending the run (Ctrl-C again ends at once, without a report)";
 
@@ -64,8 +62,9 @@ pub(super) fn run(shared: &Shared, arguments: &RunArguments) -> Result<Exit, Tro
     let ended = boot(arguments, given, &plan, &orders);
     live.end();
     let mut ended = ended?;
-    let captured = capture::write(&arguments.out.join(CAPTURE), &plan, &orders, &mut ended);
+    // The report first: of a disk with little room it needs the less, and is worth the more.
     let delivered = deliver(shared, arguments, &ended);
+    let captured = capture::write(&arguments.out.join(CAPTURE), &plan, &orders, &mut ended);
     if let Some(dashboard) = dashboard {
         let place = arguments.out.join("report.html").display().to_string();
         dashboard.end(ended.report.verdict(), place);
@@ -368,7 +367,7 @@ fn steps_can_be_taken(
 }
 
 pub(super) fn authorities(path: &Path) -> Result<Vec<u8>, Trouble> {
-    let pem = load::read(path)?.into_bytes();
+    let pem = load::bytes(path)?;
     if tls::has_certificate(&pem) {
         Ok(pem)
     } else {

@@ -201,7 +201,16 @@ impl Endpoint {
 /// Reads `ADDRESS[:PORT]`, which must be of the loopback network.
 fn at(text: &str, rest: &str, port: u16) -> Result<SocketAddrV4, Trouble> {
     let wrong = |why: &str| Trouble::usage(format!("--subject {text}: {why}"));
+    if rest.contains('@') {
+        return Err(wrong(
+            "expected no user: credentials belong to a fleet's auth",
+        ));
+    }
+    if rest.starts_with('[') {
+        return Err(wrong("expected an IPv4 address, for example 127.0.0.1"));
+    }
     let (host, port) = match rest.split_once(':') {
+        Some(_) if rest.starts_with('[') => (rest, port),
         Some((host, port)) => {
             let port = port.parse().ok().filter(|port| *port > 0);
             (
@@ -246,6 +255,14 @@ mod tests {
             "mdns://127.0.0.2:5353",
         ] {
             assert!(Endpoint::parse(wrong).is_err(), "{wrong}");
+        }
+        for (wrong, said) in [
+            ("http://[::1]:80", "expected an IPv4 address"),
+            ("http://admin:x@127.0.0.1:80", "expected no user"),
+            ("http://127.0.0.1:80:80", "expected a port"),
+        ] {
+            let told = Endpoint::parse(wrong).expect_err(wrong).to_string();
+            assert!(told.contains(said), "{told}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod again;
 mod live;
+mod pending;
 mod resync;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use bootstorm_reports::words;
 use bootstorm_scenarios::intended::{Checker, Difference};
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 
+use self::pending::Pending;
 use self::resync::Resync;
 use super::lacking::Lacking;
 use super::progress::Progress;
@@ -68,6 +70,7 @@ struct Entry {
     /// How far it is.
     stage: Stage,
     lacking: Lacking,
+    pending: Pending,
     scheduled: Moment,
     /// The moment since which it is at rest and (not) as intended; none while a run is due that no
     /// timer started.
@@ -167,6 +170,7 @@ impl Ledger {
             };
             entry.trail.record(&event.kind);
             entry.lacking.record(&event.kind);
+            entry.pending.record(&event.kind);
             self.own_faults += u64::from(is_own_fault(&event.kind));
             self.abandoned += u64::from(is_abandoned(&event.kind));
             match event.kind {
@@ -334,7 +338,7 @@ impl Ledger {
                 .checker
                 .difference(plan, subject.planned, subject.phone, shelf),
         };
-        let intended = Checker::has_intentions(plan, subject.planned);
+        let intended = self.checker.has_intentions(plan, subject.planned);
         let unregistered = subject.phone.registration_fault();
         let outcome = entry.outcome(stopped, intended, unregistered.is_none());
         let since = |(at, _): (Moment, bool)| at.since(entry.scheduled);
@@ -362,7 +366,7 @@ impl Ledger {
         let wrong = match (entry.settled, entry.complete) {
             (Some(_), true) => register.or(lacked).or(compared).or(traced),
             (Some(_), false) => traced.or(lacked).or(compared).or(register),
-            (None, _) => traced.or_else(|| entry.unsettled()),
+            (None, _) => traced.or_else(|| Some(entry.pending.first_wrong(steps))),
         };
         PhoneResult {
             index: subject.planned.identity.index,
@@ -394,6 +398,7 @@ impl Entry {
             at_rest: Trail::default(),
             stage: Stage::Off,
             lacking: Lacking::default(),
+            pending: Pending::default(),
             scheduled,
             settled: None,
             first_settled: None,
@@ -427,14 +432,6 @@ impl Entry {
             (true, Some(_)) if self.fetched => Outcome::Partial,
             (true, _) => Outcome::Failed,
         }
-    }
-
-    fn unsettled(&self) -> Option<FirstWrong> {
-        let text = "not settled at the deadline".to_owned();
-        self.settled.is_none().then(|| FirstWrong {
-            step: "settled".to_owned(),
-            text,
-        })
     }
 }
 

@@ -8,7 +8,7 @@ use bootstorm_emulator::phone::io::{
 };
 use bootstorm_emulator::shelf::Ports;
 use bootstorm_emulator::time::Moment;
-use bootstorm_scenarios::wire::record::Record;
+use bootstorm_scenarios::wire::record::{Pool, Record};
 use bootstorm_scenarios::wire::{Carrier, Packet, Part, Way, failure};
 use rustc_hash::FxHashMap;
 
@@ -25,6 +25,9 @@ pub const PIECE_BYTES: usize = 16;
 /// How a TFTP block begins (RFC 1350 §5).
 const BLOCK: [u8; 2] = [0, 3];
 
+/// Memory of records that were let go, kept for the next ones.
+const SPARE_BYTES: usize = 4 << 20;
+
 /// Phones whose records are kept though they passed, as a sample of a run.
 const SAMPLED: u32 = 16;
 
@@ -34,8 +37,8 @@ pub struct Recorder {
     records: Vec<Kept>,
     rules: Rules,
     ports: Ports,
-    /// Memory that all records hold.
-    held: usize,
+    /// Memory of all records.
+    pool: Pool,
     told: Recorded,
     /// Open connections, by slot and number.
     streams: FxHashMap<(u32, u32), Stream>,
@@ -190,9 +193,9 @@ impl Recorder {
         });
         Self {
             records: records.collect(),
+            pool: Pool::new(rules.total_bytes, SPARE_BYTES),
             rules,
             ports,
-            held: 0,
             told: Recorded::default(),
             streams: FxHashMap::default(),
             taken: FxHashMap::default(),
@@ -221,8 +224,7 @@ impl Recorder {
     pub(super) fn passed(&mut self, slot: u32) {
         let kept = self.records.get_mut(slot as usize);
         if let Some(kept) = kept.filter(|kept| !kept.always) {
-            self.held -= kept.record.memory();
-            kept.record.clear();
+            kept.record.clear(&mut self.pool);
         }
     }
 
@@ -230,15 +232,7 @@ impl Recorder {
         let Some(Kept { record, .. }) = self.records.get_mut(slot as usize) else {
             return;
         };
-        let before = record.memory();
-        if self.held < self.rules.total_bytes {
-            record.push(packet);
-        } else {
-            let dropped = record.dropped();
-            record.push_without_growth(packet);
-            self.told.refused += record.dropped() - dropped;
-        }
-        self.held = self.held + record.memory() - before;
+        self.told.refused += record.push_within(packet, &mut self.pool);
     }
 
     /// What is kept of a datagram: of a TFTP block beyond what is kept of a file, its beginning.

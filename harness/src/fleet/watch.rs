@@ -1,6 +1,7 @@
 //! Thresholds that end a run: once a second every shard says how it is, and the first one looks
 //! whether they hold for all together.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,6 +19,8 @@ const PACE: Duration = Duration::from_secs(1);
 pub struct Watch {
     /// The thresholds that may end the run, each with its place in the scenario.
     thresholds: Vec<(usize, Threshold)>,
+    /// The stages whose latencies they ask for.
+    stages: BTreeSet<String>,
     shards: Mutex<Vec<Sums>>,
     ended: AtomicBool,
     why: Mutex<Option<Ending>>,
@@ -54,7 +57,9 @@ impl Watch {
         if thresholds.is_empty() {
             return None;
         }
+        let stages = thresholds.iter().flat_map(|(_, it)| &it.that.stages);
         Some(Arc::new(Self {
+            stages: stages.map(|(stage, _)| stage.clone()).collect(),
             thresholds,
             shards: Mutex::new(vec![Sums::default(); shards as usize]),
             ended: AtomicBool::new(false),
@@ -102,6 +107,12 @@ impl Watcher {
             shard: shard as usize,
             next: Moment::ZERO + PACE,
         }
+    }
+
+    /// Whether a threshold asks for the latencies of a stage.
+    #[must_use]
+    pub fn times(&self, stage: &str) -> bool {
+        self.watch.stages.contains(stage)
     }
 
     /// When it wants to look again.

@@ -7,6 +7,7 @@
 mod bind;
 mod caller;
 mod courier;
+mod dialogue;
 mod ftp;
 mod listener;
 mod raw;

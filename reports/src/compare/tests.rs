@@ -138,3 +138,25 @@ fn says_where_the_runs_differ_and_which_says_nothing() {
         "{comparison:?}"
     );
 }
+
+#[test]
+fn a_run_that_saw_nothing_of_its_server_is_no_better_and_no_worse() {
+    use CaseVerdict::{Inconclusive, NotApplicable, Pass};
+    let mut absent = certified(Vec::new());
+    absent.facts.absent = Some("the subject is not there".to_owned());
+    let unseen = certified(vec![case("a/x", Inconclusive), case("a/y", NotApplicable)]);
+    let seen = certified(vec![case("a/x", Pass), case("a/y", Pass)]);
+    for blind in [&absent, &unseen] {
+        for (before, now) in [(&seen, blind), (blind, &seen), (blind, blind)] {
+            let comparison = Comparison::new(before, now, NOISE_PERCENT);
+            assert!(!comparison.void.is_empty());
+            let sentence = comparison.sentence();
+            let begins = ["Nothing can be compared: the ", "Says nothing: the "];
+            assert!(
+                begins.iter().any(|it| sentence.starts_with(it)),
+                "{sentence}"
+            );
+        }
+    }
+    assert!(Comparison::new(&seen, &seen, NOISE_PERCENT).void.is_empty());
+}

@@ -1,6 +1,7 @@
 //! Failures by model, firmware and first wrong step, each with one phone that shows it.
 
 use super::markup::{Markup, weight};
+use super::phones::cut;
 use crate::report::{Group, Report};
 use crate::run::Difference;
 use crate::text::number;
@@ -42,9 +43,9 @@ fn group(report: &Report, group: &Group, left: &mut usize, page: &mut Markup) {
             .raw("</span>");
     }
     page.raw(" at <code>")
-        .text(&group.first.step)
+        .text(&cut(&group.first.step))
         .raw("</code>: <span class=\"bad\">");
-    page.text(&group.first.text).raw("</span>");
+    page.text(&cut(&group.first.text)).raw("</span>");
     match group.causes {
         0 | 1 => {}
         2 => {
@@ -101,17 +102,18 @@ fn example(report: &Report, group: &Group, page: &mut Markup) {
 }
 
 fn difference(difference: &Difference, page: &mut Markup) {
-    page.raw("<dt>setting</dt><dd><code>").text(&difference.key);
+    page.raw("<dt>setting</dt><dd><code>")
+        .text(&cut(&difference.key));
     page.raw("</code></dd><dt>expected</dt><dd><code>")
-        .text(&difference.expected);
+        .text(&cut(&difference.expected));
     page.raw("</code></dd><dt>held</dt><dd>");
     match &difference.held {
-        Some(held) => page.element("code", "bad", held),
+        Some(held) => page.element("code", "bad", &cut(held)),
         None => page.raw("nothing"),
     };
     if !difference.source.is_empty() {
         page.raw(" from <code>")
-            .text(&difference.source)
+            .text(&cut(&difference.source))
             .raw("</code>");
     }
     page.raw("</dd>");

@@ -12,7 +12,11 @@ use crate::text::harmless;
 /// Letters of a text in the table of phones; the JSON report has the whole.
 const LETTERS_MAX: usize = 160;
 /// Bytes of all settings that differ; those of later phones are in the JSON report only.
-const DIFFERENCE_BYTES_MAX: usize = 1_500_000;
+const DIFFERENCE_BYTES_MAX: usize = 1_000_000;
+/// Bytes of all firmware versions, steps with their causes, and limits: servers decide how many
+/// different ones there are. Beyond it `LEFT_OUT` stands for those that were not seen before.
+const TEXT_BYTES_MAX: usize = 1_200_000;
+const LEFT_OUT: &str = "in report.json";
 /// Phones that a reader without a script sees.
 const STILL_MAX: usize = 100;
 
@@ -52,10 +56,25 @@ struct Row(
 #[derive(Debug, Default)]
 struct Numbered<T>(BTreeMap<T, usize>);
 
-impl<T: Ord + Clone> Numbered<T> {
+impl<T: Ord> Numbered<T> {
     fn number(&mut self, text: T) -> usize {
         let next = self.0.len();
         *self.0.entry(text).or_insert(next)
+    }
+
+    /// As `number`, as long as a new text of `bytes` bytes fits into what is left; then that of
+    /// `other`.
+    fn number_within(&mut self, left: &mut usize, (text, bytes): (T, usize), other: T) -> usize {
+        if let Some(known) = self.0.get(&text) {
+            return *known;
+        }
+        match left.checked_sub(bytes) {
+            Some(less) => {
+                *left = less;
+                self.number(text)
+            }
+            None => self.number(other),
+        }
     }
 
     fn in_order(self) -> Vec<T> {
@@ -99,7 +118,9 @@ pub(super) fn write(report: &Report, page: &mut Markup) {
         page.element("td", "left", phone.outcome.word());
         page.raw("<td class=\"left wrap\">");
         if let Some(first) = &phone.first_wrong {
-            page.text(&first.step).raw(": ").text(&first.text);
+            page.text(&cut(&first.step))
+                .raw(": ")
+                .text(&cut(&first.text));
         }
         page.raw("</td></tr>");
     }
@@ -111,17 +132,28 @@ pub(super) fn data(report: &Report, page: &mut Markup) {
     let (mut profiles, mut firmware) = (Numbered::default(), Numbered::default());
     let (mut wrong, mut limits) = (Numbered::default(), Numbered::default());
     let mut differences = BTreeMap::new();
-    let mut left = DIFFERENCE_BYTES_MAX;
+    let (mut left, mut left_of_texts) = (DIFFERENCE_BYTES_MAX, TEXT_BYTES_MAX);
+    let weighed = |text: &str| {
+        let text = cut(text);
+        let bytes = weight(&text) + 3;
+        (text, bytes)
+    };
+    let out = || LEFT_OUT.to_owned();
     let mut rows = Vec::with_capacity(report.phones().len());
     for phone in report.phones() {
-        let first = phone.first_wrong.as_ref();
-        let first = first.map(|first| wrong.number((cut(&first.step), cut(&first.text))));
-        let limit = phone.limit.as_ref().map(|limit| limits.number(cut(limit)));
+        let texts = &mut left_of_texts;
+        let version = firmware.number_within(texts, weighed(&phone.firmware), out());
+        let first = phone.first_wrong.as_ref().map(|first| {
+            let ((step, bytes), (text, more)) = (weighed(&first.step), weighed(&first.text));
+            wrong.number_within(texts, ((step, text), bytes + more + 2), (out(), out()))
+        });
+        let limit = phone.limit.as_ref();
+        let limit = limit.map(|limit| limits.number_within(texts, weighed(limit), out()));
         rows.push(Row(
             phone.index,
             phone.mac.to_string(),
             profiles.number(cut(&phone.profile)),
-            firmware.number(cut(&phone.firmware)),
+            version,
             phone.outcome as usize,
             phone.scheduled_at.nanos() / 1_000,
             phone
@@ -167,7 +199,7 @@ fn signed(value: u64) -> i64 {
 }
 
 /// The text, its end left out where it is long.
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     let text = &harmless(text);
     match text.char_indices().nth(LETTERS_MAX) {
         Some((at, _)) => format!("{}…", &text[..at]),

@@ -199,6 +199,8 @@ fn says_what_is_not_its_to_read() {
     let not_ours = "not a bootstorm report: expected \"schema\": \"bootstorm-report/1\"";
     assert_eq!(message("{}"), not_ours);
     assert_eq!(message("{\"schema\": \"other/1\"}"), not_ours);
+    assert_eq!(message("[1]"), not_ours);
+    assert_eq!(message("{\"schema\": 1}"), not_ours);
     assert_eq!(
         message("{\"schema\": \"bootstorm-report/2\"}"),
         "report has schema bootstorm-report/2, and this version of bootstorm reads \

@@ -7,7 +7,7 @@ use bootstorm_emulator::time::Moment;
 use bootstorm_scenarios::wire::{Way, failure};
 
 use super::frame::{Frames, Payload};
-use super::stream::Stream;
+use super::stream::{REBUILT, Stream};
 
 /// The port of data connections that the server opens.
 const DATA_PORT: u16 = 20;
@@ -76,7 +76,7 @@ impl Retrieval {
         if way == Way::Received {
             self.reply(frames, at, "226 Transfer complete", comment);
         }
-        self.control.closed(frames, at, Way::Sent, "");
+        self.control.closed(frames, at, Way::Sent, REBUILT);
     }
 
     /// The retrieval fails.
@@ -87,14 +87,14 @@ impl Retrieval {
         match code {
             Some(code) if self.said.is_some() => {
                 self.spoken(frames, Some((code, at, comment)));
-                self.control.closed(frames, at, Way::Sent, "");
+                self.control.closed(frames, at, Way::Sent, REBUILT);
             }
             Some(code) => {
                 if let Some(data) = &mut self.data {
-                    data.closed(frames, at, Way::Received, "");
+                    data.closed(frames, at, Way::Received, REBUILT);
                 }
                 self.reply(frames, at, &format!("{code} Refused"), comment);
-                self.control.closed(frames, at, Way::Sent, "");
+                self.control.closed(frames, at, Way::Sent, REBUILT);
             }
             None => {
                 if let Some(data) = &mut self.data {
@@ -112,7 +112,7 @@ impl Retrieval {
         };
         let at = said.at;
         let code = refused.map(|(code, ..)| code);
-        self.control.opened(frames, at, Way::Received, "");
+        self.control.opened(frames, at, Way::Received, REBUILT);
         let refuse = |retrieval: &mut Self, frames: &mut Frames| {
             if let Some((code, at, comment)) = refused {
                 retrieval.reply(frames, at, &format!("{code} Refused"), comment);
@@ -121,7 +121,7 @@ impl Retrieval {
         if code == Some(NOT_AVAILABLE) {
             return refuse(self, frames);
         }
-        self.reply(frames, at, "220 Ready", "");
+        self.reply(frames, at, "220 Ready", REBUILT);
         for line in said.text.split_inclusive(|byte| *byte == b'\n') {
             let verb = line.trim_ascii_end().split(|byte| *byte == b' ').next();
             let verb = verb.unwrap_or_default();
@@ -131,7 +131,7 @@ impl Retrieval {
                 true => format!("PORT {}\r\n", numbers(self.data_of_phone())).into_bytes(),
                 false => line.to_vec(),
             };
-            let comment = if last { said.comment.as_str() } else { "" };
+            let comment = if last { said.comment.as_str() } else { REBUILT };
             let payload = Payload::whole(&line);
             self.control.data(frames, at, Way::Sent, payload, comment);
             let at_login = verb == b"PASS" && code.is_some_and(|code| LOGIN.contains(&code));
@@ -148,19 +148,19 @@ impl Retrieval {
                 b"RETR" => "150 Here it comes".to_owned(),
                 _ => "200 OK".to_owned(),
             };
-            self.reply(frames, at, &reply, "");
+            self.reply(frames, at, &reply, REBUILT);
             let (opens, ends) = match verb {
                 b"PASV" => (Way::Sent, (self.data_of_phone(), self.data_of_server())),
                 b"PORT" => (Way::Received, (self.data_of_phone(), self.active())),
                 _ => continue,
             };
             let mut data = self.control.beside(ends.0, ends.1);
-            data.opening(frames, at, opens, "");
+            data.opening(frames, at, opens, REBUILT);
             let taken = match opens {
                 Way::Sent => Way::Received,
                 Way::Received => Way::Sent,
             };
-            data.opened(frames, at, taken, "");
+            data.opened(frames, at, taken, REBUILT);
             self.data = Some(data);
         }
     }

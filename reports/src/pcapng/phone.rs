@@ -9,7 +9,7 @@ use bootstorm_scenarios::wire::{Carrier, Packet, Part, Way};
 use super::frame::{End, Frames, Payload, Route, reached};
 use super::ftp::Retrieval;
 use super::mask::{Covered, Known, Mask};
-use super::stream::Stream;
+use super::stream::{PART, Stream};
 use super::{Captured, plain_port};
 
 /// What a retrieval begins with.
@@ -137,7 +137,7 @@ impl Line {
 fn told(packet: &Packet<'_>, messages: &[Message]) -> String {
     let mut lines: Vec<_> = messages.iter().map(message::summary).collect();
     if lines.is_empty() {
-        lines.push("a part of a message".to_owned());
+        lines.push(PART.to_owned());
     }
     if let Carrier::Tcp { tls: true, .. } = packet.carrier {
         lines.push(format!("(inside TLS, port {})", packet.peer.port()));

@@ -11,7 +11,9 @@ use super::frame::{ACK, End, FIN, Frames, PAYLOAD_MAX, PUSH, Payload, Place, RST
 /// Bytes of one segment, as on Ethernet.
 const SEGMENT_BYTES: usize = 1_460;
 /// What frames are called that nobody recorded.
-const REBUILT: &str = "rebuilt";
+pub(super) const REBUILT: &str = "rebuilt";
+/// What is said of a packet that completes no message.
+pub(super) const PART: &str = "a part of a message";
 
 /// A connection.
 #[derive(Debug, Clone)]
@@ -105,7 +107,7 @@ impl Stream {
             let length = left.min(most);
             let (part, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
             (bytes, left) = (rest, left - length);
-            let comment = if left == 0 { comment } else { "" };
+            let comment = if left == 0 { comment } else { PART };
             let place = self.place(way, PUSH | ACK);
             let part = Payload {
                 bytes: part,

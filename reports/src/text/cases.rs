@@ -57,7 +57,7 @@ pub(super) fn write(cases: &[CaseResult], style: Style, page: &mut Page<'_>) -> 
     if more > 0 {
         page.gap()?;
         let text = format!(
-            "and {} more that did not pass; the reports have them",
+            "and {} more that did not pass; --verbose and the JSON report have them",
             number::count(more as u64)
         );
         page.paragraph(Paint::Dim, 2, &text)?;

@@ -38,12 +38,10 @@ pub fn write(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::
         page.gap()?;
     }
     page.paragraph(Paint::Dim, 2, &comparison.method())?;
-    let paint = if comparison.is_regression() {
-        Paint::Red
-    } else if comparison.void.is_empty() {
-        Paint::Green
-    } else {
-        Paint::Yellow
+    let paint = match (comparison.void.is_empty(), comparison.is_regression()) {
+        (false, _) => Paint::Yellow,
+        (true, true) => Paint::Red,
+        (true, false) => Paint::Green,
     };
     page.paragraph(paint, 2, &comparison.sentence())
 }

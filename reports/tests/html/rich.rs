@@ -10,7 +10,7 @@ use bootstorm_emulator::profile::{Step, StepId};
 use bootstorm_emulator::rng::Rng;
 use bootstorm_emulator::time::Moment;
 use bootstorm_reports::case::{CaseResult, CaseVerdict, ThresholdResult};
-use bootstorm_reports::measure::{Lane, Measures};
+use bootstorm_reports::measure::{Ladder, Lane, Measures};
 use bootstorm_reports::redact::Redactor;
 use bootstorm_reports::report::Report;
 use bootstorm_reports::run::{
@@ -105,6 +105,39 @@ pub(crate) fn report(phones: u32) -> Report {
     report
         .with_exchanges(exchanges, &redactor)
         .with_cases(cases(), &redactor)
+}
+
+/// A run of which every phone failed in another way, in words that a server chose.
+pub(crate) fn all_different(phones: u32) -> Report {
+    let long = |what: &str, index: u32| format!("{what} {index} <img src=x onerror=\"{index}\">");
+    let phone = |index: u32| PhoneResult {
+        index,
+        mac: Mac::from_oui([0x00, 0x21, 0xf2], index),
+        profile: Arc::from("flyingvoice/fip13g"),
+        firmware: long("version", index).into(),
+        outcome: Outcome::Failed,
+        scheduled_at: Moment::from_millis(1_000_000 + u64::from(index)),
+        settled_after: Some(Duration::from_micros(1_234_567_890)),
+        provisioned_after: None,
+        reboots: 12,
+        soft_reboots: 12,
+        limit: Some(long("limit", index).into()),
+        first_wrong: Some(FirstWrong {
+            step: long("step", index),
+            text: long("cause", index),
+        }),
+        difference: Some(Difference {
+            key: long("key", index),
+            expected: long("expected", index),
+            held: Some(long("held", index)),
+            source: long("file", index),
+        }),
+    };
+    let results = (0..phones).map(phone).collect();
+    let redactor = Redactor::new(7);
+    let report = Report::new(facts(phones), Ladder::default(), results, &redactor).expect("sound");
+    let exchanges: Vec<_> = (0..60).map(|index| (index, exchange())).collect();
+    report.with_exchanges(exchanges, &redactor)
 }
 
 impl Fleet {

@@ -145,6 +145,8 @@ pub struct HttpGet {
     pub body: String,
     /// TLS, and which.
     pub tls: Option<TlsVersion>,
+    /// The certificate must be one that the run trusts, and for the name of the request.
+    pub verify: bool,
     /// On the connection of the request before, where it is still open.
     pub same_connection: bool,
     /// So many requests at once on one connection.
@@ -369,6 +371,7 @@ impl HttpGet {
             headers: Vec::new(),
             body: String::new(),
             tls: None,
+            verify: false,
             same_connection: false,
             pipelined: 1,
             condition: None,

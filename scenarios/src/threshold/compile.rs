@@ -23,6 +23,17 @@ const OWN: [&str; 9] = [
     "contains",
 ];
 
+/// How the parser begins to tell of a word that it did not expect, and how that is told here.
+const UNEXPECTED: [(&str, &str); 4] = [
+    ("mismatched input ", "is not expected here"),
+    ("extraneous input ", "is not expected here"),
+    ("no viable alternative at input ", "is not expected here"),
+    (
+        "token recognition error at: ",
+        "is not part of the language",
+    ),
+];
+
 /// A text that has a meaning, and the names in it.
 pub(super) fn program(
     language: &Env,
@@ -105,7 +116,16 @@ fn syntax_text(message: &str) -> String {
     let message = message.trim();
     let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
     let short = message.split(" expecting ").next().unwrap_or(message);
-    let short = short.replace("'<EOF>'", "the end").replace('\n', " ");
+    let short = short.replace('\n', " ");
+    for (opening, closing) in UNEXPECTED {
+        if let Some(found) = short.strip_prefix(opening) {
+            return match found {
+                "'<EOF>'" => "it ends where a value, a name or a bracket is expected".to_owned(),
+                found => format!("{found} {closing}"),
+            };
+        }
+    }
+    let short = short.replace("'<EOF>'", "the end");
     let mut letters = short.chars();
     let first = letters.next().map(|first| first.to_lowercase().to_string());
     format!("{}{}", first.unwrap_or_default(), letters.as_str())

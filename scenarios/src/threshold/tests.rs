@@ -99,8 +99,13 @@ fn names_what_is_wrong_at_its_byte() {
             0,
             "p99() takes one stage in quotes: p99(\"boot\")",
         ),
-        ("planned ==", 10, "mismatched input the end"),
-        ("planned == 1 $", 13, "token recognition error at: '$'"),
+        (
+            "planned ==",
+            10,
+            "it ends where a value, a name or a bracket is expected",
+        ),
+        ("planned == == 3", 11, "'==' is not expected here"),
+        ("planned == 1 $", 13, "'$' is not part of the language"),
         (
             "planned",
             0,

@@ -127,7 +127,7 @@ impl Message {
 /// any: what cannot be read is `udp.unknown` or `tcp.unknown`; a message that the record or its
 /// connection cut short is there with the field `truncated`. Memory is bounded by the record's.
 #[must_use]
-pub fn decode(record: &mut Record) -> Vec<Message> {
+pub fn decode(record: &Record) -> Vec<Message> {
     let mut decoder = Decoder::default();
     record.for_each(|packet| decoder.packet(packet));
     decoder.finish()
@@ -135,7 +135,7 @@ pub fn decode(record: &mut Record) -> Vec<Message> {
 
 /// Calls `each` with every packet of a record, oldest first, and with the messages that it
 /// completes.
-pub fn decode_each(record: &mut Record, mut each: impl FnMut(&Packet<'_>, &[Message])) {
+pub fn decode_each(record: &Record, mut each: impl FnMut(&Packet<'_>, &[Message])) {
     let mut decoder = Decoder::default();
     record.for_each(|packet| {
         decoder.packet(packet);

@@ -433,7 +433,7 @@ fn open_at(turn: &mut Turn<'_>, spec: &HttpGet, port: u16) -> Line {
     let name = host(turn, spec);
     let name = name.split(':').next().unwrap_or_default().to_owned();
     let tls = spec.tls.map(|version| {
-        let verify = false;
+        let verify = spec.verify;
         (TlsWish { version, verify }, name.as_str())
     });
     let to = turn.me.server(port);

@@ -1,5 +1,6 @@
 use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_reports::case::{CaseResult, CaseVerdict};
+use bootstorm_scenarios::mutant::{self, Side};
 use bootstorm_scenarios::suite;
 
 use crate::certify::{Bench, run_case};
@@ -93,4 +94,51 @@ fn the_same_steps_give_the_same_exchange() {
     let (first, second) = (tried(steps, wire), tried(steps, wire));
     assert!(first.exchange.len() > 8, "{}", first.exchange.join("\n"));
     assert_eq!(first, second);
+}
+
+const MOVED: &str = "{ sent = \"http.get\" }";
+
+/// The result of asking for a file that has moved twice, of a server that is wrong in these ways.
+fn moved(follow: u16, wrong: &[&str]) -> CaseResult {
+    let head = HEAD.replace(
+        "given.files = {",
+        "given.moved = { \"one\" = { to = \"two\", status = 301 }, \"two\" = { to = \"b.cfg\", \
+         status = 302 } }\ngiven.files = {",
+    );
+    let step = format!(
+        "{{ probe = \"http-get\", path = \"/one\", follow = {follow}, same_as = \"b.cfg\" }}"
+    );
+    let text = format!("{head}do = [{step}]\nexpect.wire = [{MOVED}]\n");
+    let suite = suite::read("tried.toml", &text).unwrap_or_else(|faults| panic!("{faults}"));
+    let known = mutant::built_in().unwrap_or_else(|faults| panic!("{faults}"));
+    let find = |name: &&str| known.find(Side::Server, name).unwrap();
+    let bench = Bench {
+        profiles: ProfileSet::built_in(),
+        server: wrong.iter().map(find).collect(),
+        ..Bench::default()
+    };
+    run_case(&suite.cases[0], &bench)
+}
+
+#[test]
+fn redirects_are_followed_as_far_as_the_step_says() {
+    let whole = moved(2, &[]);
+    assert_eq!(whole.verdict, CaseVerdict::Pass, "{}", whole.reason);
+    let short = moved(1, &[]);
+    assert_eq!(short.verdict, CaseVerdict::Fail);
+    assert_eq!(short.actual, "0 bytes came, then no more");
+}
+
+#[test]
+fn a_redirect_that_leads_nowhere_is_told() {
+    let nowhere = moved(2, &["server/protocol/http-moved-without-location"]);
+    assert_eq!(nowhere.verdict, CaseVerdict::Fail);
+    assert_eq!(
+        nowhere.expected,
+        "a Location on this server with status 301"
+    );
+    assert_eq!(nowhere.actual, "there is none");
+    // A redirect to itself is followed so often and no more.
+    let round = moved(9, &["server/protocol/http-moved-to-itself"]);
+    assert_eq!(round.verdict, CaseVerdict::Fail);
 }

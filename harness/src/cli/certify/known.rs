@@ -101,18 +101,16 @@ pub(super) fn compared(
         false => print(text),
     };
     let product = format!("{} {}", baseline.product, baseline.version);
+    let known_of = match product.trim() {
+        "" => "as the baseline has it".to_owned(),
+        product => format!("as known of {product}"),
+    };
     for deviation in &deviations {
-        say(&format!(
-            "not as known of {}: {deviation}\n",
-            product.trim()
-        ));
+        say(&format!("not {known_of}: {deviation}\n"));
     }
     if deviations.is_empty() && !shared.quiet {
         let known = baseline.failing.len();
-        say(&format!(
-            "as known of {}: {known} cases do not pass\n",
-            product.trim()
-        ));
+        say(&format!("{known_of}: {known} cases do not pass\n"));
     }
     exit(deviations.iter().map(|it| it.verdict()))
 }

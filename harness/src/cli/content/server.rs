@@ -1,5 +1,6 @@
 //! What a server needs besides files: who may read them, what it redirects, and where a vendor's
-//! redirect service sends each phone. A small file beside the directory, never in it: it holds passwords.
+//! redirect service sends each phone. A small file beside the directory, never in it: it holds
+//! passwords.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;

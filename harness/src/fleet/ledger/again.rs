@@ -44,10 +44,10 @@ impl Ledger {
 
     /// Judges a round of a soak, which ends now.
     pub fn judge_round(&mut self, plan: &Plan, subject: Subject<'_>) {
+        let intended = self.checker.has_intentions(plan, subject.planned);
         let Some(entry) = self.entries.get(subject.slot) else {
             return;
         };
-        let intended = Checker::has_intentions(plan, subject.planned);
         let registered = subject.phone.registration_fault().is_none();
         let outcome = entry.outcome(false, intended, registered);
         let good = matches!(outcome, Outcome::Provisioned | Outcome::Unverified);

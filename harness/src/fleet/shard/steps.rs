@@ -25,7 +25,9 @@ impl Shard {
     /// that are no order are carried out at once.
     pub fn due_step(&mut self, now: Moment) -> Option<Arc<Batch>> {
         loop {
-            let at_rest = self.ledger.all_settled() && self.power.is_still();
+            // A server whose files are being changed by a command is not ready for what follows.
+            let still = self.power.is_still() && self.hooks.are_still();
+            let at_rest = self.ledger.all_settled() && still;
             let step = self.steps.due(now, at_rest)?;
             let chosen = self.chosen(&step);
             let slots = chosen.slots.iter().map(|slot| *slot as usize);

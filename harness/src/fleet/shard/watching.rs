@@ -19,23 +19,20 @@ impl Shard {
 
     /// Says how the shard is, when that is due.
     pub(super) fn look(&mut self, now: Moment) {
-        let due = self.watcher.as_ref().is_some_and(|it| it.deadline() <= now);
-        if !due {
-            return;
-        }
-        let sums = self.sums(now);
-        if let Some(watcher) = &mut self.watcher {
-            watcher.look(now, sums);
+        let due = |watcher: &mut Watcher| watcher.deadline() <= now;
+        if let Some(mut watcher) = self.watcher.take_if(due) {
+            watcher.look(now, self.sums(now, &watcher));
+            self.watcher = Some(watcher);
         }
     }
 
-    fn sums(&self, now: Moment) -> Sums {
+    fn sums(&self, now: Moment, watcher: &Watcher) -> Sums {
         let registered = self.phones.iter().filter(|it| it.registered() > 0).count();
         Sums {
             registered: u32::try_from(registered).unwrap_or(u32::MAX),
             lag: self.lag.max,
             elapsed: now.since(Moment::ZERO),
-            ..self.ledger.sums()
+            ..self.ledger.sums(|stage| watcher.times(stage))
         }
     }
 }

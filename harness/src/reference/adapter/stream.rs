@@ -5,18 +5,19 @@ use std::net::SocketAddrV4;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::World;
+use super::dialogue::{self, Answer, Manner};
 use super::listener::{self, Counted};
 use crate::reference::counters::Counter;
-use crate::reference::http::connection::After;
 use crate::reference::registrar::SipConnection;
 
-/// A phone keeps its connection alive every two minutes; one that is silent for so long is gone.
-const IDLE_MAX: Duration = Duration::from_secs(900);
-const READ_BYTES: usize = 2 << 10;
+const MANNER: Manner = Manner {
+    // A phone keeps its connection alive every two minutes.
+    patience: Duration::from_secs(900),
+    read_bytes: 2 << 10,
+};
 
 /// Starts the listener's task.
 pub(super) fn begin(
@@ -40,33 +41,16 @@ pub(super) fn begin(
     )
 }
 
-async fn serve(world: &World, mut stream: TcpStream, peer: SocketAddrV4) -> io::Result<()> {
+async fn serve(world: &World, stream: TcpStream, peer: SocketAddrV4) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut connection = SipConnection::default();
-    let mut buffer = [0; READ_BYTES];
-    loop {
-        let read = tokio::time::timeout(IDLE_MAX, stream.read(&mut buffer)).await;
-        let length = match read {
-            Ok(read) => read?,
-            Err(_) => return Ok(()),
-        };
-        if length == 0 {
-            return Ok(());
-        }
-        let bytes = buffer.get(..length).unwrap_or_default();
-        let mut out = Vec::new();
-        let after = {
-            let mut reference = world.reference.borrow_mut();
-            connection.receive(world.now(), peer, &mut reference.lines(), bytes, &mut out)
-        };
-        if !connection.wait().is_zero() {
-            tokio::time::sleep(connection.wait()).await;
-        }
-        if !out.is_empty() {
-            stream.write_all(&out).await?;
-        }
-        if after == After::Close {
-            return Ok(());
-        }
-    }
+    dialogue::hold(stream, MANNER, |heard| {
+        let mut bytes = Vec::new();
+        let mut reference = world.reference.borrow_mut();
+        let lines = &mut reference.lines();
+        let after = connection.receive(world.now(), peer, lines, heard, &mut bytes);
+        let wait = connection.wait();
+        Answer { bytes, wait, after }
+    })
+    .await
 }

@@ -183,6 +183,7 @@ fn http(table: &Reader<'_>) -> HttpGet {
         headers: headers(table),
         body: table.may("body").text().unwrap_or_default().to_owned(),
         tls: tls(table),
+        verify: switch(table, "verify"),
         same_connection: switch(table, "same_connection"),
         pipelined,
         condition: table.may("condition").word(&[
