@@ -12,11 +12,11 @@
 //! the ports that channels have where the network is simulated.
 
 pub mod cwmp;
-pub mod held;
 pub mod loopback;
 pub mod memory;
 pub(crate) mod port;
 pub mod sip;
+pub mod underway;
 
 use bootstorm_scenarios::link::Lines;
 

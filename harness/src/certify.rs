@@ -21,8 +21,8 @@ pub mod baseline;
 pub mod case;
 pub mod content;
 pub(crate) mod exchange;
-mod preamble;
 pub mod probe;
+mod standing;
 pub mod subject;
 
 pub use case::{Bench, prepare, run_case, told};

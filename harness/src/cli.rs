@@ -1,5 +1,6 @@
 //! The command line: what it takes, where it leads, how it exits.
 
+mod boot;
 mod capture;
 mod certify;
 mod check;

@@ -23,9 +23,9 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
 use super::cwmp::{Door, Knock};
-use super::held::{Cargo, Held, Lateness};
 use super::lines;
 use super::sip::Heard;
+use super::underway::{Cargo, Lateness, UnderWay};
 use crate::drive::tcp::{Secure, Told, WRITES_MAX};
 use crate::drive::tls::Trust;
 use crate::drive::udp::{self, Received, SharedSocket};
@@ -159,7 +159,7 @@ struct Wire {
     asking: Option<(Request, Answers)>,
     requests: u32,
     /// What is under way on the phones' links, where any has conditions.
-    held: Option<Box<Held>>,
+    held: Option<Box<UnderWay>>,
 }
 
 /// Takes a phone's answer to one request.
@@ -253,7 +253,7 @@ fn start(shard: Shard, setup: Setup) -> io::Result<(Rc<RefCell<World>>, Rc<Notif
         courier: setup.courier,
         asking: None,
         requests: 0,
-        held: lines(&shard).map(|lines| Box::new(Held::new(lines))),
+        held: lines(&shard).map(|lines| Box::new(UnderWay::new(lines))),
         losses: Losses::default(),
     };
     let mut readers = vec![

@@ -11,7 +11,7 @@ use bootstorm_scenarios::inventory::Inventory;
 use bootstorm_scenarios::suite::{Case, Content, Need};
 
 use super::case::{self, Bench, Prepared, judged, told};
-use super::preamble::{self, Standing};
+use super::standing::{self, Standing};
 use super::{content, each, unless_ended};
 use crate::built_in::{BuiltIn, with_elsewhere};
 use crate::drive::tls::Trust;
@@ -76,7 +76,7 @@ pub fn judge_server(cases: &[&Case], court: &Court, threads: usize) -> Vec<CaseR
 struct Session {
     /// Held for writing by a case that is carried out alone.
     turn: RwLock<()>,
-    known: preamble::Known,
+    known: standing::Known,
 }
 
 /// Why a case was not judged by what was seen in it.
@@ -237,7 +237,7 @@ impl Court {
                 first_address: first,
                 known: &session.known,
             };
-            preamble::stands(case, &standing)?;
+            standing::stands(case, &standing)?;
         }
         let mut orders = case::orders(&plan, &self.bench);
         orders.shards = 1;

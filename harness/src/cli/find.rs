@@ -17,8 +17,8 @@ use bootstorm_scenarios::plan::{PHONES_MAX, Plan};
 use bootstorm_scenarios::scenario::Scenario;
 use bootstorm_scenarios::threshold::{BOOT, Domain, Expression, Figures, SETTLED};
 
+use super::boot::{ENDING, Given, boot, deliver, orders, plan, results_are_writable, scenario};
 use super::live::{Live, catch_interrupt};
-use super::run::{ENDING, Given, boot, deliver, orders, plan, results_are_writable, scenario};
 use super::{Exit, RunArguments, Shared, Trouble, print};
 use crate::capacity::{Bounds, Search, first_broken};
 use crate::fleet::figures::Sums;

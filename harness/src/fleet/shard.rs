@@ -4,8 +4,8 @@
 mod perform;
 mod recording;
 mod steps;
+mod tamper;
 mod watching;
-mod wrong;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -39,7 +39,7 @@ use super::recorder::{At, Recorded, Recorder};
 use super::steps::{Meeting, StepCount, Stepper};
 use super::watch::Watcher;
 use crate::certify::probe::{self, Finding, StandIns};
-use wrong::Tamper;
+use tamper::Tamper;
 
 /// The phones of one shard.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use bootstorm_reports::report::Report;
 use bootstorm_scenarios::plan::Plan;
 
 use super::{Ended, Orders, Recorded, RunFault, facts, tell_loopback};
-use crate::attach::held::Lateness;
 use crate::attach::loopback::Losses;
+use crate::attach::underway::Lateness;
 use crate::subject::Subject;
 
 /// In a run that is to be exact, the mean lateness of links may be this part of the delay.

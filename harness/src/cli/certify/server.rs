@@ -10,7 +10,7 @@ use bootstorm_scenarios::inventory::{self, Inventory};
 use bootstorm_scenarios::suite::{Case, Side, Suite};
 
 use super::super::subject;
-use super::super::{Attachment, Trouble, load, run};
+use super::super::{Attachment, Trouble, boot, load};
 use super::{CertifyArguments, cases_about};
 use crate::certify::Bench;
 use crate::certify::subject::Court;
@@ -89,7 +89,7 @@ pub(super) fn court(arguments: &ServerArguments, bench: Bench) -> Result<Court, 
         }
         None => None,
     };
-    let authorities = arguments.ca.as_deref().map(run::authorities).transpose()?;
+    let authorities = arguments.ca.as_deref().map(boot::authorities).transpose()?;
     Ok(Court {
         bench,
         given,

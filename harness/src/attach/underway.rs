@@ -18,7 +18,7 @@ const SPARE_MAX: usize = 1_024;
 
 /// The links of a shard's phones and what is under way on them.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct UnderWay {
     lines: Lines,
     queue: Waiting<Cargo>,
     spare: Vec<Vec<u8>>,
@@ -72,7 +72,7 @@ pub(super) enum Cargo {
     Knock(Knock),
 }
 
-impl Held {
+impl UnderWay {
     pub(super) fn new(lines: Lines) -> Self {
         Self {
             lines,
