@@ -7,8 +7,8 @@
 //! | `case` | one case, from its suite to its result |
 //! | `content` | the files that a case serves |
 //! | `exchange` | the decoded exchange as results show it, without secrets |
-//! | `preamble` | whether a subject is there and serves what a case needs |
 //! | `probe` | clients that stand in for phones and ask what phones never ask |
+//! | `standing` | whether a subject is there and serves what a case needs |
 //! | `subject` | cases about a server on the loopback network |
 
 use std::sync::Mutex;

@@ -55,26 +55,6 @@ pub(super) fn write(options: FormatOptions, draft: &Draft<'_>) -> Vec<u8> {
     keyvalue::write(quoted, draft)
 }
 
-/// Writes the XML form, a `flat-profile` with one element for each setting. A setting whose key
-/// cannot name an element is left out.
-#[must_use]
-pub fn write_xml(draft: &Draft<'_>) -> Vec<u8> {
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    if !draft.title.is_empty() {
-        // `--` would end the comment.
-        let title = draft.title.replace('-', "\u{2010}");
-        out.extend(["<!-- ", &title, " -->\n"]);
-    }
-    out.extend(["<", ROOT, ">\n"]);
-    for (key, value) in draft.settings.iter().filter(|(key, _)| is_element(key)) {
-        out.extend(["<", key, ">"]);
-        push_escaped(&mut out, value);
-        out.extend(["</", key, ">\n"]);
-    }
-    out.extend(["</", ROOT, ">\n"]);
-    out.into_bytes()
-}
-
 /// An XML document being read.
 struct Tree<'a> {
     source: &'a str,
@@ -322,21 +302,6 @@ fn is_element(name: &str) -> bool {
         && name
             .chars()
             .all(|each| each.is_alphanumeric() || matches!(each, '_' | '-' | '.' | ':'))
-}
-
-/// Appends a text as XML character data; what XML cannot hold becomes a blank.
-fn push_escaped(out: &mut String, text: &str) {
-    for each in text.chars() {
-        match each {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\t' | '\n' => out.push(each),
-            '\u{fffe}' | '\u{ffff}' => out.push(' '),
-            _ if each.is_control() => out.push(' '),
-            _ => out.push(each),
-        }
-    }
 }
 
 #[cfg(test)]

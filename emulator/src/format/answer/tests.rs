@@ -5,6 +5,40 @@ use proptest::prelude::*;
 use super::*;
 use crate::format::tests::{any_key, any_value, faults, pairs, settings};
 
+/// Writes the XML form, a `flat-profile` with one element for each setting. A setting whose key
+/// cannot name an element is left out.
+fn write_xml(draft: &Draft<'_>) -> Vec<u8> {
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    if !draft.title.is_empty() {
+        // `--` would end the comment.
+        let title = draft.title.replace('-', "\u{2010}");
+        out.extend(["<!-- ", &title, " -->\n"]);
+    }
+    out.extend(["<", ROOT, ">\n"]);
+    for (key, value) in draft.settings.iter().filter(|(key, _)| is_element(key)) {
+        out.extend(["<", key, ">"]);
+        push_escaped(&mut out, value);
+        out.extend(["</", key, ">\n"]);
+    }
+    out.extend(["</", ROOT, ">\n"]);
+    out.into_bytes()
+}
+
+/// Appends a text as XML character data; what XML cannot hold becomes a blank.
+fn push_escaped(out: &mut String, text: &str) {
+    for each in text.chars() {
+        match each {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\t' | '\n' => out.push(each),
+            '\u{fffe}' | '\u{ffff}' => out.push(' '),
+            _ if each.is_control() => out.push(' '),
+            _ => out.push(each),
+        }
+    }
+}
+
 const PLAIN: FormatOptions = FormatOptions {
     quoted: false,
     empty_clears: false,
