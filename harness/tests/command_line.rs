@@ -85,7 +85,7 @@ fn help_of_each_command_names_its_options() {
         "run",
         &[
             "--subject <URL>",
-            "--attach <ATTACH>",
+            "--attach <HOW>",
             "--phones <N>",
             "--phone <INDEX>",
             "--time-scale <FACTOR>",

@@ -72,7 +72,7 @@ fn a_site_is_judged_by_its_inventory() {
         &[
             "1 pass",
             "does not serve this case's files by tftp",
-            "no --subject has http",
+            "no --subject has dhcp; pnp; http",
         ],
     );
     // One phone's file says something else: that phone is named, and no secret.

@@ -83,7 +83,10 @@ fn what_cannot_be_judged_is_told_before_anything_runs() {
         ],
     );
     let told = alone(&["certify", "--phones", "plug-n-dial", "--case", "none"], 2).err;
-    holds(&told, &["no case is about these phones"]);
+    holds(
+        &told,
+        &["--case none: no case is called so", "bootstorm list cases"],
+    );
     let place = directory();
     let wrong = SUITE
         .replace("tftp.rrq", "tftp.rq")
