@@ -18,9 +18,6 @@ use bootstorm_scenarios::wire::message;
 use bootstorm_scenarios::wire::record::Record;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-/// The suite whose cases are held against the phone.
-const SUITE: &str = "flyingvoice";
-
 /// A phone that booted, with what it sent and received.
 fn recorded() -> (Arc<Plan>, PhonePlan, Record) {
     let load = Load::storm(1);
@@ -34,10 +31,11 @@ fn recorded() -> (Arc<Plan>, PhonePlan, Record) {
     (plan, phone, record)
 }
 
-fn cases() -> Vec<Case> {
+/// The cases about phones of a vendor.
+fn cases(vendor: &str) -> Vec<Case> {
     let suites = suite::read_built_in().expect("sound suites");
     let mut suites = suites.into_iter();
-    let suite = suites.find(|suite| suite.side == Side::Phone && suite.name == SUITE);
+    let suite = suites.find(|suite| suite.side == Side::Phone && suite.name == vendor);
     suite.expect("the suite").cases
 }
 
@@ -56,7 +54,9 @@ fn judging(criterion: &mut Criterion) {
         began: Moment::ZERO,
         state: None,
     };
-    let cases = cases();
+    let profile = plan.profile(&phone).expect("its profile");
+    let vendor = profile.name.split('/').next().unwrap_or_default();
+    let cases = cases(vendor);
     let mut group = criterion.benchmark_group("one phone");
     group.throughput(Throughput::Elements(messages.len() as u64));
     group.bench_function("its record decoded", |bencher| {

@@ -74,7 +74,7 @@ fn records_packets_in_memory_that_was_there_without_allocating() {
             record.push_within(black_box(&packet), &mut pool);
         }
     };
-    fill(100);
+    fill(200);
     // Its ring is full: the oldest packets make room.
     assert_eq!(measure(|| fill(1_000)).count_total, 0);
     record.clear(&mut pool);

@@ -1,4 +1,4 @@
-//! `bootstorm certify --inventory`: a server that nobody here wrote, with files of its own, judged by
+//! `bootstorm certify --inventory`: a server that nobody here wrote, with files of its own, judged
 //! what its site says that each phone must get.
 
 #[path = "support/program.rs"]

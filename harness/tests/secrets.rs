@@ -15,6 +15,8 @@ use tempfile::TempDir;
 const SECRET_WORDS: [&str; 4] = ["password", "pswd", "authname", "auth_name"];
 /// Keys of sealed files: hexadecimal digits.
 const SEAL_KEYS: [&str; 2] = ["device_key", "common_key"];
+/// Keys of passwords in tables within a line, up to where the value begins.
+const INLINE: [&str; 2] = ["password = \"", "password\" = \""];
 const FLEETS: [(&str, &str); 3] = [
     (
         "first-run",
@@ -40,9 +42,18 @@ fn planted(text: &str, tag: char) -> (String, usize) {
     let mut count = 0;
     let lines = text.lines().map(|line| {
         let Some((key, value)) = assigned(line) else {
-            return line.to_owned();
+            // In tables within a line: one secret for all, so that what belongs together fits.
+            let opening = INLINE.map(|key| (key, format!("{key}{}-", core(tag))));
+            return opening.iter().fold(line.to_owned(), |line, (key, secret)| {
+                count += line.matches(key).count();
+                line.replace(key, secret)
+            });
         };
         let name = key.trim_matches('"').to_lowercase();
+        let name = name
+            .strip_prefix("given.fleet.")
+            .unwrap_or(&name)
+            .to_owned();
         let secret = format!("{}{count:02}", core(tag));
         let value = if SEAL_KEYS.contains(&name.as_str()) {
             hex(secret.as_bytes()).repeat(8)[..64].to_owned()

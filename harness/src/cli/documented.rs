@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bootstorm_scenarios::suite::{self, Side};
 use clap::{CommandFactory as _, Parser as _};
 
 use super::{Cli, Command, Shared, load};
@@ -150,6 +151,21 @@ fn every_option_that_a_document_mentions_is_there() {
             assert!(known.contains(option), "{name} mentions {option}");
         }
     }
+}
+
+#[test]
+fn the_readme_counts_the_cases_that_there_are() {
+    let suites = suite::read_built_in().expect("sound suites");
+    let count = |side: Side| {
+        let of = suites.iter().filter(|suite| suite.side == side);
+        of.map(|suite| suite.cases.len()).sum::<usize>()
+    };
+    let expected = format!(
+        "{} cases about phones and {} about servers",
+        count(Side::Phone),
+        count(Side::Server)
+    );
+    assert!(text("README.md").contains(&expected), "{expected}");
 }
 
 #[test]

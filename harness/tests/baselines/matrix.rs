@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use bootstorm::certify::baseline::Baseline;
-use bootstorm_scenarios::suite::{Case, Need};
+use bootstorm_scenarios::suite::{Case, Content, Need};
 
 /// Where the table stands in its file.
 const BEGINS: &str = "<!-- from here on written by the tests -->\n";
@@ -24,7 +24,8 @@ enum Cell {
 
 fn cell(baseline: &Baseline, case: &Case) -> Cell {
     let has = |need: &Need| baseline.services.contains(need.word());
-    if !case.requires.iter().all(has) {
+    // The products are judged without a site of their own.
+    if case.content == Content::Inventory || !case.requires.iter().all(has) {
         Cell::Nothing
     } else if baseline.not_applicable.contains_key(&case.id) {
         Cell::NotApplicable
@@ -88,7 +89,8 @@ pub(crate) fn text(baselines: &[Baseline], cases: &[Case]) -> String {
     for case in cases {
         let cells: Vec<_> = baselines.iter().map(|it| cell(it, case)).collect();
         if cells.iter().all(|cell| *cell == Cell::Nothing) {
-            let needs: Vec<_> = case.requires.iter().map(|need| need.word()).collect();
+            let mut needs: Vec<_> = case.requires.iter().map(|need| need.word()).collect();
+            needs.extend((case.content == Content::Inventory).then_some("an inventory"));
             nobody
                 .entry(needs.join(" and "))
                 .or_default()

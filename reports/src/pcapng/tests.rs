@@ -242,7 +242,9 @@ proptest! {
         let mut body = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned();
         let mut covered_body = body.clone();
         let mut at = 0;
-        let hidden = text.replace("the-secret-of-all", &"x".repeat(17)).replace("unknown-one", &"x".repeat(11));
+        let hidden = text
+            .replace("the-secret-of-all", &"x".repeat(17))
+            .replace("unknown-one", &"x".repeat(11));
         for cut in cuts.iter().cycle() {
             let end = (at + cut).min(text.len());
             body.push_str(&format!("{:x}\r\n{}\r\n", end - at, &text[at..end]));

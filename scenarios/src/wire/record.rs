@@ -113,8 +113,8 @@ impl Record {
         self.push_within(packet, &mut own);
     }
 
-    /// As `push`, with memory of a pool: where that has none left, the oldest packets make room, and
-    /// if that is not enough the packet is dropped. Returns how many packets went so.
+    /// As `push`, with memory of a pool: where that has none left, the oldest packets make room,
+    /// and if that is not enough the packet is dropped. Returns how many packets went so.
     pub fn push_within(&mut self, packet: &Packet<'_>, pool: &mut Pool) -> u64 {
         let room = self.bytes_max.saturating_sub(PACKET_BYTES);
         let kept = packet.bytes.get(..room).unwrap_or(packet.bytes);
