@@ -294,6 +294,6 @@ fn a_redirect_service_and_multicast_dns_can_be_the_subject() {
     );
     // Its web server alone says nothing about the redirect service.
     let finished = judged(&[&web]).expect(3);
-    let lacking = ["2 not applicable", "no --subject has redirect; mdns"];
+    let lacking = ["1 not applicable", "no --subject has redirect; mdns"];
     tells(&finished, "neither", &lacking);
 }

@@ -21,8 +21,6 @@ use crate::names::{NAME_BYTES_MAX, Name, Names};
 
 /// The element (or attribute) that holds an encrypted profile.
 const SEALED: &str = "ENC";
-/// The root element that the XML writer uses.
-const ROOT: &str = "flat-profile";
 /// Hex digits from which a text is taken for a sealed blob: one block of a block cipher.
 const BLOB_DIGITS_MIN: usize = 32;
 

@@ -49,7 +49,12 @@ impl<'a> Censor<'a> {
         let held = held.filter(|(key, _)| redactor.is_secret_key(key));
         secrets.extend(held.map(|(_, value)| value.clone()));
         let logins = plan.login(phone).into_iter().chain(plan.acs_login(phone));
-        secrets.extend(logins.map(|login| login.password));
+        // In texts the credentials of a URL are found by their place.
+        let mut shown = Vec::new();
+        for login in logins {
+            shown.push(hexadecimal(&format!("{}:", login.user)));
+            secrets.push(login.password);
+        }
         if let Some(fleet) = plan.fleet(phone) {
             let seal = &fleet.seal;
             secrets.extend([&seal.device_key, &seal.common_key].map(String::clone));
@@ -62,7 +67,7 @@ impl<'a> Censor<'a> {
             .into_iter()
             .partition(|secret| secret.len() >= SECRET_BYTES_MIN);
         // Options whose bytes are no text are shown in hexadecimal.
-        let shown: Vec<String> = secrets.iter().map(|secret| hexadecimal(secret)).collect();
+        shown.extend(secrets.iter().map(|secret| hexadecimal(secret)));
         secrets.extend(shown);
         // A secret that another one contains would leave the rest of it.
         secrets.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));

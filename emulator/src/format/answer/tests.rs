@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::format::tests::{any_key, any_value, faults, pairs, settings};
 
+const ROOT: &str = "flat-profile";
+
 /// Writes the XML form, a `flat-profile` with one element for each setting. A setting whose key
 /// cannot name an element is left out.
 fn write_xml(draft: &Draft<'_>) -> Vec<u8> {
