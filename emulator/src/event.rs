@@ -215,6 +215,8 @@ pub enum EventKind {
     },
     /// DHCPNAK: the phone starts over.
     LeaseRefused,
+    /// Another host uses the address that was leased: the phone declined it and starts over.
+    AddressTaken(Ipv4Addr),
     /// The lease ran out.
     LeaseLost,
     /// The phone gives its lease back.

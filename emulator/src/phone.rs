@@ -252,6 +252,10 @@ impl Life {
             Input::Opened(_) | Input::Bytes(..) | Input::Closed(_) | Input::Failed(..) => {
                 self.step_run(turn, input);
             }
+            Input::AddressTaken(address) => {
+                let news = self.dhcp.taken(turn, *address);
+                self.lease_news(turn, news);
+            }
             Input::Web(action) => self.web(turn, *action),
             Input::Call(active) => self.call(turn, *active),
             Input::Operator(_) => self.step_run(turn, input),

@@ -4,17 +4,24 @@
 //! |---|---|---|
 //! | `memory` | simulated | simulated; virtual time |
 //! | `loopback` | 127.x.y.z, one each | the kernel's loopback; no privilege needed |
+//! | `lan` | from the lease | a real segment: DHCP and ARP from each phone's own MAC |
+//! | `relay` | from the lease, routed here | a DHCP server some hops away, in relay form |
 //!
-//! Both carry the conditions of the phones' links.
+//! All carry the conditions of the phones' links. `ground` is what the real ones differ in; the
+//! rest of `lan` and `relay` is `loopback`'s. `reach` says where their phones may send to.
 //!
 //! `held` keeps what is under way on slow links of a real attachment. `sip` owns the SIP port that
 //! all shards of a real attachment share, `cwmp` the port of connection requests; `port` numbers
 //! the ports that channels have where the network is simulated.
 
 pub mod cwmp;
+pub mod ground;
+pub mod lan;
 pub mod loopback;
 pub mod memory;
 pub(crate) mod port;
+pub mod reach;
+pub mod relay;
 pub mod sip;
 pub mod underway;
 

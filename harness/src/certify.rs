@@ -25,7 +25,7 @@ pub mod probe;
 mod standing;
 pub mod subject;
 
-pub use case::{Bench, prepare, run_case, told};
+pub use case::{Bench, judged_record, prepare, run_case, server_mutants, told};
 
 /// Carries out cases on the simulated network, on so many threads at once; the results are in the
 /// order of the cases, and equal however many threads there are.

@@ -1,5 +1,6 @@
 //! The command line: what it takes, where it leads, how it exits.
 
+mod afield;
 mod boot;
 mod capture;
 mod certify;
@@ -11,6 +12,8 @@ mod deliver;
 mod documented;
 mod explain;
 mod find;
+mod judge;
+mod lab;
 mod list;
 mod live;
 mod load;
@@ -119,6 +122,8 @@ enum Command {
     Run(RunArguments),
     /// Judge a server, or phones (--phones): one verdict for each conformance case
     Certify(certify::CertifyArguments),
+    /// Judge phones by captures of what they did: which profile each fits, which cases it kept
+    Judge(judge::JudgeArguments),
     /// Serve the files that a scenario's phones need: the reference server
     Serve(ServeArguments),
     /// Send check-sync, with or without reboot, to phones or handsets
@@ -127,6 +132,9 @@ enum Command {
     Content(ContentArguments),
     /// Show how a model looks for its server, and a first boot step by step, with clauses
     Explain(ExplainArguments),
+    /// Real handsets on a table: power them, listen, judge them like virtual phones
+    #[command(subcommand)]
+    Lab(lab::LabCommand),
     /// Show, merge or compare reports
     #[command(subcommand)]
     Report(report::ReportCommand),
@@ -135,7 +143,7 @@ enum Command {
         /// What to list
         what: Listed,
     },
-    /// Check scenario, profile, suite and mutant files, or a server's files (--content): every
+    /// Check scenario, profile, suite, mutant and lab files, or a server's files (--content): every
     /// fault at once, with its place
     Check(CheckArguments),
 }
@@ -156,6 +164,10 @@ enum Attachment {
     Loopback,
     /// A simulated network in virtual time, repeatable from its seed
     Memory,
+    /// A real segment (--interface): each phone with its own MAC and a lease of its own
+    Lan,
+    /// A DHCP server some hops away, in relay form; leases must be routed to this machine
+    Relay,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -174,12 +186,15 @@ struct RunArguments {
     /// An endpoint of the server to judge, as dhcp://, tftp://, ftp://, http://, https://, ntp://,
     /// sip:// (UDP, PnP multicast included) or mdns:// with address and port on loopback, acs=URL
     /// for an auto-configuration server or redirect=URL for the vendors' redirect service; what is
-    /// not given comes from the built-in server (repeatable)
+    /// not given comes from the built-in server, and with --attach lan or relay from the well-known
+    /// ports of the first address given (repeatable)
     #[arg(long, value_name = "URL")]
     subject: Vec<String>,
     /// How phones are attached [default: as the scenario says, else loopback]
     #[arg(long, value_enum, value_name = "HOW")]
     attach: Option<Attachment>,
+    #[command(flatten)]
+    afield: afield::AfieldArguments,
     /// How many phones, shared among the fleets as in the scenario
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
     phones: Option<u32>,
@@ -374,10 +389,12 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(arguments) => run::run(&cli.shared, arguments),
         Command::Certify(arguments) => certify::certify(&cli.shared, arguments),
+        Command::Judge(arguments) => judge::judge(&cli.shared, arguments),
         Command::Serve(arguments) => serve::serve(&cli.shared, arguments),
         Command::Notify(arguments) => notify::notify(&cli.shared, arguments),
         Command::Content(arguments) => content::content(&cli.shared, arguments),
         Command::Explain(arguments) => explain::explain(&cli.shared, arguments),
+        Command::Lab(command) => lab::lab(&cli.shared, command),
         Command::Report(command) => report::report(&cli.shared, command),
         Command::List { what } => list::list(&cli.shared, *what),
         Command::Check(arguments) => check::check(&cli.shared, arguments),

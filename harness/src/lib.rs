@@ -15,7 +15,9 @@
 //! | `capacity` | the search for the highest load that a server bears |
 //! | `preamble` | whether a subject is there at all |
 //! | `explain` | a profile's flow as a ladder |
+//! | `lab` | handsets on a table: power, observation, judgement |
 //! | `lint` | a server's files, read as each model of a fleet would |
+//! | `observe` | phones that are listened to: captures read into records |
 //! | `waiting` | what waits for its time, in order |
 //! | `basic_string` | strings in the TOML that is written |
 
@@ -30,7 +32,9 @@ pub mod content;
 pub mod drive;
 pub mod explain;
 pub mod fleet;
+pub mod lab;
 pub mod lint;
+pub mod observe;
 pub mod preamble;
 pub mod provision;
 pub mod reference;

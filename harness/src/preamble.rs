@@ -162,7 +162,7 @@ fn answered(
 }
 
 fn open() -> Result<UdpSocket, String> {
-    UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0)).map_err(told)
+    UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0)).map_err(told)
 }
 
 fn told(fault: io::Error) -> String {

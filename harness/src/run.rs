@@ -1,5 +1,6 @@
 //! One run: a plan, a server (ours or the subject's), shards on an attachment, a report.
 
+mod afield;
 mod exemplar;
 mod judged;
 mod void;
@@ -25,6 +26,7 @@ use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::wire::record::Record;
 
 use crate::attach::cwmp::CwmpPort;
+use crate::attach::ground::Ground;
 use crate::attach::loopback::{
     self, CONNECTIONS_MAX, LINES_MAX, Losses, Setup, Sockets, TRANSFER_SOCKETS,
 };
@@ -45,7 +47,10 @@ use crate::reference::adapter::Courier;
 use crate::reference::{Counter, Counters, Reference};
 use crate::subject::Subject;
 
+pub use afield::afield;
 pub use void::absent;
+
+use afield::Field;
 
 /// Lag beyond which a verdict about load would judge the generator instead of the subject.
 const LAG_MAX: Duration = Duration::from_millis(500);
@@ -122,6 +127,9 @@ pub enum RunFault {
         /// What it said.
         fault: io::Error,
     },
+    /// The phones could not be attached to an interface.
+    #[error("{0}")]
+    Attach(String),
     /// The books do not add up: a defect of ours.
     #[error("the run's results contradict each other: {0}")]
     Books(#[from] ReportFault),
@@ -198,7 +206,7 @@ pub fn loopback(
     trust: &Arc<Trust>,
     orders: &Orders,
 ) -> Result<Ended, RunFault> {
-    boot_on_loopback(plan, subject, trust, orders, None)
+    boot(plan, (subject, trust), orders, None, Field::Loopback)
 }
 
 /// Boots the plan's phones on the loopback network against a subject, whose SIP server, ours,
@@ -213,18 +221,25 @@ pub fn loopback_with_steps(
     orders: &Orders,
     courier: &Courier,
 ) -> Result<Ended, RunFault> {
-    boot_on_loopback(plan, subject, trust, orders, Some(courier))
+    boot(
+        plan,
+        (subject, trust),
+        orders,
+        Some(courier),
+        Field::Loopback,
+    )
 }
 
-fn boot_on_loopback(
+/// Boots phones on a real attachment.
+fn boot(
     plan: &Arc<Plan>,
-    subject: &Subject,
-    trust: &Arc<Trust>,
+    (subject, trust): (&Subject, &Arc<Trust>),
     orders: &Orders,
     courier: Option<&Courier>,
+    mut field: Field,
 ) -> Result<Ended, RunFault> {
-    let count = orders.shards.clamp(1, SHARDS_MAX);
-    let (sip, cwmp, mut setups) = setups(plan, subject, trust, orders, count)?;
+    let count = shards(orders);
+    let (sip, cwmp, mut setups) = setups(plan, (subject, trust), orders, &mut field)?;
     for setup in &mut setups {
         setup.courier = courier.cloned();
     }
@@ -249,22 +264,19 @@ fn boot_on_loopback(
         };
         threads.push(drive(plan, orders, share, setup)?);
     }
-    let mut results = Vec::new();
-    let mut losses = Losses::default();
-    for thread in threads {
-        let died = |_| Err(io::Error::other("a shard's thread died"));
-        let result = thread.join().unwrap_or_else(died);
-        let (result, lost) = result.map_err(system("drive a shard"))?;
-        losses.dropped += lost.dropped;
-        losses.unreachable += lost.unreachable;
-        losses.strays += lost.strays;
-        losses.links = losses.links.and(lost.links);
-        losses.late = losses.late.and(lost.late);
-        results.push(result);
-    }
+    let (mut results, mut losses) = joined(threads)?;
     losses.dropped += sip.close() + cwmp.close();
-    let mut facts = facts(plan, orders, "loopback", began.elapsed());
-    tell_loopback(&mut facts, subject, losses, count);
+    let mut facts = facts(plan, orders, field.word(), began.elapsed());
+    let farewells = results.iter_mut().flat_map(|it| it.farewells.drain(..));
+    let farewells: Vec<_> = farewells.collect();
+    tell_losses(&mut facts, subject, losses, count);
+    match field.is_afield() {
+        true => afield::tell(&mut facts, plan, subject),
+        false => tell_endpoints(&mut facts, subject),
+    }
+    let (dropped, told) = field.close(&farewells);
+    facts.generator.dropped_datagrams += dropped;
+    facts.generator.saturated.extend(told);
     if let Some(counters) = &orders.counters {
         tell_downloads(&mut facts, plan, counters);
     }
@@ -284,27 +296,55 @@ fn boot_on_loopback(
     })
 }
 
+/// How many threads drive phones.
+fn shards(orders: &Orders) -> u32 {
+    orders.shards.clamp(1, SHARDS_MAX)
+}
+
+/// Waits for the shards.
+fn joined(
+    threads: Vec<JoinHandle<io::Result<(ShardResult, Losses)>>>,
+) -> Result<(Vec<ShardResult>, Losses), RunFault> {
+    let mut results = Vec::new();
+    let mut losses = Losses::default();
+    for thread in threads {
+        let died = |_| Err(io::Error::other("a shard's thread died"));
+        let result = thread.join().unwrap_or_else(died);
+        let (result, lost) = result.map_err(system("drive a shard"))?;
+        losses.dropped += lost.dropped;
+        losses.unreachable += lost.unreachable;
+        losses.strays += lost.strays;
+        losses.links = losses.links.and(lost.links);
+        losses.late = losses.late.and(lost.late);
+        results.push(result);
+    }
+    Ok((results, losses))
+}
+
 /// What each shard needs; sockets first, so that a refusal is told before a phone starts.
 fn setups(
     plan: &Plan,
-    subject: &Subject,
-    trust: &Arc<Trust>,
+    (subject, trust): (&Subject, &Arc<Trust>),
     orders: &Orders,
-    count: u32,
+    field: &mut Field,
 ) -> Result<(SipPort, CwmpPort, Vec<Setup>), RunFault> {
-    let opened: io::Result<Vec<_>> = (0..count).map(|_| Sockets::open()).collect();
+    let count = shards(orders);
+    let device = field.device();
+    let opened: io::Result<Vec<_>> = (0..count).map(|_| Sockets::open(device)).collect();
     let opened = opened.map_err(system("open the sockets of a shard"))?;
-    let (sip, heard) = SipPort::open(0, opened.len()).map_err(system("open the SIP port"))?;
+    let sip = SipPort::open(field.sip_port(), opened.len(), device);
+    let (sip, heard) = sip.map_err(system("open the SIP port"))?;
     let (cwmp, doors) =
         CwmpPort::open(0, opened.len()).map_err(system("open the port for connection requests"))?;
     let began = Instant::now();
     let meeting = Meeting::new(count, &plan.scenario.steps);
     let ends = heard.into_iter().zip(doors);
-    let shards = opened.into_iter().zip(ends).zip(0_u32..);
-    let setups = shards.map(|((sockets, (sip_end, door)), number)| Setup {
+    let shards = opened.into_iter().zip(ends).zip(field.shares(count));
+    let setups = shards.map(|((sockets, (sip_end, door)), (ground, leases))| Setup {
         sockets,
         subject: *subject,
-        relay: Ipv4Addr::from(u32::from(RELAYS) + number),
+        ground,
+        leases,
         began,
         deadline: plan.scenario.deadline,
         stop: Arc::clone(&orders.stop),
@@ -342,6 +382,9 @@ fn drive(
         };
         let mut shard = shard(&plan, share.number, share.of, ports, &orders);
         shard.hook(share.hooks);
+        if !matches!(setup.ground, Ground::Loopback(_)) {
+            shard.give_back_leases();
+        }
         shard.watch(share.watch.map(|watch| Watcher::new(watch, share.number)));
         let (shard, losses) = loopback::run(shard, setup)?;
         let stopped = orders.stop.load(Ordering::Relaxed);
@@ -368,8 +411,8 @@ fn tell_downloads(facts: &mut RunFacts, plan: &Plan, counters: &Counters) {
     ));
 }
 
-/// Adds to the facts what only the loopback attachment knows.
-fn tell_loopback(facts: &mut RunFacts, subject: &Subject, losses: Losses, count: u32) {
+/// Adds to the facts what a real attachment's own side did.
+fn tell_losses(facts: &mut RunFacts, subject: &Subject, losses: Losses, count: u32) {
     facts.shards = count;
     facts.generator.dropped_datagrams = losses.dropped;
     if losses.strays > 0 {
@@ -381,10 +424,27 @@ fn tell_loopback(facts: &mut RunFacts, subject: &Subject, losses: Losses, count:
     if losses.unreachable > 0 {
         facts.notes.insert(format!(
             "{} requests were not sent: to a service that the subject does not have, or beyond the \
-             loopback network",
-            losses.unreachable
+             networks that phones reach ({})",
+            losses.unreachable, subject.reach
         ));
     }
+    let shards = u64::from(count);
+    facts.limits.insert(
+        "shared UDP ports".to_owned(),
+        shards * TRANSFER_SOCKETS as u64,
+    );
+    facts.limits.insert(
+        "TCP connections at once".to_owned(),
+        shards * CONNECTIONS_MAX as u64,
+    );
+    facts.limits.insert(
+        "phones registered over TCP".to_owned(),
+        shards * LINES_MAX as u64,
+    );
+}
+
+/// Adds to the facts what is judged, and what stands in for the rest of it.
+fn tell_endpoints(facts: &mut RunFacts, subject: &Subject) {
     let endpoints = subject.endpoints();
     let built_in = endpoints.iter().filter(|(.., given)| !given);
     let built_in: Vec<_> = built_in.map(|(service, ..)| *service).collect();
@@ -400,19 +460,6 @@ fn tell_loopback(facts: &mut RunFacts, subject: &Subject, losses: Losses, count:
             address: address.to_string(),
         });
     }
-    let shards = u64::from(count);
-    facts.limits.insert(
-        "shared UDP ports".to_owned(),
-        shards * TRANSFER_SOCKETS as u64,
-    );
-    facts.limits.insert(
-        "TCP connections at once".to_owned(),
-        shards * CONNECTIONS_MAX as u64,
-    );
-    facts.limits.insert(
-        "phones registered over TCP".to_owned(),
-        shards * LINES_MAX as u64,
-    );
 }
 
 /// The phones of shard `number` of `count`: every `count`-th of the plan, so that each shard has

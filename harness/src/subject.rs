@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use crate::attach::reach::Reach;
+
 /// Well-known ports as phones use them.
 const DHCP: u16 = 67;
 const TFTP: u16 = 69;
@@ -51,6 +53,8 @@ pub struct Subject {
     pub redirect: Option<SocketAddrV4>,
     /// Which of them are the user's; the others are the built-in server's.
     pub given: Given,
+    /// The networks that phones may send to.
+    pub reach: Reach,
 }
 
 /// Endpoints that the user named.
@@ -96,7 +100,32 @@ impl Subject {
             acs: None,
             redirect: None,
             given: Given::default(),
+            reach: Reach::LOOPBACK,
         }
+    }
+
+    /// A subject out on a network: every service at its well-known port there.
+    #[must_use]
+    pub fn beyond_loopback(address: Ipv4Addr, reach: Reach) -> Self {
+        let at = |port| Some(SocketAddrV4::new(address, port));
+        Self {
+            dhcp: Some(SocketAddrV4::new(Ipv4Addr::BROADCAST, DHCP)),
+            tftp: at(TFTP),
+            ftp: at(FTP),
+            http: at(HTTP),
+            https: at(HTTPS),
+            sip_tcp: at(SIP),
+            sip_port: Some(SIP),
+            ntp: at(NTP),
+            mdns_port: Some(MDNS),
+            reach,
+            ..Self::at(address)
+        }
+    }
+
+    /// Whether phones may send to a host.
+    fn reaches(&self, host: Ipv4Addr) -> bool {
+        self.reach.contains(host)
     }
 
     /// Puts the endpoints that the user named for another subject in the place of its own.
@@ -124,8 +153,8 @@ impl Subject {
         self.given = given;
     }
 
-    /// Where a UDP payload really goes; `None` outside the loopback network and for a service
-    /// that the subject does not have.
+    /// Where a UDP payload really goes; `None` outside the networks that it reaches and for a
+    /// service that the subject does not have.
     #[must_use]
     pub fn udp(&self, to: SocketAddrV4) -> Option<SocketAddrV4> {
         if *to.ip() == PNP_GROUP {
@@ -153,7 +182,7 @@ impl Subject {
             }
             _ => Some(to),
         }
-        .filter(|to| to.ip().is_loopback())
+        .filter(|to| self.reaches(*to.ip()))
     }
 
     /// Where a TCP connection really goes; `None` as for `udp`.
@@ -172,7 +201,7 @@ impl Subject {
             }
             _ => Some(to),
         }
-        .filter(|to| to.ip().is_loopback())
+        .filter(|to| self.reaches(*to.ip()))
     }
 
     /// The phone's view of where a datagram came from.

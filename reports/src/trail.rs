@@ -105,6 +105,10 @@ impl Trail {
             EventKind::LeaseRefused if self.held == Held::Nothing => {
                 self.hold_text(Held::Tentative, StepId::REQUEST, ("DHCPNAK", None));
             }
+            EventKind::AddressTaken(_) if self.held == Held::Nothing => {
+                let why = ("address in use by another host", None);
+                self.hold_text(Held::Tentative, StepId::REQUEST, why);
+            }
             EventKind::FirmwareRefused { fault } if self.held == Held::Nothing => {
                 self.hold(Held::Firm, StepId::FIRMWARE, fault);
             }

@@ -16,7 +16,7 @@ use crate::scenario::Scenario;
 use probe::ProbeStep;
 
 mod expect;
-mod given;
+pub(crate) mod given;
 mod load;
 pub mod probe;
 

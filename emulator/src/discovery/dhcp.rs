@@ -36,6 +36,8 @@ const RETRY_DEFAULT: Duration = Duration::from_secs(4);
 /// The shortest pause before a new DISCOVER, whatever the profile says: a server that
 /// refuses everything must not hold a simulated clock still.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// How long a client waits at least after a DECLINE (RFC 2131 §3.1.5).
+const DECLINED_PAUSE: Duration = Duration::from_secs(10);
 
 /// The client; lives as long as the phone is on. Between two steps it holds at most the options
 /// of its lease on the heap.
@@ -211,6 +213,32 @@ impl DhcpClient {
         }
         self.state = State::Idle;
         self.due = None;
+    }
+
+    /// Another host uses the address that an ACK gave: DECLINE, then the start, 10 s later at the
+    /// earliest (RFC 2131 §3.1.5). An address that is neither asked for nor held is passed over.
+    pub fn taken(&mut self, turn: &mut Turn<'_>, address: Ipv4Addr) -> Option<LeaseNews> {
+        let held = self.lease.as_ref().filter(|it| it.address == address);
+        let server = match (self.state, held) {
+            (State::Requesting(offer), _) if offer.address == address => offer.server,
+            (_, Some(lease)) if !lease.server.is_unspecified() => lease.server,
+            _ => return None,
+        };
+        let decline = Outgoing {
+            kind: MessageType::Decline,
+            to: Ipv4Addr::BROADCAST,
+            ciaddr: Ipv4Addr::UNSPECIFIED,
+            requested: Some(address),
+            server: Some(server),
+        };
+        decline.transmit(turn, self.xid.unwrap_or_default(), self.asked);
+        turn.event(EventKind::AddressTaken(address));
+        let step = self.step();
+        self.pause(turn, step);
+        self.due = self.due.max(Some(turn.now + DECLINED_PAUSE));
+        self.lease.take()?;
+        turn.out.effects.push(Effect::Address(None));
+        Some(LeaseNews::Lost)
     }
 
     /// The present lease.

@@ -77,6 +77,9 @@ pub enum Input<'a> {
         /// The request line and header section, CRLFCRLF included; at most `HEADER_BYTES_MAX`.
         bytes: &'a [u8],
     },
+    /// The segment says that another host uses the address that the phone was given, or holds: the
+    /// phone declines it and starts over (RFC 2131 §3.1.5, RFC 5227 §2.1.1).
+    AddressTaken(Ipv4Addr),
     /// The user answers what the phone asked (`EventKind::Prompted`) on its display.
     Operator(Answer<'a>),
     /// The user presses a button on the phone's web page.

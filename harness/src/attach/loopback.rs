@@ -6,7 +6,6 @@ mod network;
 
 use std::cell::RefCell;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,13 +22,15 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
 use super::cwmp::{Door, Knock};
+use super::ground::Ground;
+use super::lan::{Arrival, Device};
 use super::lines;
 use super::sip::Heard;
 use super::underway::{Cargo, Lateness, UnderWay};
 use crate::drive::tcp::{Secure, Told, WRITES_MAX};
 use crate::drive::tls::Trust;
 use crate::drive::udp::{self, Received, SharedSocket};
-use crate::fleet::shard::{End, Sender, Shard, Tls};
+use crate::fleet::shard::{End, Shard, Tls};
 use crate::fleet::steps::Meeting;
 use crate::reference::adapter::Courier;
 use crate::reference::certificate::CertificateFault;
@@ -65,8 +66,10 @@ pub struct Setup {
     pub sockets: Sockets,
     /// What is judged.
     pub subject: Subject,
-    /// The address of the relay that the shard plays for its phones' DHCP broadcasts.
-    pub relay: Ipv4Addr,
+    /// What carries its phones' DHCP.
+    pub ground: Ground,
+    /// What that tells of their leases; `None` where the shard has a DHCP socket of its own.
+    pub leases: Option<mpsc::Receiver<Arrival>>,
     /// When the run began.
     pub began: Instant,
     /// When it ends at the latest.
@@ -102,16 +105,16 @@ pub struct Losses {
 }
 
 impl Sockets {
-    /// Opens a shard's sockets.
+    /// Opens a shard's sockets, on one interface where that is given.
     ///
     /// # Errors
     /// The operating system's, when there are no descriptors or ports left.
-    pub fn open() -> io::Result<Self> {
-        let transfers = (0..TRANSFER_SOCKETS).map(|_| udp::open(0));
+    pub fn open(device: Option<&Device>) -> io::Result<Self> {
+        let transfers = (0..TRANSFER_SOCKETS).map(|_| udp::open_on(0, device));
         let transfers = transfers.collect::<io::Result<_>>()?;
         Ok(Self {
-            dhcp: udp::open(0)?,
-            pnp: udp::open(0)?,
+            dhcp: udp::open_on(0, device)?,
+            pnp: udp::open_on(0, device)?,
             transfers,
         })
     }
@@ -139,7 +142,7 @@ struct World {
 struct Wire {
     this: Weak<RefCell<World>>,
     subject: Subject,
-    relay: Ipv4Addr,
+    ground: Ground,
     began: Instant,
     trust: Arc<Trust>,
     dhcp: Rc<SharedSocket>,
@@ -237,7 +240,7 @@ fn start(shard: Shard, setup: Setup) -> io::Result<(Rc<RefCell<World>>, Rc<Notif
     let wire = Wire {
         this: Weak::new(),
         subject: setup.subject,
-        relay: setup.relay,
+        ground: setup.ground,
         began: setup.began,
         trust: setup.trust,
         dhcp: Rc::new(SharedSocket::new(sockets.dhcp)?),
@@ -274,6 +277,9 @@ fn start(shard: Shard, setup: Setup) -> io::Result<(Rc<RefCell<World>>, Rc<Notif
     }
     spawn_local(hear(Rc::downgrade(&world), setup.sip.arrivals));
     spawn_local(attend(Rc::downgrade(&world), setup.door.knocks));
+    if let Some(leases) = setup.leases {
+        spawn_local(lease(Rc::downgrade(&world), leases));
+    }
     Ok((world, wake))
 }
 
@@ -311,6 +317,27 @@ async fn hear(world: Weak<RefCell<World>>, mut arrivals: mpsc::Receiver<(Receive
     while let Some((received, mut bytes)) = arrivals.recv().await {
         let Some(world) = world.upgrade() else { return };
         world.borrow_mut().arrived(Port::Sip, received, &mut bytes);
+    }
+}
+
+/// Takes what the ground tells of leases.
+async fn lease(world: Weak<RefCell<World>>, mut arrivals: mpsc::Receiver<Arrival>) {
+    while let Some(arrival) = arrivals.recv().await {
+        let Some(world) = world.upgrade() else { return };
+        let mut world = world.borrow_mut();
+        match arrival {
+            Arrival::Message(received, mut bytes) => {
+                // Every shard is told of every phone's: that it is none of ours means nothing.
+                if dhcp::chaddr_of(&bytes).is_some_and(|mac| world.shard.with_mac(mac).is_some()) {
+                    world.arrived(Port::Dhcp, received, &mut bytes);
+                }
+            }
+            Arrival::Taken(mac, address) => {
+                if let Some(slot) = world.shard.with_mac(mac) {
+                    world.step(slot, Input::AddressTaken(address));
+                }
+            }
+        }
     }
 }
 
@@ -537,67 +564,5 @@ impl Wire {
     fn flow(&mut self, slot: u32) -> Option<Box<Flow>> {
         let flow = self.held.as_mut().and_then(|held| held.flow(slot));
         flow.map(Box::new)
-    }
-
-    /// Sends a phone's datagram off.
-    fn transmit(&mut self, from: Sender, to: SocketAddrV4, bytes: &[u8]) {
-        let Some(real) = self.subject.udp(to) else {
-            self.losses.unreachable += 1;
-            return;
-        };
-        let sent = match from.channel {
-            Channel::Dhcp if to.ip().is_broadcast() => self.relay(real, bytes),
-            Channel::Dhcp => self.dhcp.send(from.address, real, bytes),
-            Channel::Pnp => self.pnp.send(from.address, real, bytes),
-            Channel::Sip => udp::send(&self.sip, from.address, real, bytes),
-            Channel::Fresh(number) => {
-                if let Some(last) = self.last_fresh.get_mut(from.slot as usize) {
-                    *last = later(*last, number);
-                }
-                let index = self.socket_of(from.slot, number);
-                match self.transfers.get(index) {
-                    Some(socket) => socket.send(from.address, real, bytes),
-                    None => Ok(()),
-                }
-            }
-        };
-        if sent.is_err() {
-            self.losses.dropped += 1;
-        }
-    }
-
-    /// Sends a DHCP broadcast in relay form: with the shard's giaddr, to the subject's port.
-    fn relay(&mut self, to: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
-        self.relayed.clear();
-        self.relayed.extend_from_slice(bytes);
-        dhcp::set_relay(&mut self.relayed, self.relay);
-        self.dhcp.send(self.relay, to, &self.relayed)
-    }
-}
-
-/// The later of two fresh ports, whose numbers begin again at zero: a phone may still speak from
-/// the earlier one of two transfers that it has at a time (FAN-87).
-fn later(held: u16, sent: u16) -> u16 {
-    let ahead = (sent % FRESH_CHANNELS + FRESH_CHANNELS - held % FRESH_CHANNELS) % FRESH_CHANNELS;
-    if ahead < FRESH_CHANNELS / 2 {
-        sent
-    } else {
-        held
-    }
-}
-
-// Counted back from the latest port, the sockets stand for the same ports after the last number.
-const _: () = assert!((FRESH_CHANNELS as usize).is_multiple_of(TRANSFER_SOCKETS));
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_earlier_port_that_still_speaks_is_not_the_latest() {
-        assert_eq!(later(4, 5), 5);
-        assert_eq!(later(5, 4), 5);
-        assert_eq!(later(FRESH_CHANNELS - 1, 0), 0);
-        assert_eq!(later(0, FRESH_CHANNELS - 1), 0);
     }
 }

@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use socket2::Socket;
+use socket2::{InterfaceIndexOrAddress, Socket};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::lan::Device;
 use crate::drive::udp::{self, Received};
+use crate::subject::{MDNS_GROUP, PNP_GROUP};
 
 /// Datagrams that may wait for one shard; more are dropped and counted.
 const QUEUE: usize = 8_192;
@@ -49,12 +51,23 @@ pub struct SipPort {
 }
 
 impl SipPort {
-    /// Opens the port (0 = any free one) for so many shards.
+    /// Opens the port (0 = any free one) for so many shards, on one interface where that is given:
+    /// there its PnP and mDNS groups are joined too, so that switches let them pass.
     ///
     /// # Errors
     /// The operating system's: the port is in use, or no descriptor is left.
-    pub fn open(port: u16, shards: usize) -> io::Result<(Self, Vec<Heard>)> {
-        let socket = udp::open(port)?;
+    pub fn open(
+        port: u16,
+        shards: usize,
+        device: Option<&Device>,
+    ) -> io::Result<(Self, Vec<Heard>)> {
+        let socket = udp::open_on(port, device)?;
+        if let Some(device) = device {
+            let interface = InterfaceIndexOrAddress::Index(device.index);
+            for group in [PNP_GROUP, MDNS_GROUP] {
+                socket.join_multicast_v4_n(&group, &interface)?;
+            }
+        }
         socket.set_nonblocking(false)?;
         socket.set_read_timeout(Some(NAP))?;
         let socket = Arc::new(socket);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_emulator::time::Moment;
@@ -252,6 +253,29 @@ pub fn judged(case: &Case, plan: &Plan, ended: Ended, bench: &Bench) -> CaseResu
         );
     }
     result.took_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+    result
+}
+
+/// The result of a case for a phone that was listened to, not simulated: what nobody sees of its
+/// inside is not looked at.
+#[must_use]
+pub fn judged_record(
+    case: &Case,
+    plan: &Plan,
+    record: &mut Record,
+    took: Duration,
+    bench: &Bench,
+) -> CaseResult {
+    let Some(phone) = plan.phone(0) else {
+        return told(case, CaseVerdict::Error, "the plan has no phone".to_owned());
+    };
+    let mut redactor = Redactor::new(plan.scenario.seed);
+    if bench.keep_secrets {
+        redactor = redactor.keeping_secrets();
+    }
+    let judged = of_phone(case, plan, phone, record, None);
+    let mut result = result(case, plan, (&judged, None), &redactor);
+    result.took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     result
 }
 

@@ -13,9 +13,9 @@ use bootstorm_scenarios::mutant::Mutant;
 use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::scenario::{Attach, Scenario};
 
-use super::deliver;
 use super::subject::Endpoint;
 use super::{Attachment, Exit, RunArguments, Shared, TftpServer, Trouble, load, print};
+use super::{afield, deliver};
 use crate::built_in::{BuiltIn, with_elsewhere};
 use crate::drive::tls::{self, Trust};
 use crate::fleet::progress::Progress;
@@ -51,6 +51,7 @@ pub(super) fn boot(
     match arguments.attachment() {
         Attachment::Memory => simulate(given, plan, orders),
         Attachment::Loopback => on_loopback(arguments, given, plan, orders),
+        Attachment::Lan | Attachment::Relay => afield::boot(arguments, given, plan, orders),
     }
 }
 
@@ -83,6 +84,7 @@ pub(super) fn plan(
     let server = match arguments.attachment() {
         Attachment::Memory => SIMULATED_SERVER,
         Attachment::Loopback => Ipv4Addr::LOCALHOST,
+        Attachment::Lan | Attachment::Relay => arguments.server_afield()?,
     };
     let plan = load::plan(scenario, profiles, server)?;
     let only = arguments.phone.and_then(|index| plan.phone(index));
@@ -136,8 +138,16 @@ pub(super) fn orders(shared: &Shared, arguments: &RunArguments, plan: &Plan) -> 
 /// The command that repeats one phone of this run.
 fn repeat(shared: &Shared, arguments: &RunArguments, plan: &Plan) -> String {
     let mut words = vec!["bootstorm run".to_owned(), quoted(&arguments.scenario)];
-    if arguments.attachment() == Attachment::Memory {
-        words.push("--attach memory".to_owned());
+    match (arguments.attachment(), &arguments.afield.interface) {
+        (Attachment::Memory, _) => words.push("--attach memory".to_owned()),
+        (Attachment::Lan, Some(name)) => words.push(format!("--attach lan --interface {name}")),
+        (Attachment::Relay, Some(name)) => {
+            words.push(format!("--attach relay --interface {name}"));
+        }
+        _ => {}
+    }
+    for network in &arguments.afield.allow_network {
+        words.push(format!("--allow-network {network}"));
     }
     if let Some(directory) = &shared.profiles {
         words.push(format!(
@@ -198,10 +208,10 @@ fn quoted(word: &str) -> String {
 
 /// What was given to a run, read before anything is begun with it.
 pub(super) struct Given {
-    subjects: Vec<Endpoint>,
+    pub(super) subjects: Vec<Endpoint>,
     source: Source,
-    authorities: Vec<u8>,
-    factory: Authority,
+    pub(super) authorities: Vec<u8>,
+    pub(super) factory: Authority,
     mutants: Vec<Arc<Mutant>>,
 }
 
@@ -220,12 +230,15 @@ impl RunArguments {
         completed.attach = self.attach.or(scenario.attach.map(|attach| match attach {
             Attach::Loopback => Attachment::Loopback,
             Attach::Memory => Attachment::Memory,
+            Attach::Lan => Attachment::Lan,
+            Attach::Relay => Attachment::Relay,
         }));
         // A simulated run has a server of its own, whatever the scenario is for elsewhere.
         let simulated = self.attach == Some(Attachment::Memory);
         if self.subject.is_empty() && !simulated {
             for given in &scenario.subject {
-                Endpoint::all(std::slice::from_ref(&given.text)).map_err(|fault| {
+                let text = std::slice::from_ref(&given.text);
+                completed.endpoints_of(text).map_err(|fault| {
                     let fault = fault.to_string();
                     let fault = fault.strip_prefix("--subject ").unwrap_or(&fault);
                     Trouble::usage(format!("{}: {fault}", given.at))
@@ -233,7 +246,18 @@ impl RunArguments {
                 completed.subject.push(given.text.clone());
             }
         }
+        completed.check_afield()?;
         Ok(completed)
+    }
+}
+
+impl RunArguments {
+    /// Endpoints as the attachment has them.
+    fn endpoints_of(&self, texts: &[String]) -> Result<Vec<Endpoint>, Trouble> {
+        match self.attachment().purpose() {
+            None => Endpoint::all(texts),
+            Some(_) => Endpoint::all_beyond(texts),
+        }
     }
 }
 
@@ -244,7 +268,7 @@ impl Given {
                 "a simulated network reaches no real server (leave --subject or --attach out)",
             ));
         }
-        let subjects = Endpoint::all(&arguments.subject)?;
+        let subjects = arguments.endpoints_of(&arguments.subject)?;
         steps_can_be_taken(arguments, &subjects, plan)?;
         Ok(Self {
             subjects,
@@ -325,7 +349,7 @@ fn on_loopback(
     }
     let plan = &with_elsewhere(plan, acs, &subject, built_in.http());
     if let Err(why) = preamble::look(&subject, preamble::PATIENCE) {
-        return run::absent(plan, &subject, orders, why).map_err(Trouble::own);
+        return run::absent(plan, &subject, orders, ("loopback", why)).map_err(Trouble::own);
     }
     let mut trusted = built_in.authority_pem.clone().into_bytes();
     trusted.extend(given.authorities);

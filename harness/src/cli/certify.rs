@@ -147,18 +147,18 @@ impl Judged {
     fn results(&self, cases: &[&Case], threads: usize) -> Vec<CaseResult> {
         match self {
             // They wait more than they work.
-            Self::Server(court, Attachment::Loopback) => judge_server(cases, court, threads * 2),
             Self::Phones(bench) => certify::run_cases(cases, bench, threads),
             Self::Server(court, Attachment::Memory) => {
                 certify::run_cases(cases, &court.bench, threads)
             }
+            Self::Server(court, _) => judge_server(cases, court, threads * 2),
         }
     }
 
     fn attachment(&self) -> &'static str {
         match self {
-            Self::Server(_, Attachment::Loopback) => "loopback",
             Self::Phones(_) | Self::Server(_, Attachment::Memory) => "memory",
+            Self::Server(..) => "loopback",
         }
     }
 
@@ -172,13 +172,13 @@ impl Judged {
 
 /// When a certification began.
 #[derive(Debug, Clone, Copy)]
-struct Began {
+pub(super) struct Began {
     at: Instant,
     started_at: u64,
 }
 
 impl Began {
-    fn now() -> Self {
+    pub(super) fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             at: Instant::now(),
@@ -187,7 +187,7 @@ impl Began {
     }
 
     /// What is known of every certification once it is over.
-    fn facts(self) -> RunFacts {
+    pub(super) fn facts(self) -> RunFacts {
         RunFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             scenario: "certify".to_owned(),
@@ -200,7 +200,7 @@ impl Began {
 }
 
 /// The report of cases.
-fn report(
+pub(super) fn report(
     facts: RunFacts,
     results: Vec<CaseResult>,
     keep_secrets: bool,
@@ -215,7 +215,7 @@ fn report(
 }
 
 /// The suites that are asked for: of files, or those that come with the program.
-fn suites(files: &[PathBuf]) -> Result<Vec<Suite>, Trouble> {
+pub(super) fn suites(files: &[PathBuf]) -> Result<Vec<Suite>, Trouble> {
     if files.is_empty() {
         return suite::read_built_in().map_err(Trouble::Faults);
     }
@@ -292,7 +292,7 @@ fn are_known<'a>(
 }
 
 /// Whether an id is one of those asked for; all are where none is.
-fn is_chosen(id: &str, asked: &[String]) -> bool {
+pub(super) fn is_chosen(id: &str, asked: &[String]) -> bool {
     let fits = |asked: &String| match asked.strip_suffix('*') {
         Some(beginning) => id.starts_with(beginning),
         None => id == asked,

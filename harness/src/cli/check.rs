@@ -10,7 +10,7 @@ use bootstorm_scenarios::plan::{Plan, PlanFault};
 use bootstorm_scenarios::schema::SCHEMAS;
 use bootstorm_scenarios::{mutant as mutants, scenario, suite};
 
-use super::{Exit, Shared, Trouble, load, mutant, print};
+use super::{Exit, Shared, Trouble, lab, load, mutant, print};
 use crate::certify::{self, Bench};
 
 /// What `check` is told.
@@ -19,7 +19,7 @@ pub(super) struct CheckArguments {
     /// The files
     #[arg(required_unless_present_any = ["content", "schema"])]
     files: Vec<PathBuf>,
-    /// Print the JSON Schema of scenarios, suites or mutants instead, for an editor
+    /// Print the JSON Schema of scenarios, suites, mutants or labs instead, for an editor
     #[arg(long, value_name = "KIND", value_parser = SCHEMAS.map(|(word, _)| word))]
     schema: Option<String>,
     /// A provisioning server's files: the directory that is its root, or the http://, https://,
@@ -77,6 +77,7 @@ pub(super) fn check(shared: &Shared, arguments: &CheckArguments) -> Result<Exit,
             Kind::Profile => check_profile(path, &text),
             Kind::Suite => check_suite(&name, &text, &profiles),
             Kind::Mutants => mutant::check(&name, &text, &profiles),
+            Kind::Lab => lab::check(&name, &text, &profiles),
         };
         match found {
             Ok(()) if shared.quiet => {}
@@ -96,11 +97,13 @@ enum Kind {
     Profile,
     Suite,
     Mutants,
+    Lab,
 }
 
 impl Kind {
-    /// A suite and mutants say so; a profile says what it inherits from, or which vendor or model
-    /// it is of; whatever else there is is taken for a scenario.
+    /// A suite and mutants say so; a lab has places and their power; a profile says what it
+    /// inherits from, or which vendor or model it is of; whatever else there is is taken for a
+    /// scenario.
     fn of(name: &str, text: &str) -> Self {
         let tree = Node::parse(name, text, &Log::default());
         let has = |keys: &[&str]| keys.iter().any(|key| tree.get(key).is_some());
@@ -108,6 +111,8 @@ impl Kind {
             Self::Suite
         } else if has(&["mutant"]) {
             Self::Mutants
+        } else if has(&["place", "power", "networks"]) {
+            Self::Lab
         } else if has(&["inherits", "vendor", "model"]) {
             Self::Profile
         } else {

@@ -26,7 +26,10 @@ pub(super) fn list(shared: &Shared, what: Listed) -> Result<Exit, Trouble> {
         Listed::Attachments => {
             "loopback   the kernel's loopback: each phone its own 127.x.y.z, no \
                                 privilege needed\nmemory     a simulated network in virtual time, \
-                                repeatable from its seed\n"
+                                repeatable from its seed\nlan        a real segment: DHCP and ARP from \
+                                each phone's own MAC (--interface, root)\nrelay      a DHCP \
+                                server some hops away, in relay form, leases routed here \
+                                (--interface, root)\n"
                 .to_owned()
         }
     };

@@ -50,11 +50,68 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads every `--subject`.
+    /// Reads every `--subject` on loopback.
     ///
     /// # Errors
     /// As `parse`; and a second endpoint for one service.
     pub(super) fn all(texts: &[String]) -> Result<Vec<Self>, Trouble> {
+        let all = Self::every(texts)?;
+        for (text, endpoint) in texts.iter().zip(&all) {
+            endpoint.must_be_on_loopback(text)?;
+        }
+        Ok(all)
+    }
+
+    /// Reads every `--subject` beyond loopback.
+    ///
+    /// # Errors
+    /// As `parse`; a second endpoint for one service; services whose answers come from ports of
+    /// their own, or that have no address of their own, at different addresses.
+    pub(super) fn all_beyond(texts: &[String]) -> Result<Vec<Self>, Trouble> {
+        let all = Self::every(texts)?;
+        let mut at = None;
+        for (text, endpoint) in texts.iter().zip(&all) {
+            let wrong = |why: &str| Trouble::usage(format!("--subject {text}: {why}"));
+            let address = *endpoint.address.ip();
+            if address.is_loopback() || address.is_multicast() || address.is_unspecified() {
+                return Err(wrong("expected an address on the phones' networks"));
+            }
+            if endpoint.is_at_the_address() && *at.get_or_insert(address) != address {
+                return Err(wrong("tftp, sip and mdns must be at one address"));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Where it is.
+    pub(super) fn address(&self) -> SocketAddrV4 {
+        self.address
+    }
+
+    /// Whether phones know it at the server's address only.
+    pub(super) fn is_at_the_address(&self) -> bool {
+        matches!(self.service, Service::Tftp | Service::Sip | Service::Mdns)
+    }
+
+    fn must_be_on_loopback(&self, text: &str) -> Result<(), Trouble> {
+        let wrong = |why: &str| Err(Trouble::usage(format!("--subject {text}: {why}")));
+        if !self.address.ip().is_loopback() {
+            return wrong("the loopback attachment reaches only 127.0.0.0/8");
+        }
+        if *self.address.ip() == Ipv4Addr::LOCALHOST {
+            return Ok(());
+        }
+        match self.service {
+            // Each transfer is answered from another port, and a phone takes answers only from the
+            // address that it asked (RFC 1350 §4).
+            Service::Tftp => wrong("a TFTP server must be at 127.0.0.1"),
+            Service::Sip => wrong("a SIP server must be at 127.0.0.1"),
+            Service::Mdns => wrong("a multicast DNS responder must be at 127.0.0.1"),
+            _ => Ok(()),
+        }
+    }
+
+    fn every(texts: &[String]) -> Result<Vec<Self>, Trouble> {
         let mut all: Vec<Self> = Vec::new();
         for text in texts {
             let endpoint = Self::parse(text)?;
@@ -104,17 +161,6 @@ impl Endpoint {
             ));
         }
         let address = at(text, rest, port)?;
-        if service == Service::Tftp && *address.ip() != Ipv4Addr::LOCALHOST {
-            // Each transfer is answered from another port, and a phone takes answers only from the
-            // address that it asked (RFC 1350 §4).
-            return Err(wrong("a TFTP server must be at 127.0.0.1"));
-        }
-        if service == Service::Sip && *address.ip() != Ipv4Addr::LOCALHOST {
-            return Err(wrong("a SIP server must be at 127.0.0.1"));
-        }
-        if service == Service::Mdns && *address.ip() != Ipv4Addr::LOCALHOST {
-            return Err(wrong("a multicast DNS responder must be at 127.0.0.1"));
-        }
         Ok(Self {
             service,
             address,
@@ -198,7 +244,7 @@ impl Endpoint {
     }
 }
 
-/// Reads `ADDRESS[:PORT]`, which must be of the loopback network.
+/// Reads `ADDRESS[:PORT]`.
 fn at(text: &str, rest: &str, port: u16) -> Result<SocketAddrV4, Trouble> {
     let wrong = |why: &str| Trouble::usage(format!("--subject {text}: {why}"));
     if rest.contains('@') {
@@ -228,9 +274,6 @@ fn at(text: &str, rest: &str, port: u16) -> Result<SocketAddrV4, Trouble> {
     let address: Ipv4Addr = host
         .parse()
         .map_err(|_| wrong("expected an IPv4 address, for example 127.0.0.1"))?;
-    if !address.is_loopback() {
-        return Err(wrong("the loopback attachment reaches only 127.0.0.0/8"));
-    }
     Ok(SocketAddrV4::new(address, port))
 }
 
@@ -248,13 +291,14 @@ mod tests {
             "acs=127.0.0.1:80",
             "acs=ftp://127.0.0.1:8000/",
             "acs=http://127.0.0.1/acs",
-            "acs=http://192.0.2.1:8000/acs",
             "http://127.0.0.1:8080/acs",
             "redirect=127.0.0.1:8443",
             "redirect=https://127.0.0.1:8443/path",
-            "mdns://127.0.0.2:5353",
         ] {
             assert!(Endpoint::parse(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["mdns://127.0.0.2:5353", "acs=http://192.0.2.1:8000/acs"] {
+            assert!(Endpoint::all(&[wrong.to_owned()]).is_err(), "{wrong}");
         }
         for (wrong, said) in [
             ("http://[::1]:80", "expected an IPv4 address"),
@@ -263,6 +307,22 @@ mod tests {
         ] {
             let told = Endpoint::parse(wrong).expect_err(wrong).to_string();
             assert!(told.contains(said), "{told}");
+        }
+    }
+
+    #[test]
+    fn beyond_loopback_what_answers_from_ports_of_its_own_is_at_one_address() {
+        let all = |texts: &[&str]| {
+            let texts: Vec<_> = texts.iter().map(|text| (*text).to_owned()).collect();
+            Endpoint::all_beyond(&texts)
+        };
+        let known = all(&["http://10.0.0.2:8080", "tftp://10.0.0.1", "sip://10.0.0.1"]);
+        assert_eq!(known.expect("endpoints").len(), 3);
+        for wrong in [
+            &["tftp://10.0.0.1", "sip://10.0.0.2"][..],
+            &["tftp://127.0.0.1"],
+        ] {
+            assert!(all(wrong).is_err(), "{wrong:?}");
         }
     }
 }

@@ -35,6 +35,8 @@ pub struct Retrieval {
     pub from: Ipv4Addr,
     /// Where the server's control port is.
     pub to: SocketAddrV4,
+    /// The interface that it leaves by, where that is one.
+    pub device: Option<Arc<str>>,
     /// Who opens the data connection.
     pub mode: FtpMode,
     /// User name.
@@ -97,7 +99,11 @@ async fn retrieve(
     flow: Option<&mut Flow>,
     tell: &impl Fn(Told<'_>),
 ) -> Result<AsyncFtpStream, ConnectionFault> {
-    let connected = tokio::time::timeout(CONNECT_MAX, open(file.from, file.to)).await;
+    let connected = tokio::time::timeout(
+        CONNECT_MAX,
+        open(file.from, file.to, file.device.as_deref()),
+    )
+    .await;
     let stream = match connected {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(fault_of(&error)),
@@ -169,6 +175,7 @@ async fn hand_over(
 #[derive(Debug)]
 struct Data {
     from: Ipv4Addr,
+    device: Option<Arc<str>>,
     server: Ipv4Addr,
     active: bool,
     state: AtomicU8,
@@ -183,6 +190,7 @@ impl Data {
     fn new(file: &Retrieval) -> Self {
         Self {
             from: file.from,
+            device: file.device.clone(),
             server: *file.to.ip(),
             active: file.mode == FtpMode::Active,
             state: AtomicU8::new(FINE),
@@ -202,7 +210,9 @@ impl Data {
     async fn connect(&self, to: SocketAddr) -> FtpResult<TcpStream> {
         let made = match to {
             SocketAddr::V4(to) if to.ip() == &self.server => {
-                let made = tokio::time::timeout(ACTIVE_MAX, open(self.from, to)).await;
+                let made =
+                    tokio::time::timeout(ACTIVE_MAX, open(self.from, to, self.device.as_deref()))
+                        .await;
                 made.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             }
             _ => Err(io::Error::from(io::ErrorKind::PermissionDenied)),

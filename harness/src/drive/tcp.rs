@@ -46,6 +46,8 @@ pub struct Call {
     pub from: Ipv4Addr,
     /// Where to.
     pub to: SocketAddrV4,
+    /// The interface that it leaves by, where that is one.
+    pub device: Option<Arc<str>>,
     /// With TLS: how.
     pub tls: Option<Secure>,
     /// What befalls it, where the phone's link has conditions.
@@ -118,7 +120,7 @@ pub(super) async fn hung_up(writes: &mut mpsc::Receiver<Vec<u8>>) {
 }
 
 async fn connect(call: &Call) -> Result<Connected, ConnectionFault> {
-    let stream = open(call.from, call.to)
+    let stream = open(call.from, call.to, call.device.as_deref())
         .await
         .map_err(|error| fault_of(&error))?;
     let Some(secure) = &call.tls else {
@@ -132,8 +134,15 @@ async fn connect(call: &Call) -> Result<Connected, ConnectionFault> {
 }
 
 /// A connection from one of this machine's addresses, any port.
-pub(super) async fn open(from: Ipv4Addr, to: SocketAddrV4) -> io::Result<TcpStream> {
+pub(super) async fn open(
+    from: Ipv4Addr,
+    to: SocketAddrV4,
+    device: Option<&str>,
+) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
+    if let Some(device) = device {
+        socket.bind_device(Some(device.as_bytes()))?;
+    }
     // Without this every connection would hold its port for a minute after its end.
     socket.set_reuseaddr(true)?;
     socket.bind(SocketAddrV4::new(from, 0).into())?;

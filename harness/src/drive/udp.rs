@@ -15,6 +15,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
+use crate::attach::lan::Device;
+
 /// Asked of the kernel for each socket; it gives at most `net.core.rmem_max`.
 const RECEIVE_BYTES: usize = 4 << 20;
 
@@ -44,11 +46,22 @@ pub struct Received {
 /// # Errors
 /// The operating system's, with what was tried.
 pub fn open(port: u16) -> io::Result<Socket> {
+    open_on(port, None)
+}
+
+/// The same on one interface: nothing leaves by another or is heard from there, multicast included.
+///
+/// # Errors
+/// As `open`; without CAP_NET_RAW none is opened on an interface.
+pub fn open_on(port: u16, device: Option<&Device>) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     // Best effort: the kernel cuts it to its own limit, and drops are counted.
     socket.set_recv_buffer_size(RECEIVE_BYTES)?;
-    socket.set_multicast_if_v4(&Ipv4Addr::LOCALHOST)?;
+    match device {
+        Some(device) => socket.bind_device(Some(device.name.as_bytes()))?,
+        None => socket.set_multicast_if_v4(&Ipv4Addr::LOCALHOST)?,
+    }
     setsockopt(&socket, Ipv4PacketInfo, &true)?;
     setsockopt(&socket, RxqOvfl, &1)?;
     socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;

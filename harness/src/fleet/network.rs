@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::phone::io::{Channel, Connection, FtpMode, Request};
 use bootstorm_emulator::time::Moment;
 use bootstorm_scenarios::suite::probe::TlsVersion;
@@ -20,6 +21,9 @@ pub trait Network {
     fn close(&mut self, now: Moment, end: End);
     /// Answers a request that was handed to a phone as `Input::Request`.
     fn reply(&mut self, now: Moment, request: Request, bytes: &[u8]);
+    /// A phone took an address, or gave up the one it had (unspecified: none). Most networks know
+    /// by what it sends.
+    fn address(&mut self, _now: Moment, _mac: Mac, _before: Ipv4Addr, _address: Option<Ipv4Addr>) {}
 }
 
 /// Who sends a datagram.
@@ -85,4 +89,15 @@ pub struct Tls<'a> {
     pub certificate: Option<&'a str>,
     /// What is offered; phones offer all that there is.
     pub version: TlsVersion,
+}
+
+/// A DHCP message that a phone sends when it is switched off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Farewell {
+    /// The phone's address.
+    pub from: Ipv4Addr,
+    /// Where to.
+    pub to: SocketAddrV4,
+    /// The payload.
+    pub bytes: Vec<u8>,
 }

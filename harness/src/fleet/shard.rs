@@ -1,6 +1,7 @@
 //! The phones of one shard with their timers: everything about driving phones that does not depend
 //! on how packets travel.
 
+mod parting;
 mod perform;
 mod recording;
 mod steps;
@@ -31,7 +32,7 @@ use rustc_hash::FxHashMap;
 use super::held::Held;
 use super::hooks::Hooks;
 use super::ledger::{Ledger, Logged, Subject};
-pub use super::network::{End, Fetch, Network, Opening, Sender, Tls};
+pub use super::network::{End, Farewell, Fetch, Network, Opening, Sender, Tls};
 use super::outage::Outage;
 use super::power::Power;
 use super::progress::Progress;
@@ -75,6 +76,8 @@ pub struct Shard {
     tamper: Option<Box<Tamper>>,
     /// Who speaks in the phones' place.
     stand_ins: Option<Box<StandIns>>,
+    /// The phones give their leases back at the end.
+    gives_back: bool,
     /// The run may end with the phones at rest: it has lasted as long as it was to.
     lasted: bool,
 }
@@ -125,6 +128,8 @@ pub struct ShardResult {
     pub findings: Vec<(u32, Vec<Finding>)>,
     /// What its phones hold, in the order of `phones`; empty unless all was recorded.
     pub held: Vec<Held>,
+    /// What its phones say when they are switched off; empty unless asked for.
+    pub farewells: Vec<Farewell>,
 }
 
 /// A start later than this after its time counts as late.
@@ -186,6 +191,7 @@ impl Shard {
             watcher: None,
             tamper: None,
             stand_ins: None,
+            gives_back: false,
             lasted,
         }
     }
@@ -422,6 +428,7 @@ impl Shard {
         let held = self.phones.iter().filter(|_| judged);
         let held = held.map(|phone| Held::of(phone, &self.shelf)).collect();
         let passed = phones.iter().map(|it| it.outcome == Outcome::Provisioned);
+        let farewells = self.farewells();
         let (records, recorded) = match self.recorder {
             Some(recorder) => recorder.finish(passed),
             None => Default::default(),
@@ -448,6 +455,7 @@ impl Shard {
             records,
             recorded,
             held,
+            farewells,
         }
     }
 }

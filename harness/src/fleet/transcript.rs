@@ -87,6 +87,7 @@ impl Teller<'_> {
             | EventKind::Fetched { .. } => self.tell_step(kind),
             EventKind::Leased { .. }
             | EventKind::LeaseRefused
+            | EventKind::AddressTaken(_)
             | EventKind::LeaseLost
             | EventKind::LeaseReleased
             | EventKind::Candidate { .. }
@@ -176,6 +177,9 @@ impl Teller<'_> {
                 format!("{verb} {address} for {seconds} s")
             }
             EventKind::LeaseRefused => "lease refused (DHCPNAK)".to_owned(),
+            EventKind::AddressTaken(address) => {
+                format!("{address} is used by another host: declined")
+            }
             EventKind::LeaseLost => "lease lost".to_owned(),
             EventKind::LeaseReleased => "lease released".to_owned(),
             EventKind::Candidate { source, url } => {

@@ -144,6 +144,7 @@ impl Server {
                     return Ok(Err(Absent::Refused));
                 };
                 let file = Retrieval {
+                    device: None,
                     from: source(*at),
                     to: *at,
                     mode: FtpMode::Passive,

@@ -34,7 +34,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::counters::{Counter, Counters};
 use super::replies::{Endpoint, Replies};
 use super::server::Reference;
-use bind::Sockets;
+use bind::{Reach, Sockets};
 
 /// Datagrams taken from one socket before others have their turn.
 const BATCH: usize = 64;
@@ -61,6 +61,7 @@ struct World {
     replies: RefCell<Replies>,
     buffer: RefCell<Vec<u8>>,
     counters: Arc<Counters>,
+    reach: Reach,
     began: Instant,
     dhcp: Option<UdpSocket>,
     tftp: Option<UdpSocket>,
@@ -181,6 +182,7 @@ impl World {
         let transfers = sockets.transfers.into_iter().map(UdpSocket::from_std);
         let world = Rc::new(Self {
             counters: Arc::clone(reference.counters()),
+            reach: Reach::of(bind),
             reference: RefCell::new(reference),
             replies: RefCell::default(),
             buffer: RefCell::new(vec![0; 1 << 16]),
@@ -287,6 +289,10 @@ impl World {
     /// the protocol sends it again.
     fn send(&self, replies: &Replies) {
         for (datagram, bytes) in replies.iter() {
+            if !self.reach.has(*datagram.to.ip()) {
+                self.counters.count(Counter::OutOfReach);
+                continue;
+            }
             let own = self.socket(datagram.from);
             let socket = match datagram.from {
                 Endpoint::Pnp => own.or(self.sip.as_ref()),

@@ -251,12 +251,14 @@ pub enum Counter {
     MdnsIgnored,
     /// Unreadable DNS messages.
     MdnsMalformed,
+    /// Datagrams and connections to or from addresses that may not be sent to.
+    OutOfReach,
     /// Datagrams that the operating system did not take.
     SendFailed,
 }
 
 /// Every counter with its name, in the order of their declaration.
-pub const COUNTERS: [(Counter, &str); 122] = [
+pub const COUNTERS: [(Counter, &str); 123] = [
     (Counter::DhcpDiscover, "dhcp_discover"),
     (Counter::DhcpRequest, "dhcp_request"),
     (Counter::DhcpRelease, "dhcp_release"),
@@ -390,6 +392,7 @@ pub const COUNTERS: [(Counter, &str); 122] = [
     (Counter::MdnsUnknownPhone, "mdns_unknown_phone"),
     (Counter::MdnsIgnored, "mdns_ignored"),
     (Counter::MdnsMalformed, "mdns_malformed"),
+    (Counter::OutOfReach, "out_of_reach"),
     (Counter::SendFailed, "send_failed"),
 ];
 

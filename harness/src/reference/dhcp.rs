@@ -65,6 +65,9 @@ pub struct Pool {
     /// The relay (giaddr) whose clients it serves. A pool without one serves relays on its own
     /// network and, where no other pool fits, everybody.
     pub relay: Option<Ipv4Addr>,
+    /// The one client that it serves. A client with a pool of its own is served by that; where
+    /// every pool is some client's own, nobody else is answered.
+    pub client: Option<Mac>,
     /// First address.
     pub first: Ipv4Addr,
     /// Last address, inclusive; a pool whose last is below its first is empty.
@@ -143,6 +146,7 @@ impl DhcpConfig {
             server,
             pools: vec![Pool {
                 relay: None,
+                client: None,
                 first,
                 last,
                 mask,
@@ -235,7 +239,7 @@ impl Dhcp {
         let Some(request) = Request::read(bytes, peer) else {
             return self.counters.count(Counter::DhcpIgnored);
         };
-        let Some(pool) = self.pool(request.message.giaddr()) else {
+        let Some(pool) = self.pool(&request) else {
             return self.counters.count(Counter::DhcpNoPool);
         };
         let answer = match request.kind {
@@ -257,23 +261,27 @@ impl Dhcp {
         }
     }
 
-    /// The place of the pool for a relay: its own, else one on its network, else the first that is
-    /// nobody's in particular.
-    fn pool(&self, relay: Ipv4Addr) -> Option<usize> {
+    /// The place of the pool for a request: the client's own; else, by its relay, that relay's, one
+    /// on its network, or the first that is nobody's in particular.
+    fn pool(&self, request: &Request) -> Option<usize> {
         let pools = &self.config.pools;
-        let own = |pool: &Pool| pool.relay == Some(relay);
+        let relay = request.message.giaddr();
+        let known = |pool: &Pool| pool.client.is_some() && pool.client == request.mac;
+        let open = |pool: &Pool| pool.client.is_none() && pool.relay.is_none();
+        let own = |pool: &Pool| pool.client.is_none() && pool.relay == Some(relay);
         let near = |pool: &Pool| {
             let network = |address: Ipv4Addr| u32::from(address) & u32::from(pool.mask);
-            pool.relay.is_none() && network(relay) == network(pool.first)
+            open(pool) && network(relay) == network(pool.first)
         };
-        if relay.is_unspecified() {
-            return pools.iter().position(|pool| pool.relay.is_none());
+        let of_client = pools.iter().position(known);
+        if of_client.is_some() || relay.is_unspecified() {
+            return of_client.or_else(|| pools.iter().position(open));
         }
         pools
             .iter()
             .position(own)
             .or_else(|| pools.iter().position(near))
-            .or_else(|| pools.iter().position(|pool| pool.relay.is_none()))
+            .or_else(|| pools.iter().position(open))
     }
 
     fn discover(&mut self, now: Moment, pool: usize, request: &Request) -> Option<Answer> {

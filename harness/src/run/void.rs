@@ -7,8 +7,9 @@ use bootstorm_reports::redact::Redactor;
 use bootstorm_reports::report::Report;
 use bootstorm_scenarios::plan::Plan;
 
-use super::{Ended, Orders, Recorded, RunFault, facts, tell_loopback};
+use super::{Ended, Orders, Recorded, RunFault, afield, facts, tell_endpoints, tell_losses};
 use crate::attach::loopback::Losses;
+use crate::attach::reach::Reach;
 use crate::attach::underway::Lateness;
 use crate::subject::Subject;
 
@@ -36,10 +37,14 @@ pub fn absent(
     plan: &Plan,
     subject: &Subject,
     orders: &Orders,
-    why: String,
+    (attachment, why): (&str, String),
 ) -> Result<Ended, RunFault> {
-    let mut facts = facts(plan, orders, "loopback", Duration::ZERO);
-    tell_loopback(&mut facts, subject, Losses::default(), 0);
+    let mut facts = facts(plan, orders, attachment, Duration::ZERO);
+    tell_losses(&mut facts, subject, Losses::default(), 0);
+    match subject.reach == Reach::LOOPBACK {
+        true => tell_endpoints(&mut facts, subject),
+        false => afield::tell(&mut facts, plan, subject),
+    }
     facts.limits.clear();
     facts.planned = 0;
     facts.absent = Some(why);

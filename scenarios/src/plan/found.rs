@@ -47,7 +47,10 @@ impl Plan {
             // Whoever chooses the option wants a URL in it (FAN-50).
             let profile = self.profile(phone);
             let chosen = profile.is_some_and(|it| names(it, Param::DhcpUrlOption));
-            plain && !chosen && fleet.file.is_none() && fleet.source == Discovery::Dhcp
+            let spec = profile.and_then(|it| it.params.get(Param::BareScheme as usize));
+            // To some a text without a scheme means HTTP (GIG-57).
+            let tftp = spec.is_none_or(|it| it.default.source() == "tftp");
+            plain && tftp && !chosen && fleet.file.is_none() && fleet.source == Discovery::Dhcp
         });
         match (walks, bare) {
             (true, true) => self.server.to_string(),

@@ -28,12 +28,20 @@ pub enum Attach {
     Loopback,
     /// A simulated network in virtual time, repeatable from its seed.
     Memory,
+    /// A real segment: each phone with its own MAC and a lease of its own.
+    Lan,
+    /// A real DHCP server some hops away, in relay form.
+    Relay,
 }
 
 impl Attach {
     /// Every attachment with its word.
-    pub const ALL: [(Self, &'static str); 2] =
-        [(Self::Loopback, "loopback"), (Self::Memory, "memory")];
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::Loopback, "loopback"),
+        (Self::Memory, "memory"),
+        (Self::Lan, "lan"),
+        (Self::Relay, "relay"),
+    ];
 }
 
 /// `[subject]`
@@ -208,7 +216,7 @@ mod tests {
                 "[subject]\ntfpt = \"tftp://127.0.0.1\"",
                 "did you mean 'tftp'?",
             ),
-            ("attach = \"lop\"", "expected one of loopback, memory"),
+            ("attach = \"lop\"", "expected one of loopback, memory, lan, relay"),
         ] {
             let faults = with(lines).expect_err(lines);
             assert!(faults.contains(told), "{lines}: {faults}");

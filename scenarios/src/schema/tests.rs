@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::SCHEMAS;
 use crate::clause::Register;
-use crate::{mutant, scenario, suite};
+use crate::{lab, mutant, scenario, suite};
 
 mod mutated;
 mod written;
@@ -19,7 +19,7 @@ struct Kind {
     read: fn(Node, &Log),
 }
 
-fn kinds() -> [Kind; 3] {
+fn kinds() -> [Kind; 4] {
     let named = |files: &[(&str, &str)]| {
         let own = files
             .iter()
@@ -44,6 +44,11 @@ fn kinds() -> [Kind; 3] {
             word: "mutant",
             files: named(mutant::built_in_files()),
             read: |tree, log| drop(mutant::read_tree(&tree, log)),
+        },
+        Kind {
+            word: "lab",
+            files: named(&[("labs/sample", include_str!("../../labs/sample.toml"))]),
+            read: |tree, log| drop(lab::read_tree(&tree, log, None)),
         },
     ]
 }

@@ -1,7 +1,7 @@
 //! What a case starts from: `[base]` with the case's `given` laid over it, read as a scenario, and
 //! the files that lie in place of generated ones.
 
-use bootstorm_emulator::located::{Entry, Node, Reader, Slot, Value};
+use bootstorm_emulator::located::{Entry, Node, Reader, Slot, Span, Value};
 
 use super::Bytes;
 use crate::matcher::Pattern;
@@ -36,23 +36,32 @@ pub struct Moved {
 }
 
 /// What a case says besides `given` that its scenario needs.
-pub(super) struct Words<'a> {
-    pub(super) id: &'a str,
-    pub(super) profile: &'a str,
-    pub(super) phones: Option<i64>,
-    pub(super) steps: Vec<Node>,
+pub(crate) struct Words<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) profile: &'a str,
+    pub(crate) phones: Option<i64>,
+    pub(crate) steps: Vec<Node>,
 }
 
 /// The tree of a case's scenario: base, `given` over it, and what the case says itself. Without a
 /// fleet there is none.
 pub(super) fn scenario(case: &Node, base: Option<&Node>, words: Words<'_>) -> Option<Node> {
-    let given = case.get("given").cloned();
-    let tree = match (given.map(without_files), base.cloned()) {
+    let given = case.get("given").cloned().map(without_files);
+    laid_over_base(given, base, &case.span, words)
+}
+
+/// The tree of a scenario of one fleet: what is given over what it is based on, with these words.
+pub(crate) fn laid_over_base(
+    given: Option<Node>,
+    base: Option<&Node>,
+    span: &Span,
+    words: Words<'_>,
+) -> Option<Node> {
+    let tree = match (given, base.cloned()) {
         (Some(given), Some(base)) => given.inherit(base),
         (Some(tree), None) | (None, Some(tree)) => tree,
         (None, None) => return None,
     };
-    let span = case.span.clone();
     let entry = |key: &str, value: Value| Entry {
         key: key.to_owned(),
         span: span.clone(),

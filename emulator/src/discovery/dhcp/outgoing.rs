@@ -46,7 +46,7 @@ impl Outgoing {
         };
         let header = Header {
             // A client that has an address can be answered there (RFC 2131 §4.1).
-            broadcast: spec.broadcast && self.ciaddr.is_unspecified(),
+            broadcast: spec.broadcast && self.ciaddr.is_unspecified() && self.is_answered(),
             ciaddr: self.ciaddr,
             ..Header::request(xid, mac)
         };
@@ -61,8 +61,16 @@ impl Outgoing {
     }
 }
 
+impl Outgoing {
+    /// Whether the server says something to it.
+    fn is_answered(&self) -> bool {
+        !matches!(self.kind, MessageType::Release | MessageType::Decline)
+    }
+}
+
 /// Writes one option of a client's message, or nothing where the message does not need it.
-/// RFC 2131 table 5: RELEASE carries nothing but its type, the client's and the server's id.
+/// RFC 2131 table 5: RELEASE and DECLINE carry nothing but their type, the client's and the server's
+/// id, DECLINE the address too.
 fn write_option(
     encoder: &mut Encoder<'_>,
     option: DhcpOption,
@@ -71,7 +79,7 @@ fn write_option(
     vars: &Vars<'_>,
     asked: Asked,
 ) {
-    let asks = message.kind != MessageType::Release;
+    let asks = message.is_answered();
     match option {
         DhcpOption::MessageType => {
             encoder.message_type(message.kind);

@@ -66,6 +66,12 @@ pub(super) fn cases(suites: &[Suite], arguments: &CertifyArguments) -> Result<Ve
 
 /// The server that is judged, and with what.
 pub(super) fn court(arguments: &ServerArguments, bench: Bench) -> Result<Court, Trouble> {
+    if matches!(arguments.attach, Attachment::Lan | Attachment::Relay) {
+        return Err(Trouble::usage(
+            "certify judges on loopback or in memory; a whole fleet boots on a segment with \
+             `bootstorm run --attach lan`",
+        ));
+    }
     if arguments.attach == Attachment::Memory
         && let Some(option) = arguments.given()
     {

@@ -90,6 +90,7 @@ impl Shard {
                 if self.by_address.get(&address) == Some(&slot) {
                     self.by_address.remove(&address);
                 }
+                network.address(now, self.planned[place].identity.mac, address, *given);
                 self.addresses[place] = given.unwrap_or(Ipv4Addr::UNSPECIFIED);
                 if let Some(given) = given {
                     self.by_address.insert(*given, slot);

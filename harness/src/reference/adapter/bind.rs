@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
 
+use bootstorm_scenarios::lab::Network;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::reference::certificate::ServerTls;
@@ -49,6 +50,9 @@ pub struct Bind {
     pub ntp_port: Option<u16>,
     /// Multicast DNS, well-known port 5353: joins 224.0.0.251 on the interface of `address`.
     pub mdns_port: Option<u16>,
+    /// Who may be sent to: nothing goes to an address in none of them, and connections from there
+    /// are closed unheard. None given = anybody.
+    pub networks: Vec<Network>,
     /// HTTP and HTTPS connections open at one time, and as many of SIP and of FTP; further ones
     /// are closed at once.
     pub connections_max: usize,
@@ -186,8 +190,27 @@ impl Bind {
             pnp_port: None,
             ntp_port: None,
             mdns_port: None,
+            networks: Vec::new(),
             connections_max: 8_192,
         }
+    }
+}
+
+/// Who may be sent to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reach(Vec<Network>);
+
+impl Reach {
+    pub(super) fn of(bind: &Bind) -> Self {
+        Self(bind.networks.clone())
+    }
+
+    /// Whether something may be sent to the address. Broadcasts and the groups of PnP and multicast
+    /// DNS stay on the link.
+    pub(super) fn has(&self, address: Ipv4Addr) -> bool {
+        let group = [GROUP, mdns::GROUP].contains(&address);
+        let named = self.0.iter().any(|network| network.has(address));
+        self.0.is_empty() || named || group || address.is_broadcast()
     }
 }
 

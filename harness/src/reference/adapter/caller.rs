@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::World;
+use crate::reference::Counter;
 use crate::reference::acs::{Caller, Said};
 use crate::reference::notify::{Batch, Outcome};
 
@@ -28,7 +29,11 @@ pub(super) async fn visit(world: Rc<World>, batch: Arc<Batch>, target: u32) {
     let began = Instant::now();
     let caller = world.reference.borrow().caller(whom);
     let status = match caller {
-        Some(caller) => call(caller).await,
+        Some(caller) if world.reach.has(*caller.to().ip()) => call(caller).await,
+        Some(_) => {
+            world.counters.count(Counter::OutOfReach);
+            None
+        }
         None => None,
     };
     world.reference.borrow().called(status);

@@ -52,6 +52,10 @@ where
                     continue;
                 }
             };
+            if !world.reach.has(*peer.ip()) {
+                world.counters.count(Counter::OutOfReach);
+                continue;
+            }
             if open.get() >= connections_max {
                 world.counters.count(counted.dropped);
                 continue;

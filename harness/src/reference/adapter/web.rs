@@ -83,6 +83,10 @@ impl Web {
                 }
             };
             let counters = &self.world.counters;
+            if !self.world.reach.has(*peer.ip()) {
+                counters.count(Counter::OutOfReach);
+                continue;
+            }
             if self.open.get() >= self.connections_max {
                 counters.count(Counter::HttpConnectionDropped);
                 continue;

@@ -325,6 +325,7 @@ fn chooses_the_pool_by_relay_then_by_network() {
     let mut settings = config();
     let pool = |relay: Option<[u8; 4]>, third: u8| Pool {
         relay: relay.map(Ipv4Addr::from),
+        client: None,
         first: Ipv4Addr::new(10, 0, third, 10),
         last: Ipv4Addr::new(10, 0, third, 20),
         mask: Ipv4Addr::new(255, 255, 255, 0),
@@ -352,6 +353,34 @@ fn chooses_the_pool_by_relay_then_by_network() {
             .is_none()
     );
     assert_eq!(site.count(Counter::DhcpNoPool), 1);
+}
+
+#[test]
+fn serves_nobody_but_those_who_have_a_pool_of_their_own() {
+    let mut settings = config();
+    let (mine, other) = (Mac([0, 0x21, 0xf2, 0, 0, 1]), Mac([0, 0x21, 0xf2, 0, 0, 2]));
+    let mut pool = settings.pools.remove(0);
+    pool.client = Some(mine);
+    (pool.first, pool.last) = ([192, 168, 50, 102].into(), [192, 168, 50, 102].into());
+    settings.pools = vec![pool.clone()];
+    let mut site = Site::new(settings.clone());
+    let discover = |mac: Mac| {
+        let mut message = client(PHONE, MessageType::Discover, &[]);
+        message.set_chaddr(&mac.0);
+        message
+    };
+    let offered = site.ask(&discover(mine)).unwrap().1.yiaddr();
+    assert_eq!(offered, Ipv4Addr::new(192, 168, 50, 102));
+    assert!(site.ask(&discover(other)).is_none());
+    let mut relayed = discover(other);
+    relayed.set_giaddr(Ipv4Addr::new(192, 168, 50, 1));
+    assert!(site.ask(&relayed).is_none(), "not by a relay either");
+    assert_eq!(site.count(Counter::DhcpNoPool), 2);
+    // Beside a pool for all, its own counts for the one.
+    settings.pools.push(config().pools.remove(0));
+    let mut site = Site::new(settings);
+    assert_eq!(site.ask(&discover(mine)).unwrap().1.yiaddr(), offered);
+    assert_ne!(site.ask(&discover(other)).unwrap().1.yiaddr(), offered);
 }
 
 fn option_texts(site: &mut Site, message: &Message) -> Vec<(u8, String)> {

@@ -10,6 +10,7 @@ pub(super) fn everything(word: &str) -> Vec<String> {
     match word {
         "scenario" => scenarios(),
         "suite" => vec![include_str!("../everything-suite.toml").to_owned()],
+        "lab" => vec![include_str!("../everything-lab.toml").to_owned()],
         _ => vec![include_str!("../everything-mutant.toml").to_owned()],
     }
 }
@@ -162,6 +163,10 @@ fn is_scalar(path: &str) -> bool {
 /// Keys that a table must have, whatever else it has.
 fn required(path: &str) -> &'static [&'static str] {
     match path {
+        "lab" => &["name", "networks", "subject", "power", "place"],
+        "lab.subject" => &["interface", "address"],
+        "lab.power.*" => &["driver"],
+        "lab.place[]" => &["name", "mac", "profile", "power", "address"],
         "" => &["name", "fleet"],
         "fleet[]" => &["name"],
         "load" => &["shape"],
@@ -193,6 +198,7 @@ pub(super) fn schema(word: &str, asked: &Asked, of_scenario: &Asked) -> Value {
     let mut schema = match word {
         "scenario" => scenario(&root),
         "suite" => suite(&root, &place(of_scenario, &[])),
+        "lab" => lab(&root, &place(of_scenario, &[])),
         _ => root.table("mutants", true),
     };
     if let Some(schema) = schema.as_object_mut() {
@@ -203,6 +209,7 @@ pub(super) fn schema(word: &str, asked: &Asked, of_scenario: &Asked) -> Value {
         let about = match word {
             "scenario" => "Bootstorm scenario: phones, when they are switched on, what is expected",
             "suite" => "Bootstorm suite of conformance cases",
+            "lab" => "Bootstorm lab: places with a handset each, their power, their server",
             _ => "Bootstorm mutants: servers and phones that are wrong in one named way",
         };
         schema.insert("title".to_owned(), json!(about));
@@ -245,14 +252,7 @@ fn scenario(root: &Place) -> Value {
 /// In a suite `[base]`, `given` and `do` hold what a scenario does, but for its one fleet, of which
 /// each may say a part; `given` has files besides, and `do` what probes ask.
 fn suite(root: &Place, scenario: &Place) -> Value {
-    let mut laid = scenario.table("", false);
-    let fleet = scenario.keys["fleet"].items.as_ref().expect("fleets");
-    laid["properties"]["fleet"] = fleet.schema("fleet[]", false);
-    let step = scenario.keys["step"].items.as_ref().expect("steps");
-    let step = step.schema("step[]", true);
-    laid.as_object_mut()
-        .expect("a table")
-        .remove("additionalProperties");
+    let (laid, step) = laid_over(scenario);
     let case = root.keys["case"].items.as_ref().expect("cases");
     let (given, acts) = (&case.keys["given"], &case.keys["do"]);
     let own: Map<_, _> = ["files", "moved", "server"]
@@ -274,6 +274,30 @@ fn suite(root: &Place, scenario: &Place) -> Value {
     let case = &mut keys["case"]["items"]["properties"];
     case["given"] = json!({ "$ref": laid_over, "properties": own, "unevaluatedProperties": false });
     case["do"] = json!({ "type": "array", "items": { "anyOf": [probe, step] } });
+    schema["$defs"] = json!({ "laid-over": laid });
+    schema
+}
+
+/// What a scenario holds, but for its one fleet, of which anything may be said or not; and a step.
+fn laid_over(scenario: &Place) -> (Value, Value) {
+    let mut laid = scenario.table("", false);
+    let fleet = scenario.keys["fleet"].items.as_ref().expect("fleets");
+    laid["properties"]["fleet"] = fleet.schema("fleet[]", false);
+    let step = scenario.keys["step"].items.as_ref().expect("steps");
+    let step = step.schema("step[]", true);
+    laid.as_object_mut()
+        .expect("a table")
+        .remove("additionalProperties");
+    (laid, step)
+}
+
+/// In a lab `content`, and that of each place, hold what a scenario does, as `given` of a case.
+fn lab(root: &Place, scenario: &Place) -> Value {
+    let (laid, _) = laid_over(scenario);
+    let mut schema = root.table("lab", true);
+    let content = json!({ "$ref": "#/$defs/laid-over", "unevaluatedProperties": false });
+    schema["properties"]["content"] = content.clone();
+    schema["properties"]["place"]["items"]["properties"]["content"] = content;
     schema["$defs"] = json!({ "laid-over": laid });
     schema
 }

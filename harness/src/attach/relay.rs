@@ -1,0 +1,229 @@
+//! Phones behind a relay agent (RFC 3046 §1, RFC 2131 §4.1): their DHCP goes by unicast, in relay form,
+//! to a server some hops away, which answers to giaddr:67. What it leases must be routed to this
+//! machine, where each address becomes one of the kernel's (AnyIP).
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bootstorm_emulator::wire::dhcp::{self, SERVER_PORT};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::lan::preflight::Interface;
+use super::lan::{Arrival, Device, Routes, Traces};
+use super::reach::Reach;
+use crate::drive::udp::Received;
+use crate::fleet::network::Farewell;
+
+/// Datagrams that may wait for one shard; more are dropped and counted.
+const QUEUE: usize = 8_192;
+/// How often the thread looks whether the run is over.
+const NAP: Duration = Duration::from_millis(50);
+const DATAGRAM_BYTES: usize = 65_536;
+const RECEIVE_BYTES: usize = 4 << 20;
+/// A pause between farewells: servers have small queues.
+const FAREWELL_PAUSE: Duration = Duration::from_micros(500);
+
+/// The relay agent that a run plays, shared by all shards.
+#[derive(Debug)]
+pub struct Relay {
+    device: Device,
+    reach: Reach,
+    address: Ipv4Addr,
+    socket: Socket,
+    kernel: Mutex<Kernel>,
+    dropped: AtomicU64,
+    told: Mutex<BTreeSet<String>>,
+}
+
+#[derive(Debug)]
+struct Kernel {
+    routes: Routes,
+    traces: Option<Traces>,
+}
+
+/// A relay agent at work. Dropping it takes the phones' addresses away.
+#[derive(Debug)]
+pub struct Relaying {
+    /// What shards speak through.
+    pub relay: Arc<Relay>,
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Relaying {
+    /// Opens port 67 at the first address of an interface; one receiver for each shard.
+    ///
+    /// # Errors
+    /// What was tried and what was said of it: the port is in use, a tool failed.
+    pub fn start(
+        interface: &Interface,
+        reach: Reach,
+        shards: usize,
+    ) -> Result<(Self, Vec<mpsc::Receiver<Arrival>>), String> {
+        let device = interface.device.clone();
+        let (address, _) = *interface
+            .own
+            .first()
+            .ok_or_else(|| format!("{} has no IPv4 address", device.name))?;
+        let traces = Traces::lay(&device, reach, None)?;
+        let at = SocketAddrV4::new(address, SERVER_PORT);
+        let socket = open(at).map_err(|fault| format!("failed to open {at}: {fault}"))?;
+        let routes = Routes::open().map_err(|fault| format!("failed to open routes: {fault}"))?;
+        let relay = Arc::new(Relay {
+            device,
+            reach,
+            address,
+            socket,
+            kernel: Mutex::new(Kernel {
+                routes,
+                traces: Some(traces),
+            }),
+            dropped: AtomicU64::new(0),
+            told: Mutex::default(),
+        });
+        let ends = (0..shards).map(|_| mpsc::channel(QUEUE));
+        let (senders, receivers): (Vec<_>, Vec<_>) = ends.unzip();
+        let over = Arc::<AtomicBool>::default();
+        let (of_thread, ends) = (Arc::clone(&relay), Arc::clone(&over));
+        let work = move || of_thread.read(&senders, &ends);
+        let thread = std::thread::Builder::new().name("relay".to_owned());
+        let thread = thread.spawn(work);
+        let thread = thread.map_err(|fault| format!("failed to start a thread: {fault}"))?;
+        let relaying = Self {
+            relay,
+            over,
+            thread: Some(thread),
+        };
+        Ok((relaying, receivers))
+    }
+
+    /// Sends what phones say when they leave, and ends: how many datagrams were dropped, and what
+    /// is to be told of the run.
+    #[must_use]
+    pub fn close(self, farewells: &[Farewell]) -> (u64, BTreeSet<String>) {
+        for farewell in farewells {
+            // Nobody is there any more who could send it again.
+            let _ = self.relay.send(farewell.to, &farewell.bytes);
+            std::thread::sleep(FAREWELL_PAUSE);
+        }
+        let told = std::mem::take(&mut *held(&self.relay.told));
+        (self.relay.dropped.load(Ordering::Relaxed), told)
+    }
+}
+
+impl Drop for Relaying {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has nothing more to say.
+            let _ = thread.join();
+        }
+        // Here and not with the last shard's hold on the relay, which a panic may keep.
+        drop(held(&self.relay.kernel).traces.take());
+    }
+}
+
+fn open(at: SocketAddrV4) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    // Best effort: the kernel cuts it to its own limit.
+    socket.set_recv_buffer_size(RECEIVE_BYTES)?;
+    socket.set_read_timeout(Some(NAP))?;
+    socket.bind(&at.into())?;
+    Ok(socket)
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Relay {
+    /// Sends a phone's DHCP message on, in relay form. An extension too: its answer would come to a
+    /// port that other programs may have.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn send(&self, to: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
+        let mut relayed = bytes.to_vec();
+        dhcp::set_relay(&mut relayed, self.address);
+        self.socket.send_to(&relayed, &to.into()).map(drop)
+    }
+
+    /// A phone took an address, or gave one up.
+    pub fn address(&self, before: Ipv4Addr, now: Option<Ipv4Addr>) {
+        if now == Some(before) {
+            return;
+        }
+        let mut kernel = held(&self.kernel);
+        let index = self.device.index;
+        if !before.is_unspecified() {
+            // One that was refused is not there.
+            let _ = kernel.routes.remove(before, index);
+        }
+        let Some(address) = now else { return };
+        if let Err(fault) = kernel.routes.add(address, index) {
+            drop(kernel);
+            self.tell(format!("failed to take an address ({address}): {fault}"));
+        }
+    }
+
+    /// One sentence for the report; the same is told once.
+    fn tell(&self, sentence: String) {
+        const SENTENCES_MAX: usize = 32;
+        let mut told = held(&self.told);
+        if told.len() < SENTENCES_MAX {
+            told.insert(sentence);
+        }
+    }
+
+    /// Reads answers until it is over.
+    fn read(&self, shards: &[mpsc::Sender<Arrival>], over: &AtomicBool) {
+        use std::io::Read as _;
+        let mut buffer = vec![0; DATAGRAM_BYTES];
+        while !over.load(Ordering::Relaxed) {
+            let Ok(length) = (&self.socket).read(&mut buffer) else {
+                continue;
+            };
+            let bytes = buffer.get(..length).unwrap_or_default();
+            if self.refuses(bytes) {
+                continue;
+            }
+            let received = Received {
+                from: SocketAddrV4::new(self.address, SERVER_PORT),
+                to: self.address,
+                length,
+                dropped: 0,
+            };
+            for shard in shards {
+                // A shard that is over listens no more: nothing is lost.
+                let sent = shard.try_send(Arrival::Message(received, bytes.to_vec()));
+                if matches!(sent, Err(TrySendError::Full(_))) {
+                    self.dropped.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// Whether it gives an address that the run may not use.
+    fn refuses(&self, bytes: &[u8]) -> bool {
+        let Ok(message) = dhcp::Message::decode(bytes) else {
+            return false;
+        };
+        let address = message.yiaddr();
+        let outside = !address.is_unspecified() && !self.reach.contains(address);
+        if outside {
+            let reach = self.reach;
+            self.tell(format!(
+                "the DHCP server leased {address}, outside the networks that this run may reach \
+                 ({reach}): name its network by --allow-network"
+            ));
+        }
+        outside
+    }
+}

@@ -1,0 +1,281 @@
+//! `bootstorm judge`
+
+mod told;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bootstorm_emulator::identity::Mac;
+use bootstorm_emulator::profile::set::ProfileSet;
+use bootstorm_reports::case::{CaseCounts, CaseResult, CaseVerdict};
+use bootstorm_reports::measure::Ladder;
+use bootstorm_reports::redact::Redactor;
+use bootstorm_reports::report::Report;
+use bootstorm_reports::run::RunFacts;
+use bootstorm_scenarios::suite::{self, Suite};
+use bootstorm_scenarios::wire::message::{self, Message};
+
+use super::{Exit, Shared, Trouble, deliver, load};
+use crate::certify::Bench;
+use crate::observe::fit::{self, Fit};
+use crate::observe::source::{self, Next, SourceFault};
+use crate::observe::verdicts::{Heard, verdicts};
+use crate::observe::{Limits, Observer, traits};
+
+/// Which captures, and of whom.
+#[derive(Debug, Clone, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 at least one case was seen to be kept and none broken; 1 a \
+                        phone broke a case; 2 no capture, or bad usage; 3 nothing could be \
+                        concluded; 4 our own fault."
+)]
+pub(super) struct JudgeArguments {
+    /// Captures in pcap or pcapng, in the order of time where they are parts of one
+    #[arg(required = true, value_name = "CAPTURE")]
+    captures: Vec<PathBuf>,
+    /// Take the phones for this profile, whatever they look like
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// Only the phone with this MAC address (repeatable)
+    #[arg(long, value_name = "MAC", value_parser = mac)]
+    mac: Vec<Mac>,
+    /// A suite of your own, in place of those that come with the program (repeatable)
+    #[arg(long, value_name = "FILE")]
+    suite: Vec<PathBuf>,
+    /// The captures hold all that the phones did: what is not there did not happen
+    #[arg(long)]
+    complete: bool,
+    /// Print every case, and the decoded exchange of each that was broken
+    #[arg(long, visible_alias = "verbose")]
+    exchange: bool,
+    /// Show passwords in results instead of stand-ins
+    #[arg(long)]
+    keep_secrets: bool,
+    /// Directory for the report, and for one below it for each phone where there are several; made
+    /// if missing
+    #[arg(long, value_name = "DIR", default_value = "bootstorm-report")]
+    out: PathBuf,
+    /// Write what was found as JSON to standard output instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found of a phone.
+struct Found {
+    mac: Mac,
+    fit: Fit,
+    packets: usize,
+    span: Duration,
+    results: Vec<CaseResult>,
+    /// TLS connections, in words.
+    secured: Vec<String>,
+    report: Option<Report>,
+}
+
+/// All that was read.
+pub(super) struct Listened {
+    pub(super) observer: Observer,
+    pub(super) notes: Vec<String>,
+}
+
+/// Judges and reports.
+pub(super) fn judge(shared: &Shared, arguments: &JudgeArguments) -> Result<Exit, Trouble> {
+    let bench = Bench {
+        profiles: load::profiles(shared)?,
+        mutants: bootstorm_scenarios::mutant::built_in().map_err(Trouble::Faults)?,
+        keep_secrets: arguments.keep_secrets,
+        ..Bench::default()
+    };
+    let suites = suites(&arguments.suite)?;
+    if let Some(name) = &arguments.profile {
+        bench.profiles.get(name).map_err(Trouble::usage)?;
+    }
+    let listened = listen(&arguments.captures, &arguments.mac)?;
+    let Listened {
+        mut observer,
+        mut notes,
+    } = listened;
+    let (mut found, mut others) = (Vec::new(), Vec::new());
+    let macs: Vec<Mac> = observer.phones().collect();
+    for mac in macs {
+        match of_phone(&mut observer, mac, arguments, &suites, &bench) {
+            Ok(Some(phone)) => found.push(phone),
+            Ok(None) => {}
+            Err(other) => others.push(other),
+        }
+    }
+    notes.extend(missing(&observer, &arguments.mac));
+    deliver::probe(&arguments.out, u32::try_from(found.len()).unwrap_or(0))?;
+    let mut faults = Vec::new();
+    let several = found.len() > 1;
+    for phone in &mut found {
+        let report = report(phone, arguments.keep_secrets, observer.epoch())?;
+        let out = match several {
+            true => arguments.out.join(phone.mac.to_string()),
+            false => arguments.out.clone(),
+        };
+        deliver::probe(&out, 0)?;
+        faults.extend(deliver::write_all(&report, &out));
+        phone.report = Some(report);
+    }
+    told::tell(shared, arguments, (&found, &others), &notes);
+    deliver::written(faults)?;
+    Ok(exit(&found))
+}
+
+/// Reads captures, one after the other.
+pub(super) fn listen(captures: &[PathBuf], macs: &[Mac]) -> Result<Listened, Trouble> {
+    let only: BTreeSet<Mac> = macs.iter().copied().collect();
+    let mut observer = Observer::only(Limits::default(), only);
+    let mut notes = Vec::new();
+    // Whatever is wrong with any of them is said at once.
+    let mut faults = Vec::new();
+    for path in captures {
+        let read = source::file(path).and_then(|mut source| {
+            while let Next::Frame(frame) = source.next()? {
+                observer.take(&frame);
+            }
+            Ok(source.notes())
+        });
+        match read {
+            Ok(more) => notes.extend(more),
+            Err(SourceFault::Given(what)) => faults.push(what),
+            Err(SourceFault::Own(what)) => return Err(Trouble::own(what)),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Trouble::usage(faults.join("\n")));
+    }
+    observer.settle();
+    notes.extend(
+        observer
+            .losses()
+            .sentence()
+            .map(|lost| format!("not read: {lost}")),
+    );
+    Ok(Listened { observer, notes })
+}
+
+/// What is found of one phone; who fits no profile, in words, where none was named.
+fn of_phone(
+    observer: &mut Observer,
+    mac: Mac,
+    arguments: &JudgeArguments,
+    suites: &[Suite],
+    bench: &Bench,
+) -> Result<Option<Found>, String> {
+    let (missing, last) = (observer.missing(mac), observer.last());
+    let secured = observer.secured(mac).to_vec();
+    let Some(record) = observer.record(mac) else {
+        return Ok(None);
+    };
+    if record.is_empty() {
+        return Ok(None);
+    }
+    let messages = message::decode(record);
+    let fit = fitted(
+        mac,
+        &messages,
+        arguments.profile.as_deref(),
+        &bench.profiles,
+    );
+    let Some(fit) = fit else {
+        return Ok(None);
+    };
+    if !fit.is_good() && arguments.profile.is_none() {
+        let (name, score) = (&fit.profile.name, fit.score);
+        let reasons = fit.reasons();
+        return Err(format!(
+            "{mac} fits no profile; nearest {name}, {score} %: {reasons}"
+        ));
+    }
+    let heard = Heard {
+        mac,
+        record,
+        messages: &messages,
+        secured: &secured,
+        missing,
+        last,
+        complete: arguments.complete,
+    };
+    let results = verdicts(&heard, &fit.profile, suites, bench);
+    let first = messages.first().map_or(last, |first| first.at);
+    Ok(Some(Found {
+        mac,
+        packets: record.len(),
+        span: last.since(first),
+        results,
+        secured: secured.iter().map(told::secured).collect(),
+        fit,
+        report: None,
+    }))
+}
+
+fn fitted(
+    mac: Mac,
+    messages: &[Message],
+    named: Option<&str>,
+    profiles: &ProfileSet,
+) -> Option<Fit> {
+    let seen = traits::shown(mac, messages);
+    match named.and_then(|name| profiles.get(name).ok()) {
+        Some(profile) => Some(fit::fit(mac, &seen, &profile)),
+        None => fit::fits(mac, &seen, profiles).into_iter().next(),
+    }
+}
+
+/// Phones that were asked for and are not there.
+fn missing(observer: &Observer, macs: &[Mac]) -> Vec<String> {
+    let there: BTreeSet<Mac> = observer.phones().collect();
+    let absent = macs.iter().filter(|mac| !there.contains(mac));
+    absent
+        .map(|mac| format!("nothing of {mac} is in the capture"))
+        .collect()
+}
+
+fn report(phone: &Found, keep_secrets: bool, epoch: Option<u64>) -> Result<Report, Trouble> {
+    let facts = RunFacts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario: format!("judge {} as {}", phone.mac, phone.fit.profile.name),
+        seed: 1,
+        time_scale: 1.0,
+        attachment: "capture".to_owned(),
+        elapsed: phone.span,
+        started_at: epoch.unwrap_or(0) / 1_000_000_000,
+        ..RunFacts::default()
+    };
+    let mut redactor = Redactor::new(facts.seed);
+    if keep_secrets {
+        redactor = redactor.keeping_secrets();
+    }
+    let report = Report::new(facts, Ladder::default(), Vec::new(), &redactor);
+    let report = report.map_err(Trouble::own)?;
+    Ok(report.with_cases(phone.results.clone(), &redactor))
+}
+
+fn exit(found: &[Found]) -> Exit {
+    let all = found.iter().flat_map(|phone| &phone.results);
+    let counts = CaseCounts::new(all);
+    match (counts.of(CaseVerdict::Fail), counts.of(CaseVerdict::Pass)) {
+        (1.., _) => Exit::SubjectFailed,
+        (0, 0) => Exit::Void,
+        _ => Exit::Met,
+    }
+}
+
+fn suites(files: &[PathBuf]) -> Result<Vec<Suite>, Trouble> {
+    if files.is_empty() {
+        return suite::read_built_in().map_err(Trouble::Faults);
+    }
+    let read = files.iter().map(|path| {
+        let text = load::read(path)?;
+        suite::read(&path.display().to_string(), &text).map_err(Trouble::Faults)
+    });
+    read.collect()
+}
+
+/// Reads a MAC address.
+pub(super) fn mac(text: &str) -> Result<Mac, String> {
+    Mac::parse(text).ok_or_else(|| format!("'{text}' is no MAC address such as 00:21:f2:00:10:00"))
+}

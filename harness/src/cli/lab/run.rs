@@ -1,0 +1,179 @@
+//! `bootstorm lab run`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bootstorm_emulator::located::nearest;
+use bootstorm_reports::case::CaseResult;
+use bootstorm_reports::run::{Endpoint, RunFacts};
+use bootstorm_scenarios::lab::{Capture, Lab};
+
+use super::super::certify::{self, Began, is_chosen, suites};
+use super::super::deliver::{self, Told};
+use super::super::live::catch_interrupt;
+use super::super::{Exit, Shared, Trouble, load};
+use crate::certify::Bench;
+use crate::lab::power::Terminal;
+use crate::lab::run::{Outcome, Table, cases};
+
+/// What the first Ctrl-C is answered.
+const ENDING: &str = "ending the run: power and content are put back (Ctrl-C again ends at once)";
+
+/// Which handsets, and which cases.
+#[derive(Debug, Clone, clap::Args)]
+pub(in crate::cli) struct LabRunArguments {
+    /// The lab's file
+    #[arg(value_name = "LAB")]
+    lab: PathBuf,
+    /// Only the handset of this place (repeatable)
+    #[arg(long, value_name = "NAME")]
+    place: Vec<String>,
+    /// A suite of your own, in place of those that come with the program (repeatable)
+    #[arg(long, value_name = "FILE")]
+    suite: Vec<PathBuf>,
+    /// Only this case, or those whose ids begin so and have a * (repeatable)
+    #[arg(long, value_name = "ID")]
+    case: Vec<String>,
+    /// Also the cases that take long
+    #[arg(long)]
+    nightly: bool,
+    /// Print every case, and the decoded exchange of each that did not pass
+    #[arg(long, visible_alias = "verbose")]
+    exchange: bool,
+    /// Show passwords in results instead of stand-ins
+    #[arg(long)]
+    keep_secrets: bool,
+    /// Directory for the report; made if missing
+    #[arg(long, value_name = "DIR", default_value = "bootstorm-report")]
+    out: PathBuf,
+    /// Write the report as JSON to standard output instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Carries out the cases and reports.
+pub(super) fn run(shared: &Shared, arguments: &LabRunArguments) -> Result<Exit, Trouble> {
+    let bench = Bench {
+        profiles: load::profiles(shared)?,
+        mutants: bootstorm_scenarios::mutant::built_in().map_err(Trouble::Faults)?,
+        keep_secrets: arguments.keep_secrets,
+        ..Bench::default()
+    };
+    let lab = super::read(&arguments.lab, &bench.profiles)?;
+    let places = super::places(&lab, &arguments.place)?;
+    let suites = suites(&arguments.suite)?;
+    let mut work = Vec::new();
+    let mut known: Vec<String> = Vec::new();
+    for place in places {
+        let mut own = cases(&suites, place, &bench.profiles);
+        known.extend(own.iter().map(|case| case.id.clone()));
+        own.retain(|case| is_chosen(&case.id, &arguments.case));
+        if let Some(seed) = shared.seed {
+            let scenarios = own.iter_mut().filter_map(|case| case.scenario.as_mut());
+            scenarios.for_each(|scenario| scenario.seed = seed);
+        }
+        work.push((place, own));
+    }
+    are_about_someone(&arguments.case, &known)?;
+    super::has_interface(&lab.subject.interface)?;
+    for (place, _) in &work {
+        if let Capture::Interface(name) = &place.capture {
+            super::has_interface(name)?;
+        }
+    }
+    let stop = Arc::clone(&bench.stop);
+    catch_interrupt(Arc::clone(&stop), ENDING)?;
+    deliver::probe(&arguments.out, 0)?;
+    let began = Began::now();
+    let table = Table {
+        lab: &lab,
+        bench: &bench,
+        asking: &Terminal,
+        nightly: arguments.nightly,
+    };
+    let mut all = Outcome::default();
+    for (place, cases) in &work {
+        let mut tell = |result: &CaseResult| {
+            if !shared.quiet && !arguments.json {
+                let seconds = result.took_us / 1_000_000;
+                eprintln!(
+                    "{}: {} {} ({seconds} s)",
+                    place.name,
+                    result.id,
+                    result.verdict.word()
+                );
+            }
+        };
+        let outcome = table.run(place, cases, &mut tell);
+        all.results.extend(outcome.results);
+        all.notes.extend(outcome.notes);
+    }
+    let facts = RunFacts {
+        scenario: format!("lab {}", lab.name),
+        seed: shared.seed.unwrap_or(1),
+        attachment: format!("lab, interface {}", lab.subject.interface),
+        shards: 1,
+        cores: 1,
+        subject: endpoints(&lab),
+        stopped: stop.load(Ordering::Relaxed),
+        notes: all.notes,
+        ..began.facts()
+    };
+    let report = certify::report(facts, all.results, arguments.keep_secrets)?;
+    let faults = deliver::write_all(&report, &arguments.out);
+    let told = Told {
+        shared,
+        out: &arguments.out,
+        json: arguments.json,
+        verbose: arguments.exchange,
+    };
+    deliver::tell(&report, &told, faults)
+}
+
+/// Requires that each --case names a case of some handset, and that there is any.
+fn are_about_someone(asked: &[String], known: &[String]) -> Result<(), Trouble> {
+    let mut wrong = Vec::new();
+    for one in asked {
+        if known
+            .iter()
+            .any(|id| is_chosen(id, std::slice::from_ref(one)))
+        {
+            continue;
+        }
+        let near = nearest(one, known.iter().map(String::as_str));
+        let hint = near.map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+        wrong.push(format!(
+            "--case {one}: no case about these handsets is called so{hint}"
+        ));
+    }
+    if wrong.is_empty() && known.is_empty() {
+        wrong.push(
+            "no suite is about these handsets (a place's 'suite' names one; bootstorm list cases \
+             names all)"
+                .to_owned(),
+        );
+    }
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(Trouble::usage(wrong.join("\nbootstorm: "))),
+    }
+}
+
+/// What the handsets meet.
+fn endpoints(lab: &Lab) -> std::collections::BTreeSet<Endpoint> {
+    let given = lab.subject.given.iter().map(|given| Endpoint {
+        service: given
+            .text
+            .split("://")
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+        address: lab.subject.server.to_string(),
+    });
+    let own = Endpoint {
+        service: "reference".to_owned(),
+        address: lab.subject.address.to_string(),
+    };
+    given.chain([own]).collect()
+}

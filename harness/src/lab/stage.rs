@@ -1,0 +1,327 @@
+//! What a case needs around a handset: the reference server on the lab's interface, host names, and
+//! files in the directory of a real server. Dropping it takes everything away again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bootstorm_scenarios::lab::{Lab, LabPlace};
+use bootstorm_scenarios::plan::Plan;
+
+use super::names::Names;
+use crate::content::Files;
+use crate::provision::{self, Pool};
+use crate::reference::Reference;
+use crate::reference::adapter::{Adapter, Bind, Courier, Running};
+use crate::reference::certificate::Authority;
+use crate::reference::dhcp;
+use crate::reference::{ReferenceConfig, content::Source};
+
+/// Well-known ports: a handset uses no others.
+const DHCP: u16 = 67;
+const TFTP: u16 = 69;
+const FTP: u16 = 21;
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
+const SIP: u16 = 5_060;
+const NTP: u16 = 123;
+const MDNS: u16 = 5_353;
+/// Bytes of one file of a real server that is put back.
+const KEPT_BYTES_MAX: u64 = 64 << 20;
+
+/// Why a case could not be set up: a fault of the bench.
+#[derive(Debug, thiserror::Error)]
+pub enum StageFault {
+    /// The reference server does not run.
+    #[error("the reference server does not run: {0}")]
+    Server(String),
+    /// Nobody tells host names.
+    #[error("failed to tell host names at port 53 of {address}: {fault}")]
+    Names {
+        /// Where.
+        address: std::net::Ipv4Addr,
+        /// What the operating system says.
+        fault: io::Error,
+    },
+    /// The files of a real server cannot be written.
+    #[error("failed to write {path}: {fault}")]
+    Files {
+        /// Which file.
+        path: PathBuf,
+        /// What the operating system says.
+        fault: io::Error,
+    },
+}
+
+/// Everything that a case needs, for as long as it lasts.
+#[derive(Debug)]
+pub struct Stage {
+    running: Option<Running>,
+    _names: Option<Names>,
+    laid: Option<Laid>,
+}
+
+impl Stage {
+    /// Sets a case up: from here on handsets are answered. What the lab file says that a real server
+    /// has is left to that.
+    ///
+    /// # Errors
+    /// `StageFault`; nothing stays behind then.
+    pub fn set(
+        lab: &Lab,
+        plan: &Arc<Plan>,
+        files: &Files,
+        mut config: ReferenceConfig,
+    ) -> Result<Self, StageFault> {
+        let own = lab.subject.address;
+        let laid = match &lab.subject.directory {
+            Some(root) => Some(Laid::put(Path::new(root), files)?),
+            None => None,
+        };
+        let hosts = plan.hosts();
+        let names = match hosts.is_empty() {
+            true => None,
+            false => {
+                let names = Names::start(own, hosts, lab.networks.clone());
+                let failed = |fault| StageFault::Names {
+                    address: own,
+                    fault,
+                };
+                Some(names.map_err(failed)?)
+            }
+        };
+        if let Some(dhcp) = &mut config.dhcp {
+            dhcp.server = own;
+            let tells_names = names.is_some();
+            dhcp.pools = lab
+                .places
+                .iter()
+                .map(|it| pool(lab, it, tells_names))
+                .collect();
+        }
+        let failed = |fault: &dyn std::fmt::Display| StageFault::Server(fault.to_string());
+        let authority = Authority::new().map_err(|fault| failed(&fault))?;
+        let factory = Authority::factory().map_err(|fault| failed(&fault))?;
+        let tls = provision::server_tls(plan, &authority, &factory);
+        let tls = tls.map_err(|fault| failed(&fault))?;
+        let has_mdns = config.mdns.is_some();
+        let theirs = |service: &str| {
+            let mut given = lab.subject.given.iter();
+            given.any(|given| given.text.split("://").next() == Some(service))
+        };
+        let port = |service: &str, port: u16| (!theirs(service)).then_some(port);
+        let bind = Bind {
+            address: own,
+            beyond_loopback: true,
+            dhcp_interface: Some(lab.subject.interface.clone()),
+            dhcp_port: port("dhcp", DHCP),
+            tftp_port: port("tftp", TFTP),
+            ftp_port: port("ftp", FTP),
+            http_port: port("http", HTTP),
+            https: port("https", HTTPS).map(|port| (port, tls)),
+            sip_port: port("sip", SIP),
+            sip_tcp_port: port("sip", SIP),
+            sip_group: (!theirs("sip")).then_some(own),
+            pnp_port: port("sip", 0),
+            ntp_port: port("ntp", NTP),
+            mdns_port: port("mdns", MDNS).filter(|_| has_mdns),
+            networks: lab.networks.clone(),
+            ..Bind::loopback()
+        };
+        let running = Adapter::start(Reference::new(config), &bind);
+        Ok(Self {
+            running: Some(running.map_err(|fault| failed(&fault))?),
+            _names: names,
+            laid,
+        })
+    }
+
+    /// Takes orders to the reference server.
+    #[must_use]
+    pub fn courier(&self) -> Option<Courier> {
+        self.running.as_ref().map(Running::courier)
+    }
+
+    /// Whether the reference server is still there.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.running.as_ref().is_some_and(Running::is_alive)
+    }
+
+    /// Puts other files into a real server's directory, where there is one.
+    ///
+    /// # Errors
+    /// `StageFault::Files`.
+    pub fn change(&mut self, files: &Files) -> Result<(), StageFault> {
+        match &mut self.laid {
+            Some(laid) => laid.add(files),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes everything away.
+    ///
+    /// # Errors
+    /// `StageFault::Files`: a file of the real server that could not be put back.
+    pub fn strike(mut self) -> Result<(), StageFault> {
+        drop(self.running.take());
+        match self.laid.take() {
+            Some(mut laid) => laid.restore(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a place's handset is leased.
+fn pool(lab: &Lab, place: &LabPlace, tells_names: bool) -> dhcp::Pool {
+    dhcp::Pool {
+        relay: None,
+        client: Some(place.mac),
+        first: place.addresses.first,
+        last: place.addresses.last,
+        mask: lab.mask(),
+        routers: lab.subject.router.into_iter().collect(),
+        name_servers: tells_names
+            .then_some(lab.subject.address)
+            .into_iter()
+            .collect(),
+    }
+}
+
+/// The reference server of a plan, whose pools `Stage::set` makes those of the lab.
+#[must_use]
+pub fn config(plan: &Arc<Plan>, source: Source, lab: &Lab) -> ReferenceConfig {
+    let own = lab.subject.address;
+    let pool = Pool {
+        first: own,
+        last: own,
+        mask: lab.mask(),
+    };
+    provision::reference(plan, source, pool)
+}
+
+/// Files that lie in a real server's directory, and what lay there before.
+#[derive(Debug)]
+struct Laid {
+    root: PathBuf,
+    /// Each file with what it held; `None` = it was not there.
+    before: BTreeMap<PathBuf, Option<Vec<u8>>>,
+    /// Directories that were made for them, in the order in which they were.
+    made: Vec<PathBuf>,
+}
+
+impl Laid {
+    fn put(root: &Path, files: &Files) -> Result<Self, StageFault> {
+        let mut laid = Self {
+            root: root.to_owned(),
+            before: BTreeMap::new(),
+            made: Vec::new(),
+        };
+        laid.add(files)?;
+        Ok(laid)
+    }
+
+    fn add(&mut self, files: &Files) -> Result<(), StageFault> {
+        for (name, bytes) in files {
+            let path = self.root.join(name);
+            let put = self.file(&path, bytes);
+            put.map_err(|fault| StageFault::Files { path, fault })?;
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let inside = path.strip_prefix(&self.root).is_ok_and(|rest| {
+            let mut parts = rest.components();
+            parts.all(|part| matches!(part, std::path::Component::Normal(_)))
+        });
+        if !inside {
+            return Err(io::Error::other("it is not below the server's directory"));
+        }
+        if !self.before.contains_key(path) {
+            let held = match fs::metadata(path) {
+                Err(fault) if fault.kind() == io::ErrorKind::NotFound => None,
+                Err(fault) => return Err(fault),
+                Ok(facts) if facts.len() > KEPT_BYTES_MAX => {
+                    return Err(io::Error::other(
+                        "a file lies there that is too long to be kept",
+                    ));
+                }
+                Ok(_) => Some(fs::read(path)?),
+            };
+            self.before.insert(path.to_owned(), held);
+        }
+        let above: Vec<&Path> = path.ancestors().skip(1).collect();
+        for directory in above
+            .into_iter()
+            .rev()
+            .filter(|it| it.starts_with(&self.root))
+        {
+            if !directory.exists() {
+                fs::create_dir(directory)?;
+                self.made.push(directory.to_owned());
+            }
+        }
+        fs::write(path, bytes)
+    }
+
+    /// Puts back what was there; everything is tried, and the first failure told.
+    fn restore(&mut self) -> Result<(), StageFault> {
+        let mut first = Ok(());
+        for (path, held) in std::mem::take(&mut self.before) {
+            let put = match held {
+                Some(bytes) => fs::write(&path, bytes),
+                None => match fs::remove_file(&path) {
+                    Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(()),
+                    removed => removed,
+                },
+            };
+            if let (Err(fault), Ok(())) = (put, &first) {
+                first = Err(StageFault::Files { path, fault });
+            }
+        }
+        for directory in self.made.drain(..).rev() {
+            // One that somebody else has put a file into stays.
+            let _ = fs::remove_dir(directory);
+        }
+        first
+    }
+}
+
+impl Drop for Laid {
+    fn drop(&mut self) {
+        // Told by `strike`, which everyone but a panic goes through.
+        let _ = self.restore();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_real_servers_files_are_as_they_were_when_the_case_is_over() {
+        let root = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| root.path().join(name);
+        fs::write(at("own.cfg"), "theirs").expect("writable");
+        fs::create_dir(at("kept")).expect("writable");
+        let files = |text: &str| {
+            let names = ["own.cfg", "kept/a.cfg", "new/deep/b.cfg"];
+            Files::from(names.map(|name| (name.to_owned(), text.as_bytes().to_vec())))
+        };
+        let mut laid = Laid::put(root.path(), &files("ours")).expect("writable");
+        laid.add(&files("later")).expect("writable");
+        assert_eq!(fs::read(at("own.cfg")).expect("there"), b"later");
+        assert_eq!(fs::read(at("new/deep/b.cfg")).expect("there"), b"later");
+        laid.restore().expect("writable");
+        assert_eq!(fs::read(at("own.cfg")).expect("there"), b"theirs");
+        assert!(at("kept").is_dir() && !at("kept/a.cfg").exists() && !at("new").exists());
+        let outside = Files::from([("../x".to_owned(), Vec::new())]);
+        let told = Laid::put(root.path(), &outside)
+            .expect_err("outside")
+            .to_string();
+        assert!(told.contains("not below the server's directory"), "{told}");
+    }
+}

@@ -1,0 +1,593 @@
+//! Phones on a real segment: a cable between two namespaces, real servers at the one end, the program
+//! at the other, as a user would start it. What went over the cable is read by tshark.
+
+#[path = "lan/frames.rs"]
+mod frames;
+#[path = "lan/servers.rs"]
+mod servers;
+#[path = "segment/space.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod space;
+#[path = "support/tool.rs"]
+mod tool;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use frames::Frames;
+use servers::{Pool, SERVER, WIDE, dnsmasq, kea, nginx, tftp};
+use space::{Host, Port, Process, Space, Switch, cable, needs};
+use tool::not_run;
+
+const SCENARIO: &str = "tests/lan/vendors.toml";
+const TOOLS: [(&str, &str); 4] = [
+    ("dnsmasq", "dnsmasq-base"),
+    ("nft", "nftables"),
+    ("nginx", "nginx-light"),
+    ("tshark", "tshark"),
+];
+
+/// A server and phones at a switch.
+struct Lab {
+    space: Space,
+    switch: Switch,
+    server: Host,
+    phones: Host,
+    running: Vec<Process>,
+}
+
+impl Lab {
+    fn new() -> Option<Self> {
+        if !needs(&TOOLS) {
+            return None;
+        }
+        let space = Space::new()?;
+        let switch = space.switch("switch");
+        let (server, phones) = (space.host("server"), space.host("phones"));
+        switch.plug(&server, "eth0");
+        switch.plug(&phones, "eth0");
+        server.address("eth0", "10.77.0.1/16");
+        Some(Self {
+            space,
+            switch,
+            server,
+            phones,
+            running: Vec::new(),
+        })
+    }
+
+    fn files(&self) -> PathBuf {
+        self.space.path().join("files")
+    }
+
+    /// Writes the phones' files, and starts who serves them and everything but DHCP.
+    fn serve(&mut self, phones: u32, with_tftp: bool) {
+        let number = phones.to_string();
+        let mut content = Command::new(env!("CARGO_BIN_EXE_bootstorm"));
+        content.args([
+            "content", SCENARIO, "--server", SERVER, "--phones", &number, "--out",
+        ]);
+        let written = content.arg(self.files()).output().expect("it runs");
+        assert!(written.status.success(), "{written:?}");
+        let own = self.space.path().join("nginx");
+        self.running.push(nginx(&self.server, &self.files(), &own));
+        if with_tftp {
+            self.running.push(tftp(&self.server, &self.files()));
+        }
+        // The registrar and the clock.
+        let mut serve = self.server.command(env!("CARGO_BIN_EXE_bootstorm"));
+        serve.args(["serve", SCENARIO, "--address", SERVER, "--beyond-loopback"]);
+        serve.args(["--ntp-port", "123", "--phones", &number]);
+        let mut serve = self.server.start("serve", &mut serve);
+        serve.wait_port(Port::Udp(5_060));
+        self.running.push(serve);
+    }
+
+    /// The command that boots phones there.
+    fn run(&self, further: &[&str]) -> Command {
+        let mut command = self.phones.command(env!("CARGO_BIN_EXE_bootstorm"));
+        command.args(["run", SCENARIO, "--attach", "lan", "--interface", "eth0"]);
+        let server = format!("tftp://{SERVER}");
+        command.args(["--subject", &server, "--allow-network", "10.77.0.0/16"]);
+        command.arg("--out").arg(self.space.path().join("report"));
+        command.args(further);
+        command
+    }
+
+    /// Boots phones, which must all be provisioned; what was said.
+    #[track_caller]
+    fn boots(&self, further: &[&str]) -> String {
+        let before = state(&self.phones);
+        let output = self.run(further).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+        assert_eq!(state(&self.phones), before, "everything is as before");
+        words(&output)
+    }
+}
+
+fn words(output: &Output) -> String {
+    let [out, err] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
+    format!("{out}\n{err}")
+}
+
+/// What of a host a run might change: interfaces, addresses, routes, rules, nftables, settings.
+fn state(host: &Host) -> String {
+    let mut all = String::new();
+    for what in [
+        &["-4", "address"][..],
+        &["link"],
+        &["-4", "route", "show", "table", "all"],
+        &["-4", "rule"],
+    ] {
+        all.push_str(&host.ip(what));
+    }
+    let mut nft = host.command("nft");
+    all.push_str(&host.run(nft.args(["list", "ruleset"])));
+    let mut settings = host.command("sh");
+    let read = "cat /proc/sys/net/ipv4/conf/*/* /proc/sys/net/ipv4/ip_* 2>/dev/null; true";
+    all.push_str(&host.run(settings.args(["-c", read])));
+    all
+}
+
+#[test]
+fn one_phone_takes_part_in_a_segment_with_its_own_mac() {
+    let Some(mut lab) = Lab::new() else { return };
+    lab.serve(5, false);
+    let _dhcp = dnsmasq(&lab.server, "eth0", &WIDE, &lab.files());
+    let frames = Frames::watch(&lab.server, "eth0", lab.space.path());
+    let said = lab.boots(&["--phones", "5", "--phone", "0"]);
+    assert!(
+        said.contains("phones reach 10.77.0.0/16 and nothing else"),
+        "{said}"
+    );
+    let frames = frames.end();
+    let own = frames.rows("dhcp.type == 1", &["eth.src", "dhcp.hw.mac_addr"]);
+    assert!(own.len() >= 3, "DISCOVER, REQUEST, RELEASE: {own:?}");
+    let mac = own[0][0].clone();
+    assert!(mac.starts_with("00:21:f2"), "{mac}");
+    assert!(
+        own.iter().all(|row| *row == [mac.clone(), mac.clone()]),
+        "{own:?}"
+    );
+    let leased = frames.rows("dhcp.option.dhcp == 5", &["dhcp.ip.your"]);
+    let address = leased[0][0].clone();
+    let spoken = frames.rows(&format!("ip.src == {address}"), &["eth.src"]);
+    assert!(spoken.len() > 10, "{spoken:?}");
+    assert!(spoken.iter().all(|row| row[0] == mac), "{spoken:?}");
+    let heard = frames.rows(&format!("ip.dst == {address}"), &["eth.dst"]);
+    assert!(
+        heard.len() > 10 && heard.iter().all(|row| row[0] == mac),
+        "{heard:?}"
+    );
+    let resolved = format!("arp.src.proto_ipv4 == {address}");
+    let resolved = frames.rows(&resolved, &["eth.src", "arp.src.hw_mac"]);
+    assert!(resolved.len() >= 2, "an announcement and an answer");
+    assert!(
+        resolved
+            .iter()
+            .all(|row| *row == [mac.clone(), mac.clone()]),
+        "{resolved:?}"
+    );
+    let probes = format!("arp.dst.proto_ipv4 == {address} && arp.src.proto_ipv4 == 0.0.0.0");
+    assert_eq!(frames.rows(&probes, &["eth.src"]).len(), 2);
+    let released = frames.rows("dhcp.option.dhcp == 7", &["ip.src", "eth.src"]);
+    assert_eq!(released, [[address, mac]]);
+    assert!(
+        frames.rows("icmp", &["eth.src"]).is_empty(),
+        "nobody was told that a port is closed"
+    );
+}
+
+#[test]
+fn twenty_of_every_vendor_boot_against_dnsmasq_and_nginx() {
+    let Some(mut lab) = Lab::new() else { return };
+    lab.serve(100, false);
+    let dhcp = dnsmasq(&lab.server, "eth0", &WIDE, &lab.files());
+    let frames = Frames::watch(&lab.server, "eth0", lab.space.path());
+    let said = lab.boots(&["--phones", "100"]);
+    assert!(said.contains("100 provisioned"), "{said}");
+    let frames = frames.end();
+    let own = frames.rows("dhcp.type == 1", &["eth.src", "dhcp.hw.mac_addr"]);
+    assert!(
+        own.iter().all(|row| row[0] == row[1]),
+        "each speaks for itself"
+    );
+    // Whoever speaks from the pool has the MAC that the lease was for.
+    let leased = frames.rows(
+        "dhcp.option.dhcp == 5",
+        &["dhcp.ip.your", "dhcp.hw.mac_addr"],
+    );
+    let leased: std::collections::BTreeMap<_, _> = leased
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    assert_eq!(leased.len(), 100);
+    let spoken = "ip.src == 10.77.0.0/16 && ip.src != 10.77.0.1";
+    for row in frames.rows(spoken, &["ip.src", "eth.src"]) {
+        assert_eq!(leased.get(&row[0]), Some(&row[1]), "{row:?}");
+    }
+    for row in frames.rows("arp.opcode == 2", &["arp.src.proto_ipv4", "arp.src.hw_mac"]) {
+        let holder = leased.get(&row[0]);
+        assert!(row[0] == SERVER || holder == Some(&row[1]), "{row:?}");
+    }
+    assert_eq!(dhcp.log().matches("DHCPRELEASE").count(), 100);
+}
+
+/// The limits of the kernel's neighbour table, which is one for all namespaces; as they were when
+/// dropped.
+struct Neighbours(Vec<(PathBuf, String)>);
+
+impl Neighbours {
+    fn raised() -> Option<Self> {
+        let mut before = Vec::new();
+        for (nth, value) in [(3, 32_768), (2, 16_384), (1, 8_192)] {
+            let path = format!("/proc/sys/net/ipv4/neigh/default/gc_thresh{nth}");
+            let path = PathBuf::from(path);
+            let was = fs::read_to_string(&path).ok();
+            let raised = was.filter(|_| fs::write(&path, format!("{value}")).is_ok());
+            let Some(was) = raised else {
+                drop(Self(before));
+                not_run("the kernel's first namespace, for net.ipv4.neigh.default.gc_thresh1-3");
+                return None;
+            };
+            before.push((path, was));
+        }
+        Some(Self(before))
+    }
+}
+
+impl Drop for Neighbours {
+    fn drop(&mut self) {
+        for (path, value) in self.0.iter().rev() {
+            let _ = fs::write(path, value);
+        }
+    }
+}
+
+#[test]
+fn two_thousand_phones_boot_against_dnsmasq() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some(_raised) = Neighbours::raised() else {
+        return;
+    };
+    lab.serve(2_000, false);
+    let dhcp = dnsmasq(&lab.server, "eth0", &WIDE, &lab.files());
+    let said = lab.boots(&["--phones", "2000"]);
+    assert!(said.contains("2,000 provisioned"), "{said}");
+    let released = dhcp.log().matches("DHCPRELEASE").count();
+    assert!(
+        released >= 1_990,
+        "{released} of 2,000 leases were given back"
+    );
+}
+
+#[test]
+fn two_thousand_phones_boot_against_kea() {
+    if !needs(&[("kea-dhcp4", "kea-dhcp4-server")]) {
+        return;
+    }
+    let Some(mut lab) = Lab::new() else { return };
+    let Some(_raised) = Neighbours::raised() else {
+        return;
+    };
+    lab.serve(2_000, true);
+    let _dhcp = kea(&lab.server, "eth0", &WIDE, &lab.space.path().join("kea"));
+    let said = lab.boots(&["--phones", "2000"]);
+    assert!(said.contains("2,000 provisioned"), "{said}");
+}
+
+#[test]
+fn an_address_that_another_host_uses_is_declined() {
+    let Some(mut lab) = Lab::new() else { return };
+    let squatter = lab.space.host("squatter");
+    lab.switch.plug(&squatter, "eth0");
+    squatter.address("eth0", "10.77.9.1/16");
+    lab.serve(5, false);
+    let narrow = Pool {
+        range: ("10.77.9.1", "10.77.9.2"),
+        seconds: 600,
+        router: None,
+    };
+    let dhcp = dnsmasq(&lab.server, "eth0", &narrow, &lab.files());
+    let frames = Frames::watch(&lab.server, "eth0", lab.space.path());
+    // The address that dnsmasq gives follows from the MAC: of a few phones, some get the other's.
+    let mut declined = false;
+    for phone in ["0", "1", "2", "3", "4"] {
+        let events = lab.space.path().join("events");
+        let to = events.display().to_string();
+        let output = lab
+            .run(&["--phones", "5", "--phone", phone, "--events", &to])
+            .output();
+        let output = output.expect("it runs");
+        let log = fs::read_to_string(&events).expect("written");
+        if log.contains("10.77.9.1 is used by another host: declined") {
+            assert!(
+                log.contains("leased 10.77.9.2"),
+                "{log}\n{}",
+                words(&output)
+            );
+            declined = true;
+            break;
+        }
+    }
+    assert!(declined, "{}", dhcp.log());
+    assert!(dhcp.log().contains("DHCPDECLINE"), "{}", dhcp.log());
+    let frames = frames.end();
+    let said = frames.rows("ip.src == 10.77.9.1", &["eth.src"]);
+    assert!(said.is_empty(), "a declined address is not used: {said:?}");
+}
+
+#[test]
+fn a_lease_is_extended_while_the_phone_lives() {
+    let Some(mut lab) = Lab::new() else { return };
+    lab.serve(5, false);
+    // dnsmasq leases for two minutes at least: T1 is after one.
+    let short = Pool {
+        seconds: 120,
+        ..WIDE
+    };
+    let _dhcp = dnsmasq(&lab.server, "eth0", &short, &lab.files());
+    let scenario = lab.space.path().join("lasting.toml");
+    let text = fs::read_to_string(SCENARIO).expect("readable");
+    let text = text.replace("deadline_s = 90", "deadline_s = 90\nlasts_s = 70");
+    fs::write(&scenario, text).expect("writable");
+    let frames = Frames::watch(&lab.server, "eth0", lab.space.path());
+    let events = lab.space.path().join("events");
+    let mut run = lab.phones.command(env!("CARGO_BIN_EXE_bootstorm"));
+    run.arg("run")
+        .arg(&scenario)
+        .args(["--attach", "lan", "--interface", "eth0"]);
+    run.args([
+        "--subject",
+        "tftp://10.77.0.1",
+        "--allow-network",
+        "10.77.0.0/16",
+    ]);
+    run.args(["--phones", "5", "--phone", "0", "--events"])
+        .arg(&events);
+    let output = run
+        .arg("--out")
+        .arg(lab.space.path())
+        .output()
+        .expect("it runs");
+    let log = fs::read_to_string(&events).expect("written");
+    assert!(log.contains("renewed 10.77."), "{log}\n{}", words(&output));
+    let frames = frames.end();
+    let renewals = "dhcp.option.dhcp == 3 && ip.src != 0.0.0.0";
+    let rows = frames.rows(renewals, &["eth.src", "dhcp.hw.mac_addr", "ip.dst"]);
+    let own = |row: &Vec<String>| row[0] == row[1] && row[2] == SERVER;
+    assert!(!rows.is_empty() && rows.iter().all(own), "{rows:?}");
+}
+
+#[test]
+fn ctrl_c_once_or_twice_leaves_nothing_behind_and_a_killed_run_is_tidied_up_after() {
+    let Some(mut lab) = Lab::new() else { return };
+    lab.serve(100, false);
+    let _dhcp = dnsmasq(&lab.server, "eth0", &WIDE, &lab.files());
+    let scenario = lab.space.path().join("lasting.toml");
+    let text = fs::read_to_string(SCENARIO).expect("readable");
+    let text = text.replace("deadline_s = 90", "deadline_s = 90\nlasts_s = 80");
+    fs::write(&scenario, text).expect("writable");
+    let before = state(&lab.phones);
+    let begun = || {
+        let mut run = lab.phones.command(env!("CARGO_BIN_EXE_bootstorm"));
+        run.arg("run")
+            .arg(&scenario)
+            .args(["--attach", "lan", "--interface", "eth0"]);
+        run.args([
+            "--subject",
+            "tftp://10.77.0.1",
+            "--allow-network",
+            "10.77.0.0/16",
+        ]);
+        run.args(["--phones", "100", "--out"]).arg(lab.space.path());
+        let mut run = lab.phones.start("run", &mut run);
+        run.wait_until("leases", |_| {
+            state(&lab.phones).matches("proto 214").count() > 40
+        });
+        run
+    };
+    let signal = |which: &str, run: &Process| {
+        let sent = Command::new("kill")
+            .args([which, &run.id().to_string()])
+            .status();
+        assert!(sent.expect("kill").success());
+    };
+    let mut run = begun();
+    signal("-INT", &run);
+    assert_eq!(run.finish(Duration::from_secs(20)).code(), Some(5));
+    assert_eq!(state(&lab.phones), before);
+    let mut run = begun();
+    signal("-INT", &run);
+    signal("-TERM", &run);
+    assert_eq!(run.finish(Duration::from_secs(20)).code(), Some(5));
+    assert_eq!(state(&lab.phones), before);
+    let mut run = begun();
+    let second = lab
+        .run(&["--phones", "5", "--phone", "1"])
+        .output()
+        .expect("it runs");
+    assert_eq!(second.status.code(), Some(4), "{}", words(&second));
+    assert!(words(&second).contains("another run of bootstorm has the interface eth0"));
+    signal("-KILL", &run);
+    let _ = run.finish(Duration::from_secs(20));
+    let left = state(&lab.phones);
+    assert!(
+        left.contains("proto 214") && left.contains("bootstorm_eth0"),
+        "{left}"
+    );
+    let after = lab
+        .run(&["--phones", "5", "--phone", "1"])
+        .output()
+        .expect("it runs");
+    assert_eq!(after.status.code(), Some(0), "{}", words(&after));
+    assert_eq!(state(&lab.phones), before);
+}
+
+#[test]
+fn says_what_is_missing_before_anything_is_changed() {
+    let Some(lab) = Lab::new() else { return };
+    let run = |further: &[&str]| {
+        let mut command = lab.phones.command(env!("CARGO_BIN_EXE_bootstorm"));
+        command.args(["run", SCENARIO, "--attach", "lan", "--out"]);
+        command
+            .arg(lab.space.path())
+            .args(further)
+            .stdin(Stdio::null());
+        let output = command.output().expect("it runs");
+        (output.status.code(), words(&output))
+    };
+    let before = state(&lab.phones);
+    let at_server = ["--subject", "tftp://10.77.0.1"];
+    let on = |name| [&at_server[..], &["--interface", name]].concat();
+    let (code, said) = run(&at_server);
+    assert!(
+        code == Some(2) && said.contains("which interface?"),
+        "{said}"
+    );
+    let (code, said) = run(&["--interface", "eth0"]);
+    assert!(code == Some(2) && said.contains("which server?"), "{said}");
+    let (code, said) = run(&on("eht0"));
+    assert!(
+        code == Some(4) && said.contains("did you mean eth0?"),
+        "{said}"
+    );
+    let (code, said) = run(&on("lo"));
+    assert!(
+        code == Some(4) && said.contains("lo is no Ethernet"),
+        "{said}"
+    );
+    let (code, said) = run(&on("eth0"));
+    assert!(
+        code == Some(2) && said.contains("by --allow-network"),
+        "{said}"
+    );
+    let (code, said) = run(&[&on("eth0")[..], &["--allow-network", "10.78.0.0/16"]].concat());
+    assert!(
+        code == Some(2) && said.contains("the server, 10.77.0.1, is outside"),
+        "{said}"
+    );
+    lab.phones.ip(&["link", "set", "eth0", "down"]);
+    let (code, said) = run(&on("eth0"));
+    assert!(
+        code == Some(4) && said.contains("sudo ip link set eth0 up"),
+        "{said}"
+    );
+    lab.phones.ip(&["link", "set", "eth0", "up"]);
+    lab.switch.host.ip(&["link", "set", "port2", "down"]);
+    let begun = Instant::now();
+    while !run(&on("eth0")).1.contains("eth0 has no carrier") {
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+    lab.switch.host.ip(&["link", "set", "port2", "up"]);
+    while run(&on("eth0")).1.contains("eth0 has no carrier") {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+    assert_eq!(state(&lab.phones), before);
+}
+
+#[test]
+fn a_lease_outside_the_allowed_networks_is_refused_loudly_and_nothing_leaves_them() {
+    let Some(mut lab) = Lab::new() else { return };
+    lab.serve(5, false);
+    let _dhcp = dnsmasq(&lab.server, "eth0", &WIDE, &lab.files());
+    let frames = Frames::watch(&lab.server, "eth0", lab.space.path());
+    let mut run = lab.phones.command(env!("CARGO_BIN_EXE_bootstorm"));
+    run.args(["run", SCENARIO, "--attach", "lan", "--interface", "eth0"]);
+    run.args([
+        "--subject",
+        "tftp://10.77.0.1",
+        "--allow-network",
+        "10.77.0.0/24",
+    ]);
+    run.args(["--phones", "5", "--phone", "0", "--deadline", "5", "--out"]);
+    let output = run.arg(lab.space.path()).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(3), "{}", words(&output));
+    let said = words(&output).replace("\n", " ");
+    assert!(said.contains("outside the networks that this"), "{said}");
+    let spoken = "eth.src[0:3] == 00:21:f2 && (arp || ip.src != 0.0.0.0)";
+    let spoken = frames.end().rows(spoken, &["eth.dst"]);
+    assert!(spoken.is_empty(), "{spoken:?}");
+}
+
+/// The way between two hosts that are not at one cable, with a server at the far end.
+#[test]
+fn phones_behind_a_relay_agent_boot_against_a_server_some_hops_away() {
+    if !needs(&TOOLS) {
+        return;
+    }
+    let Some(space) = Space::new() else { return };
+    let (server, router) = (space.host("server"), space.host("router"));
+    let phones = space.host("phones");
+    cable((&server, "eth0"), (&router, "eth0"));
+    cable((&router, "eth1"), (&phones, "eth0"));
+    server.address("eth0", "10.77.0.1/24");
+    router.address("eth0", "10.77.0.254/24");
+    router.address("eth1", "10.78.0.254/24");
+    phones.address("eth0", "10.76.0.1/16");
+    phones.address("eth0", "10.78.0.1/24");
+    server.ip(&["route", "add", "default", "via", "10.77.0.254"]);
+    phones.ip(&["route", "add", "default", "via", "10.78.0.254"]);
+    router.ip(&["route", "add", "10.76.0.0/16", "via", "10.78.0.1"]);
+    let mut forward = router.command("sh");
+    router.run(forward.args(["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]));
+    let pool = Pool {
+        range: ("10.76.1.0", "10.76.30.255"),
+        seconds: 600,
+        router: None,
+    };
+    let mut lab = Lab {
+        switch: space.switch("unused"),
+        space,
+        server,
+        phones,
+        running: Vec::new(),
+    };
+    lab.serve(100, false);
+    let dhcp = dnsmasq(&lab.server, "eth0", &pool, &lab.files());
+    let before = state(&lab.phones);
+    let mut run = lab.phones.command(env!("CARGO_BIN_EXE_bootstorm"));
+    run.args([
+        "run",
+        SCENARIO,
+        "--attach",
+        "relay",
+        "--interface",
+        "eth0",
+        "--phones",
+        "100",
+    ]);
+    run.args([
+        "--subject",
+        "dhcp://10.77.0.1",
+        "--allow-network",
+        "10.77.0.0/24",
+    ]);
+    let output = run
+        .arg("--out")
+        .arg(lab.space.path())
+        .output()
+        .expect("it runs");
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}\n{}",
+        words(&output),
+        dhcp.log()
+    );
+    assert!(
+        words(&output).contains("100 provisioned"),
+        "{}",
+        words(&output)
+    );
+    assert_eq!(state(&lab.phones), before);
+    assert_eq!(
+        dhcp.log().matches("DHCPRELEASE").count(),
+        100,
+        "{}",
+        dhcp.log()
+    );
+    assert!(Path::new(SCENARIO).exists());
+}

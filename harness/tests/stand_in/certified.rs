@@ -1,0 +1,181 @@
+//! The stand-in judged by the phone suite of its vendor, its power cycled over SNMP for each case,
+//! and by a capture of what it did.
+
+use std::fs;
+
+use bootstorm_reports::case::{CaseResult, CaseVerdict};
+use bootstorm_reports::json;
+
+use crate::boots::{PAGE, serve};
+use crate::place::{Lab, MAC, SERVER, SWITCH, WRITER, here};
+use crate::program::{Finished, Started};
+
+/// What a handset can show whose udhcpc reads nothing but a host's name in option 66, and whose web
+/// page nobody changes. When curl repeats a request that nobody answers hangs on the parts of a
+/// second at which it asked, so that case is not among them.
+const CASES: [&str; 16] = [
+    "names-are-tried-in-order",
+    "own-file-after-common-file",
+    "pause-after-an-error",
+    "includes-in-order",
+    "check-sync-fetches-again",
+    "check-sync-with-reboot",
+    "reads-option-66",
+    "requests-at-once",
+    "waits-at-random-after-power-on",
+    "read-request-of-the-trace",
+    "acknowledges-the-options",
+    "an-error-ends-a-file",
+    "absolute-include-on-another-server",
+    "a-missing-include-does-not-stop-the-rest",
+    "boot-files-do-not-nest",
+    "resources-after-the-files",
+];
+/// Those of them that take little time.
+const QUICK: [&str; 8] = [
+    "names-are-tried-in-order",
+    "own-file-after-common-file",
+    "pause-after-an-error",
+    "reads-option-66",
+    "requests-at-once",
+    "read-request-of-the-trace",
+    "acknowledges-the-options",
+    "absolute-include-on-another-server",
+];
+
+/// The lab as its owner would write it down.
+fn write(lab: &Lab) {
+    let secret = lab.space.path().join("community");
+    fs::write(&secret, WRITER).expect("writable");
+    let text = format!(
+        "name = \"stand-in\"\nnetworks = [\"192.0.2.0/24\"]\n\
+         [subject]\ninterface = \"eth0\"\naddress = \"{SERVER}\"\n\
+         [power.switch]\ndriver = \"snmp\"\nagent = \"{SWITCH}\"\nversion = \"2c\"\n\
+         timeout_s = 1\nsettle_s = 3\ncommunity = {{ file = \"{}\" }}\n\
+         [[place]]\nname = \"table\"\nmac = \"{MAC}\"\nprofile = \"stand-in/handset\"\n\
+         suite = \"flyingvoice\"\npower = \"switch\"\naddress = \"192.0.2.50\"\noff_s = 0.3\n\
+         link_s = 10\nrest_s = 2\nforgets = true\nport = \"{}\"\n\
+         [place.content.fleet]\nsource = \"dhcp\"\ntransport = \"tftp\"\nlayout = \"flat\"\n\
+         web.pnp_enable = \"0\"\ncommon.\"local_time.time_zone\" = \"+1\"\n",
+        secret.display(),
+        lab.port,
+    );
+    fs::write(lab.space.path().join("lab.toml"), text).expect("writable");
+}
+
+/// `bootstorm lab run` with these cases, and what it found.
+fn certify(lab: &Lab, cases: &[&str]) -> (Finished, Vec<CaseResult>) {
+    write(lab);
+    let mut command = lab.server.command(env!("CARGO_BIN_EXE_bootstorm"));
+    command
+        .current_dir(lab.space.path())
+        .args(["lab", "run", "lab.toml"]);
+    command.arg("--profiles").arg(here("profiles"));
+    for case in cases {
+        command.arg("--case").arg(format!("flyingvoice/{case}"));
+    }
+    let finished = Started::new(&mut command).finish();
+    let file = lab.space.path().join("bootstorm-report/report.json");
+    let (out, err) = (&finished.out, &finished.err);
+    let mut file = fs::File::open(file).unwrap_or_else(|_| panic!("no report:\n{out}\n{err}"));
+    let report = json::read(&mut file).expect("a report of ours");
+    let cases = report.cases().to_vec();
+    (finished, cases)
+}
+
+/// The cases that did not pass, each with its clauses.
+fn not_passed(cases: &[CaseResult]) -> Vec<String> {
+    let wrong = cases.iter().filter(|it| it.verdict != CaseVerdict::Pass);
+    wrong
+        .map(|it| format!("{} {:?} {}", it.id, it.verdict, it.clauses.join(" ")))
+        .collect()
+}
+
+#[test]
+fn the_stand_in_is_certified_with_its_power_cycled_for_each_case() {
+    let Some(lab) = Lab::new(PAGE) else { return };
+    let (finished, cases) = certify(&lab, &CASES);
+    assert_eq!(not_passed(&cases), [""; 0], "{}", lab.told());
+    assert_eq!(cases.len(), CASES.len());
+    finished.expect(0);
+    let cycles = lab.told().matches("power on").count();
+    assert!(cycles >= CASES.len(), "{}", lab.told());
+}
+
+/// The verdicts of a handset that deviates.
+fn deviating(deviation: &str, cases: &[&str]) -> Option<Vec<String>> {
+    let lab = Lab::new(&format!("{PAGE}deviation={deviation}\n"))?;
+    let (finished, cases) = certify(&lab, cases);
+    let wrong = not_passed(&cases);
+    finished.expect(i32::from(!wrong.is_empty()));
+    Some(wrong)
+}
+
+#[test]
+fn a_handset_that_sends_no_options_fails_on_those_clauses_alone() {
+    let Some(wrong) = deviating("options", &QUICK) else {
+        return;
+    };
+    let expected = [
+        "flyingvoice/read-request-of-the-trace Fail WIRE-01 WIRE-02 FLY-52 FLY-70",
+        // No server acknowledges what nobody asked for.
+        "flyingvoice/acknowledges-the-options Inconclusive WIRE-05 FLY-53",
+    ];
+    assert_eq!(wrong, expected);
+}
+
+#[test]
+fn a_handset_that_never_asks_for_its_own_file_fails_on_those_clauses_alone() {
+    let Some(wrong) = deviating("no-own-file", &QUICK) else {
+        return;
+    };
+    let expected = ["flyingvoice/own-file-after-common-file Fail FLY-09 FLY-21 FLY-75"];
+    assert_eq!(wrong, expected);
+}
+
+// FLY-62: what its udhcpc does is not what the guide's trace shows.
+#[test]
+fn short_messages_of_a_newer_udhcpc_are_held_against_it() {
+    let Some(wrong) = deviating("none", &["one-transaction-id"]) else {
+        return;
+    };
+    assert_eq!(wrong, ["flyingvoice/one-transaction-id Fail FLY-62 FLY-63"]);
+}
+
+#[test]
+fn its_capture_fits_its_own_profile_best_and_is_judged_alike() {
+    let Some(lab) = Lab::new(PAGE) else { return };
+    let _server = serve(&lab);
+    let (tcpdump, file) = lab.capture("boot.pcap");
+    lab.power(true);
+    lab.wait_told("registered u00000: 0", 1);
+    tcpdump.end();
+    let judge = |further: &[&str]| {
+        let mut command = lab.server.command(env!("CARGO_BIN_EXE_bootstorm"));
+        command
+            .current_dir(lab.space.path())
+            .arg("judge")
+            .arg(&file);
+        command
+            .arg("--profiles")
+            .arg(here("profiles"))
+            .args(further);
+        Started::new(&mut command).finish()
+    };
+    let out = judge(&[]).out;
+    let first = out.lines().next().unwrap_or_default();
+    assert!(
+        first.starts_with(&format!("{MAC} stand-in/handset")),
+        "{out}"
+    );
+    for habit in ["order of DHCP options", "length of DHCPDISCOVER"] {
+        let (same, differs) = first.split_once("differs").unwrap_or((first, ""));
+        assert!(same.contains(habit) && !differs.contains(habit), "{first}");
+    }
+    let out = judge(&["--profile", "flyingvoice/fip13g"]).expect(1).out;
+    let broken: Vec<_> = out.lines().filter(|it| it.contains("BROKEN")).collect();
+    assert_eq!(
+        broken,
+        ["  BROKEN flyingvoice/one-transaction-id (FLY-62, FLY-63)"]
+    );
+}
