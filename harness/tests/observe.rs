@@ -5,6 +5,8 @@
 mod fits;
 #[path = "observe/hostile.rs"]
 mod hostile;
+#[path = "observe/judged.rs"]
+mod judged;
 #[path = "observe/round.rs"]
 mod round;
 #[path = "observe/verdicts.rs"]

@@ -52,9 +52,6 @@ const QUEUE: usize = 8_192;
 /// How often the thread looks at what is due.
 const NAP: Duration = Duration::from_millis(10);
 const FRAME_BYTES: usize = 65_536;
-/// Frames of farewell sent before a pause, and the pause: servers have small queues.
-const FAREWELLS: usize = 4;
-const FAREWELL_PAUSE: Duration = Duration::from_millis(2);
 
 /// An interface by name and number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,13 +152,11 @@ impl Attached {
     /// what is to be told of the run.
     #[must_use]
     pub fn close(self, farewells: &[Farewell]) -> (u64, BTreeSet<String>) {
-        for some in farewells.chunks(FAREWELLS) {
-            for farewell in some {
-                let Farewell { from, to, bytes } = farewell;
-                // Nobody is there any more who could send it again.
-                let _ = self.segment.send(*from, *to, bytes);
-            }
-            std::thread::sleep(FAREWELL_PAUSE);
+        let pause = Farewell::pause(farewells.len());
+        for Farewell { from, to, bytes } in farewells {
+            // Nobody is there any more who could send it again.
+            let _ = self.segment.send(*from, *to, bytes);
+            std::thread::sleep(pause);
         }
         let told = std::mem::take(&mut *held(&self.segment.told));
         (self.segment.dropped.load(Ordering::Relaxed), told)

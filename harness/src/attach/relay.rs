@@ -1,6 +1,6 @@
-//! Phones behind a relay agent (RFC 3046 §1, RFC 2131 §4.1): their DHCP goes by unicast, in relay form,
-//! to a server some hops away, which answers to giaddr:67. What it leases must be routed to this
-//! machine, where each address becomes one of the kernel's (AnyIP).
+//! Phones behind a relay agent (RFC 1542 §4, RFC 2131 §4.1): their DHCP goes by unicast, in relay
+//! form, to a server some hops away, which answers to giaddr:67. What it leases must be routed to
+//! this machine, where each address becomes one of the kernel's (AnyIP).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -27,8 +27,6 @@ const QUEUE: usize = 8_192;
 const NAP: Duration = Duration::from_millis(50);
 const DATAGRAM_BYTES: usize = 65_536;
 const RECEIVE_BYTES: usize = 4 << 20;
-/// A pause between farewells: servers have small queues.
-const FAREWELL_PAUSE: Duration = Duration::from_micros(500);
 
 /// The relay agent that a run plays, shared by all shards.
 #[derive(Debug)]
@@ -108,10 +106,11 @@ impl Relaying {
     /// is to be told of the run.
     #[must_use]
     pub fn close(self, farewells: &[Farewell]) -> (u64, BTreeSet<String>) {
+        let pause = Farewell::pause(farewells.len());
         for farewell in farewells {
             // Nobody is there any more who could send it again.
             let _ = self.relay.send(farewell.to, &farewell.bytes);
-            std::thread::sleep(FAREWELL_PAUSE);
+            std::thread::sleep(pause);
         }
         let told = std::mem::take(&mut *held(&self.relay.told));
         (self.relay.dropped.load(Ordering::Relaxed), told)

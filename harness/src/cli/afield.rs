@@ -1,8 +1,9 @@
 //! Runs beyond this machine's loopback: what `run` is told of the interface and of the networks.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
+use bootstorm_emulator::wire::dhcp::SERVER_PORT;
 use bootstorm_scenarios::plan::Plan;
 
 use super::boot::Given;
@@ -127,6 +128,9 @@ pub(super) fn boot(
     for endpoint in given.subjects {
         acs = endpoint.acs_url().map(str::to_owned).or(acs);
         endpoint.take_place(&mut subject);
+    }
+    if purpose == Use::Relay && !subject.given.dhcp {
+        subject.dhcp = Some(SocketAddrV4::new(plan.server, SERVER_PORT));
     }
     let plan = &with_elsewhere(plan, acs, &subject, None);
     if let Some(warning) = preflight::neighbours(plan.phones()) {

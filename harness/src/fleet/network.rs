@@ -1,6 +1,7 @@
 //! How packets leave a shard: the edge between phones and attachments.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
 
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::phone::io::{Channel, Connection, FtpMode, Request};
@@ -100,4 +101,16 @@ pub struct Farewell {
     pub to: SocketAddrV4,
     /// The payload.
     pub bytes: Vec<u8>,
+}
+
+impl Farewell {
+    /// How long to wait after each of so many. Nobody confirms a RELEASE, and servers that write a
+    /// file for each have small queues; but nobody wants to wait for the end of a run either.
+    #[must_use]
+    pub fn pause(count: usize) -> Duration {
+        const ALL: Duration = Duration::from_secs(10);
+        const EACH: Duration = Duration::from_millis(5);
+        let count = u32::try_from(count).unwrap_or(u32::MAX).max(1);
+        EACH.min(ALL / count)
+    }
 }

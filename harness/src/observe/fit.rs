@@ -1,5 +1,6 @@
 //! Which profile a phone fits best, and why.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bootstorm_emulator::identity::Mac;
@@ -21,6 +22,8 @@ pub struct Fit {
     /// From 0 to 100: how much of what the phone showed, and the profile says something of, is
     /// alike.
     pub score: u32,
+    /// How many other profiles it fits as well.
+    pub as_well: usize,
     /// Each aspect that both say something of.
     pub compared: Vec<Compared>,
 }
@@ -56,11 +59,15 @@ impl Fit {
             let words: Vec<&str> = fitting.map(|it| it.aspect.word()).collect();
             words.join(", ")
         };
-        match (words(true), words(false)) {
+        let mut text = match (words(true), words(false)) {
             (same, other) if same.is_empty() => format!("differs in {other}"),
             (same, other) if other.is_empty() => format!("same {same}"),
             (same, other) => format!("same {same}; differs in {other}"),
+        };
+        if self.as_well > 0 {
+            let _ = write!(text, "; {} other models look the same", self.as_well);
         }
+        text
     }
 }
 
@@ -83,6 +90,7 @@ pub fn fit(mac: Mac, seen: &[Trait], profile: &Arc<Profile>) -> Fit {
     Fit {
         profile: Arc::clone(profile),
         score: sum.sum::<u32>().checked_div(weight).unwrap_or(0),
+        as_well: 0,
         compared,
     }
 }
@@ -95,6 +103,11 @@ pub fn fits(mac: Mac, seen: &[Trait], profiles: &ProfileSet) -> Vec<Fit> {
         let by_name = || a.profile.name.cmp(&b.profile.name);
         b.score.cmp(&a.score).then_with(by_name)
     });
+    let best = fits.first().map_or(0, |fit| fit.score);
+    let as_well = fits.iter().filter(|fit| fit.score == best).count();
+    if let Some(fit) = fits.first_mut() {
+        fit.as_well = as_well.saturating_sub(1);
+    }
     fits
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bootstorm_emulator::profile::Param;
 use bootstorm_emulator::time::Moment;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
-use bootstorm_scenarios::scenario::{Action, Discovery, Fleet, PnpAnswers, TimeService};
+use bootstorm_scenarios::scenario::{Action, Discovery, Fleet, PnpAnswers, Step, TimeService};
 use bootstorm_scenarios::suite::{Case, WireLine};
 use bootstorm_scenarios::wire::message::Message;
 use bootstorm_scenarios::wire::record::Record;
@@ -33,6 +33,7 @@ pub(super) struct World {
     has_file_field: bool,
     asked_by_multicast: bool,
     notified: bool,
+    check_syncs: usize,
     answered_by_mdns: bool,
     was_challenged: bool,
     schemes: BTreeSet<&'static str>,
@@ -44,6 +45,8 @@ pub(super) struct World {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Answer {
+    /// The message that says so.
+    at: usize,
     found: bool,
     /// Its MD5, where all of it was kept.
     digest: Option<String>,
@@ -54,7 +57,8 @@ struct Answer {
 pub(super) struct Gap {
     /// What the capture does not show, in words: the case is not judged.
     pub(super) lacking: Vec<String>,
-    /// A file came with another content than the case's.
+    /// Once a file had come the server's content was not the case's: what the phone does from then
+    /// on follows from another one.
     pub(super) other_content: bool,
 }
 
@@ -74,6 +78,7 @@ impl World {
                 (Way::Received, "sip.notify") => {
                     let event = field("event").unwrap_or_default();
                     world.notified |= event.starts_with("ua-profile");
+                    world.check_syncs += usize::from(event.starts_with("check-sync"));
                 }
                 (Way::Received, "mdns.response") => world.answered_by_mdns = true,
                 (Way::Received, "dhcp.ack") => {
@@ -86,11 +91,11 @@ impl World {
                 (Way::Sent, "tftp.rrq") => drop(world.schemes.insert("tftp")),
                 (Way::Sent, "ftp.retr") => drop(world.schemes.insert("ftp")),
                 (Way::Received, "tftp.error") if field("code") == Some(NOT_FOUND) => {
-                    world.answer(field("file"), None, None);
+                    world.answer(field("file"), (at, false), None);
                 }
-                (Way::Received, "tftp.data") => world.answer(field("file"), Some(at), None),
+                (Way::Received, "tftp.data") => world.answer(field("file"), (at, true), None),
                 (Way::Received, "ftp.end") if field("complete") == Some("true") => {
-                    world.answer(field("file"), Some(at), field("md5"));
+                    world.answer(field("file"), (at, true), field("md5"));
                 }
                 (Way::Sent, "http.get") => {
                     let tls = field("tls") == Some("true");
@@ -104,8 +109,8 @@ impl World {
                     let paths = asked.entry(connection).or_default();
                     let path = (!paths.is_empty()).then(|| paths.remove(0));
                     match field("status") {
-                        Some("200") => world.answer(path, Some(at), field("md5")),
-                        Some("403" | "404" | "410") => world.answer(path, None, None),
+                        Some("200") => world.answer(path, (at, true), field("md5")),
+                        Some("403" | "404" | "410") => world.answer(path, (at, false), None),
                         Some("401") => world.was_challenged = true,
                         _ => {}
                     }
@@ -121,19 +126,23 @@ impl World {
         world
     }
 
-    /// The server answered for a file: with it (so the message says), or that it is not there.
-    fn answer(&mut self, path: Option<&str>, at: Option<usize>, digest: Option<&str>) {
-        let Some(path) = path else {
+    /// The server answered for a file: with it, or that it is not there.
+    fn answer(&mut self, path: Option<&str>, (at, found): (usize, bool), digest: Option<&str>) {
+        let path = path.map(decoded);
+        let Some(path) = path.filter(|path| !named(path).is_empty()) else {
             return;
         };
-        if let Some(at) = at {
+        if found {
             self.first_file.get_or_insert(at);
         }
         let answer = Answer {
-            found: at.is_some(),
+            at,
+            found,
             digest: digest.map(str::to_owned),
         };
-        self.answers.insert(named(path).to_owned(), answer);
+        self.answers
+            .entry(named(&path).to_owned())
+            .or_insert(answer);
     }
 
     /// How it differs from the world of a case.
@@ -243,6 +252,12 @@ impl World {
             lacking
                 .push("what is done in the case: power, servers or files that change".to_owned());
         }
+        let asks = |step: &&Step| matches!(step.action, Action::CheckSync { .. });
+        let asked = scenario.steps.iter().filter(asks).count();
+        if asked > self.check_syncs {
+            let seen = self.check_syncs;
+            lacking.push(format!("{asked} NOTIFYs for check-sync (it has {seen})"));
+        }
         if scenario.lasts > self.span {
             let (needed, span) = (scenario.lasts.as_secs(), self.span.as_secs());
             lacking.push(format!("{needed} seconds (it has {span})"));
@@ -278,15 +293,23 @@ impl World {
             .filter_map(|index| plan.phone(index))
             .flat_map(|phone| {
                 let fill = super::verdicts::fill(plan, &phone, &server);
-                let paths = case.files.iter().map(move |file| file.path.text(&fill));
+                let files = case.files.iter().filter(|file| file.bytes.is_some());
+                let paths = files.map(move |file| file.path.text(&fill));
                 paths.collect::<Vec<_>>()
             })
             .collect();
+        for path in given
+            .iter()
+            .filter(|path| !self.answers.contains_key(*path))
+        {
+            gap.lacking.push(format!("the case's own {path}"));
+        }
         for (path, answer) in &self.answers {
             let held = prepared.files.get(path);
+            // What is asked for later may be named by what came.
+            let later = self.first_file.is_some_and(|first| answer.at > first);
             match (held, answer.found) {
-                (Some(_), false) => gap.lacking.push(format!("a server that has {path}")),
-                (None, true) => gap.lacking.push(format!("a server without {path}")),
+                (None, false) => {}
                 (Some(bytes), true) => {
                     let same = answer.digest.as_deref() == Some(&hex(&Md5::digest(bytes)));
                     if !same && given.contains(path) {
@@ -294,7 +317,9 @@ impl World {
                     }
                     gap.other_content |= !same;
                 }
-                (None, false) => {}
+                _ if later => gap.other_content = true,
+                (Some(_), false) => gap.lacking.push(format!("a server that has {path}")),
+                (None, true) => gap.lacking.push(format!("a server without {path}")),
             }
         }
     }
@@ -354,6 +379,27 @@ fn transfers(record: &Record) -> Vec<(String, String)> {
         }
     });
     done
+}
+
+/// A path as it is meant (RFC 3986 §2.1).
+fn decoded(path: &str) -> String {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let digits = tail.get(..2).and_then(|it| str::from_utf8(it).ok());
+        let byte = digits.and_then(|it| u8::from_str_radix(it, 16).ok());
+        match byte.filter(|_| *first == b'%') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn named(path: &str) -> &str {

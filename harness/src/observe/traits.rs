@@ -3,7 +3,7 @@
 
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::profile::template::{Template, Vars};
-use bootstorm_emulator::profile::{DhcpOption, Profile, TftpOption};
+use bootstorm_emulator::profile::{DhcpOption, Param, Profile, TftpOption};
 use bootstorm_emulator::time::Moment;
 use bootstorm_emulator::wire::dhcp::code;
 use bootstorm_scenarios::wire::Way;
@@ -152,8 +152,15 @@ pub fn shown(mac: Mac, messages: &[Message]) -> Vec<Trait> {
 #[must_use]
 pub fn of(profile: &Profile, mac: Mac) -> Vec<(Aspect, String)> {
     let agent = profile.http.user_agent.text(&vars(profile, mac));
+    let file_name = profile.params.get(Param::ConfigFileName as usize);
+    let file_name = file_name.map(|spec| spec.default.text(&vars(profile, mac)));
+    let markers = profile.markers.iter();
+    let file_name = markers.fold(file_name.unwrap_or_default(), |name, (marker, meant)| {
+        name.replace(marker, &meant.text(&vars(profile, mac)))
+    });
     let vars = Vars {
         user_agent: &agent,
+        config_file_name: &file_name,
         ..vars(profile, mac)
     };
     let text = |template: &Template| template.text(&vars);

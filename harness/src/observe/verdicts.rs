@@ -173,7 +173,11 @@ fn doubt(
         })
     };
     let decided = finding.evidence.iter().max();
-    let absent = finding.actual.starts_with("no") || finding.evidence.is_empty();
+    let too_few = ["no ", "none ", "nothing ", "there is ", "there are "];
+    let too_few = too_few
+        .iter()
+        .any(|words| finding.actual.starts_with(words));
+    let absent = too_few || finding.evidence.is_empty();
     if absent && !heard.complete {
         let last = heard.messages.iter().map(|message| message.at).max();
         let quiet = heard.last.since(last.unwrap_or(heard.last));

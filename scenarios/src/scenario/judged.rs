@@ -216,7 +216,10 @@ mod tests {
                 "[subject]\ntfpt = \"tftp://127.0.0.1\"",
                 "did you mean 'tftp'?",
             ),
-            ("attach = \"lop\"", "expected one of loopback, memory, lan, relay"),
+            (
+                "attach = \"lop\"",
+                "expected one of loopback, memory, lan, relay",
+            ),
         ] {
             let faults = with(lines).expect_err(lines);
             assert!(faults.contains(told), "{lines}: {faults}");

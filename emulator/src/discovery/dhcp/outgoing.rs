@@ -69,8 +69,8 @@ impl Outgoing {
 }
 
 /// Writes one option of a client's message, or nothing where the message does not need it.
-/// RFC 2131 table 5: RELEASE and DECLINE carry nothing but their type, the client's and the server's
-/// id, DECLINE the address too.
+/// RFC 2131 table 5: RELEASE and DECLINE carry nothing but their type, the client's and the
+/// server's id, DECLINE the address too.
 fn write_option(
     encoder: &mut Encoder<'_>,
     option: DhcpOption,

@@ -1,5 +1,5 @@
-//! Addresses of phones as local routes (AnyIP) by rtnetlink (rtnetlink(7)): the kernel's stack takes
-//! what is sent to them, without an address on any interface.
+//! Addresses of phones as local routes (AnyIP) by rtnetlink(7): the kernel's stack takes what is
+//! sent to them, without an address on any interface.
 
 use std::io;
 use std::net::Ipv4Addr;

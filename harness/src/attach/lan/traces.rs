@@ -1,15 +1,22 @@
-//! What a run lays down in the kernel besides the phones' addresses, and takes away again: a table of
-//! nftables, routing rules with their table. All of it is named for the interface, so that what a
-//! killed run left is found.
+//! What a run lays down in the kernel besides the phones' addresses, and takes away again: a table
+//! of nftables, routing rules with their table. All of it is named for the interface, so that what
+//! a killed run left is found.
 //!
-//! | what | why |
-//! |---|---|
-//! | ingress: frames to a phone's MAC become this host's | the stack drops what is not addressed to the interface's own MAC |
-//! | ingress: ARP requests for phones' addresses dropped | this program answers them, with the phone's MAC; the kernel would with the interface's |
-//! | ingress: UDP to port 68 of a phone dropped | it was read before; the kernel would answer that nobody listens |
-//! | egress: an announcement (RFC 5227 §2.3) of a phone notes whose the address is | the table follows the leases without a call to `nft` for each |
-//! | egress: source MAC of frames, and of ARP, by the source address | all that a phone sends carries its own MAC |
-//! | rules and routes by source network | no default route of this machine is used, changed or needed |
+//! Arriving (the ingress hook):
+//! - Frames to a phone's MAC become this host's; else the stack drops what is not addressed to the
+//!   interface's own MAC.
+//! - ARP requests for phones' addresses are dropped: this program answers them, with the phone's
+//!   MAC; the kernel would with the interface's.
+//! - UDP to port 68 of a phone is dropped: it was read before, and the kernel would answer that
+//!   nobody listens.
+//!
+//! Leaving (the egress hook):
+//! - An announcement of a phone (RFC 5227 §2.3) notes whose the address is: so the table follows
+//!   the leases without a call to `nft` for each.
+//! - Frames, and the kernel's ARP requests, get the MAC of their source address's phone.
+//!
+//! Routing rules by source network lead to a table of our own: no default route of this machine is
+//! used, changed or needed.
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -1,5 +1,5 @@
-//! What phones say when all of them are switched off at the end of a run: they give their leases back
-//! (RFC 2131 §4.4.6). Nothing of it is judged or recorded.
+//! What phones say when all of them are switched off at the end of a run: they give their leases
+//! back (RFC 2131 §4.4.6). Nothing of it is judged or recorded.
 
 use bootstorm_emulator::phone::io::{Channel, Effect, Input, Outputs};
 use bootstorm_emulator::time::Moment;
