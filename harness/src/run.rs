@@ -28,9 +28,7 @@ use bootstorm_scenarios::wire::record::Record;
 
 use crate::attach::cwmp::CwmpPort;
 use crate::attach::ground::Ground;
-use crate::attach::loopback::{
-    self, CONNECTIONS_MAX, LINES_MAX, Losses, Setup, Sockets, TRANSFER_SOCKETS,
-};
+use crate::attach::loopback::{self, Losses, Setup, Sockets};
 use crate::attach::memory::Simulation;
 use crate::attach::sip::SipPort;
 use crate::certify::probe::{self, Finding};
@@ -45,7 +43,7 @@ use crate::fleet::transcript;
 use crate::fleet::watch::{Watch, Watcher};
 use crate::fleet::wrong::Wrong;
 use crate::reference::adapter::Courier;
-use crate::reference::{Counter, Counters, Reference};
+use crate::reference::{Counters, Reference};
 use crate::subject::Subject;
 
 pub use afield::afield;
@@ -276,9 +274,10 @@ fn boot(
         true => afield::tell(&mut facts, plan, subject),
         false => tell_endpoints(&mut facts, subject),
     }
-    let (dropped, told) = field.close(&farewells);
-    facts.generator.dropped_datagrams += dropped;
-    facts.generator.saturated.extend(told);
+    let told = field.close(&farewells);
+    facts.generator.dropped_datagrams += told.dropped;
+    facts.generator.saturated.extend(told.voids);
+    facts.notes.extend(told.notes);
     if let Some(counters) = &orders.counters {
         tell_downloads(&mut facts, plan, counters);
     }

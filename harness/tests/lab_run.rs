@@ -1,6 +1,8 @@
 //! `bootstorm lab` with a handset made of programs that nobody here wrote, on a segment of its own
 //! whose switch is powered over SNMP.
 
+#[path = "support/interrupt.rs"]
+mod interrupt;
 #[path = "stand_in/place.rs"]
 #[expect(dead_code, reason = "the command line does what its helpers do")]
 mod place;
@@ -19,6 +21,7 @@ use std::path::PathBuf;
 use bootstorm_reports::case::{CaseResult, CaseVerdict};
 use bootstorm_reports::json;
 use bootstorm_reports::report::Report;
+use interrupt::interrupt;
 use place::{Lab, MAC, SERVER, SWITCH, WRITER, here};
 use program::{Finished, Started};
 
@@ -111,4 +114,151 @@ fn a_handset_is_judged_by_the_phones_suite_with_its_power_cycled_for_each_case()
         lab.told()
     );
     assert!(is_powered(&lab));
+}
+
+#[test]
+fn a_handset_that_never_links_is_a_fault_of_the_bench_and_gets_its_power_back() {
+    let Some(lab) = Lab::new(PAGE) else {
+        return;
+    };
+    let file = write(&lab, "", &place(&lab));
+    let text = fs::read_to_string(&file).expect("readable");
+    let text = text
+        .replace(MAC, "0021f20a00ff")
+        .replace("link_s = 10", "link_s = 2");
+    fs::write(&file, text).expect("writable");
+    let cases = [
+        "--case",
+        "flyingvoice/names-*",
+        "--case",
+        "flyingvoice/no-leading-slash",
+    ];
+    start(&lab, "run", &cases).finish().expect(4);
+    let report = report(&lab);
+    let [(_, first, why), (_, second, left)] = verdicts(report.cases())[..] else {
+        panic!("two cases");
+    };
+    assert_eq!(
+        (first, second),
+        (CaseVerdict::Error, CaseVerdict::Inconclusive)
+    );
+    assert!(
+        why.contains("bench fault at place table: handset 0021f20a00ff never linked: within 2 s"),
+        "{why}"
+    );
+    assert!(why.contains("interface eth0, which has a link"), "{why}");
+    assert!(left.starts_with("not begun: "), "{left}");
+    assert!(is_powered(&lab));
+}
+
+#[test]
+fn a_switch_that_refuses_is_a_fault_of_the_bench() {
+    let Some(lab) = Lab::new(PAGE) else {
+        return;
+    };
+    write(&lab, "", "port = \"9\"\n");
+    let case = ["--case", "flyingvoice/names-are-tried-in-order"];
+    start(&lab, "run", &case).finish().expect(4);
+    let report = report(&lab);
+    let why = &report.cases()[0].reason;
+    assert!(
+        why.contains("refused set pethPsePortAdminEnable.1.9=2: notWritable"),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_capture_that_ends_and_an_interface_that_is_missing_are_faults_of_the_bench() {
+    let Some(lab) = Lab::new(PAGE) else {
+        return;
+    };
+    let capture =
+        "capture = { command = [\"sh\", \"-c\", \"tcpdump -U -w - -i eth0 & sleep 2; kill $!\"] }";
+    write(&lab, "", &format!("{}{capture}\n", place(&lab)));
+    let case = ["--case", "flyingvoice/own-file-after-common-file"];
+    start(&lab, "run", &case).finish().expect(4);
+    let report = report(&lab);
+    let why = &report.cases()[0].reason;
+    assert!(why.contains("what listens to it ended"), "{why}");
+    assert!(is_powered(&lab));
+    write(
+        &lab,
+        "",
+        &format!("{}capture = {{ interface = \"eht0\" }}\n", place(&lab)),
+    );
+    let told = start(&lab, "run", &case).finish().expect(4).err;
+    assert!(
+        told.contains("this machine has no interface eht0 (it has eth0, lo; did you"),
+        "{told}"
+    );
+}
+
+#[test]
+fn power_comes_back_when_the_user_ends_the_run() {
+    let Some(lab) = Lab::new(PAGE) else {
+        return;
+    };
+    let file = write(&lab, "", &place(&lab));
+    let text = fs::read_to_string(&file).expect("readable");
+    fs::write(&file, text.replace("off_s = 0.3", "off_s = 60")).expect("writable");
+    lab.power(true);
+    let run = start(
+        &lab,
+        "run",
+        &["--case", "flyingvoice/names-are-tried-in-order"],
+    );
+    let off = program::until(program::LIMIT, || !is_powered(&lab));
+    assert!(off, "power was never taken");
+    interrupt(&run.child);
+    run.finish().expect(5);
+    assert!(is_powered(&lab));
+}
+
+#[test]
+fn a_handset_and_its_twin_are_shown_side_by_side_with_what_differs() {
+    let Some(lab) = Lab::new(PAGE) else {
+        return;
+    };
+    let file = write(&lab, "", &place(&lab));
+    // Its own profile says what its programs do, that of its vendor what the guide says.
+    let Finished { out, .. } = start(&lab, "twin", &[]).finish().expect(0);
+    assert!(out.contains("Handset and twin are alike in all"), "{out}");
+    let text = fs::read_to_string(&file).expect("readable");
+    let vendors = text.replace("stand-in/handset", "flyingvoice/fip13g");
+    fs::write(&file, vendors).expect("writable");
+    let Finished { out, .. } = start(&lab, "twin", &[]).finish().expect(1);
+    let length = "length: twin 548 bytes, handset 300 bytes [FLY-62, FLY-63]";
+    assert!(out.contains(length), "{out}");
+    assert!(out.contains("option.60: twin "), "{out}");
+    let directory = lab.space.path().join("bootstorm-report");
+    let page = fs::read_to_string(directory.join("twin.html")).expect("a page");
+    assert!(page.contains("tftp.rrq file=y000000000000.cfg"), "{out}");
+    let told = fs::read(directory.join("twin.json")).expect("a file");
+    let told = String::from_utf8(told).expect("text");
+    assert!(told.matches("\"twin\": {").count() > 10, "{told}");
+    // The same from a capture, where only the profile is known.
+    let (capture, file) = lab.capture("boot.pcap");
+    let case = ["--case", "flyingvoice/own-file-after-common-file"];
+    start(&lab, "run", &case).finish().expect(0);
+    capture.end();
+    let mut command = lab.server.command(env!("CARGO_BIN_EXE_bootstorm"));
+    command
+        .current_dir(lab.space.path())
+        .args(["lab", "twin", "--capture"]);
+    command
+        .arg(&file)
+        .args(["--profile", "flyingvoice/fip13g", "--mac", MAC]);
+    let Finished { out, .. } = Started::new(&mut command).finish().expect(1);
+    assert!(out.contains(length), "{out}");
+    let wrong = lab.space.path().join("lab.toml");
+    let mut command = lab.server.command(env!("CARGO_BIN_EXE_bootstorm"));
+    command.args([
+        "lab",
+        "twin",
+        "--profile",
+        "flyingvoice/fip13g",
+        "--capture",
+    ]);
+    let told = Started::new(command.arg(wrong)).finish().expect(2).err;
+    assert!(told.contains("lab.toml: byte 0: "), "{told}");
 }

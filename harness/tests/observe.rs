@@ -7,6 +7,8 @@ mod fits;
 mod hostile;
 #[path = "observe/judged.rs"]
 mod judged;
+#[path = "observe/learned.rs"]
+mod learned;
 #[path = "observe/round.rs"]
 mod round;
 #[path = "observe/verdicts.rs"]

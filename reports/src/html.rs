@@ -14,6 +14,7 @@ mod ladder;
 pub mod live;
 mod markup;
 mod phones;
+pub mod twin;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -206,6 +207,8 @@ fn meta(report: &Report) -> String {
 #[derive(Debug, Clone, Copy)]
 enum Opening {
     Verdict(Class),
+    /// Of a comparison: what is judged has its word, alike or not.
+    Compared(Class),
     Running,
 }
 
@@ -229,7 +232,7 @@ fn class_word(class: Class) -> &'static str {
 fn banner(opening: Opening, sentence: &str, page: &mut Markup) {
     let (class, word, icon) = match opening {
         Opening::Running => ("running", "Running", "<path d=\"M16 14v20l18-10z\"/>"),
-        Opening::Verdict(class) => {
+        Opening::Verdict(class) | Opening::Compared(class) => {
             let (name, icon) = match class {
                 Class::Met => ("met", "<path d=\"m14 25 7 7 14-16\"/>"),
                 Class::SubjectFailed => {
@@ -239,7 +242,12 @@ fn banner(opening: Opening, sentence: &str, page: &mut Markup) {
                 Class::OwnFault => ("own_fault", "<path d=\"M24 13v14M24 34.5v.5\"/>"),
                 Class::Interrupted => ("interrupted", "<path d=\"M18 16v16M30 16v16\"/>"),
             };
-            (name, class_word(class), icon)
+            let word = match (opening, class) {
+                (Opening::Compared(_), Class::Met) => "Alike",
+                (Opening::Compared(_), _) => "Different",
+                _ => class_word(class),
+            };
+            (name, word, icon)
         }
     };
     page.open(

@@ -23,6 +23,7 @@
 //! | `redact` | secrets out, comparable stand-ins in |
 //! | `report`, `merge`, `verdict` | the checked whole, its sums, two halves, one sentence |
 //! | `compare` | two runs against each other, and what is noise |
+//! | `twin` | a handset beside its virtual twin |
 //! | `text`, `json`, `html`, `junit`, `summary`, `prom`, `pcapng` | writers, one a file |
 //!
 //! # Example
@@ -53,6 +54,7 @@ pub mod summary;
 pub mod text;
 pub mod timeline;
 pub mod trail;
+pub mod twin;
 pub mod verdict;
 pub mod words;
 mod xml;

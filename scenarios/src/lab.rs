@@ -55,8 +55,8 @@ pub struct LabSubject {
     /// A real server's endpoints, as `--subject` takes them; what is not given comes from the
     /// reference server.
     pub given: Vec<Given>,
-    /// The root directory of the real server's files, where a case's files are put for as long as it
-    /// lasts.
+    /// The root directory of the real server's files, where a case's files are put for as long as
+    /// it lasts.
     pub directory: Option<String>,
     /// The router that handsets are told of.
     pub router: Option<Ipv4Addr>,

@@ -330,6 +330,11 @@ impl With {
         Self { fields }
     }
 
+    /// The names of the fields that it says something of.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|(name, _)| name.as_str())
+    }
+
     /// The first field of the message that does not fit; `None` = it fits.
     #[must_use]
     pub fn misfit(&self, message: &Message, fill: &Fill<'_>) -> Option<Misfit> {

@@ -1,6 +1,7 @@
 //! What carries DHCP for the phones of a real attachment, and makes their leases usable. All the
 //! rest of their traffic goes through the same sockets on every ground.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -8,6 +9,36 @@ use bootstorm_emulator::identity::Mac;
 
 use super::lan::{Device, Segment};
 use super::relay::Relay;
+
+/// Sentences of one kind that are kept; the same is told once.
+const SENTENCES_MAX: usize = 32;
+
+/// What an attachment tells of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// What happened on the network.
+    pub notes: BTreeSet<String>,
+    /// Why the run judges this side and not the subject.
+    pub voids: BTreeSet<String>,
+    /// Frames and datagrams that this side dropped.
+    pub dropped: u64,
+}
+
+impl Told {
+    pub(super) fn note(&mut self, sentence: String) {
+        keep(&mut self.notes, sentence);
+    }
+
+    pub(super) fn void(&mut self, sentence: String) {
+        keep(&mut self.voids, sentence);
+    }
+}
+
+fn keep(sentences: &mut BTreeSet<String>, sentence: String) {
+    if sentences.len() < SENTENCES_MAX {
+        sentences.insert(sentence);
+    }
+}
 
 /// A real attachment's side of the network.
 #[derive(Debug, Clone)]

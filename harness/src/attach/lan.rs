@@ -22,7 +22,6 @@ mod socket;
 mod tenure;
 mod traces;
 
-use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -35,6 +34,7 @@ use bootstorm_emulator::wire::dhcp::{CLIENT_PORT, Message, MessageType, chaddr_o
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::attach::ground::Told;
 use crate::attach::reach::{Network, Reach};
 use crate::drive::udp::Received;
 use crate::fleet::network::Farewell;
@@ -80,7 +80,7 @@ pub struct Segment {
     tenure: Mutex<Tenure>,
     kernel: Mutex<Kernel>,
     dropped: AtomicU64,
-    told: Mutex<BTreeSet<String>>,
+    told: Mutex<Told>,
 }
 
 #[derive(Debug)]
@@ -148,18 +148,19 @@ impl Attached {
         Ok((attached, receivers))
     }
 
-    /// Sends what phones say when they leave, and detaches them: how many frames were dropped, and
-    /// what is to be told of the run.
+    /// Sends what phones say when they leave, and detaches them: what is
+    /// to be told of the run.
     #[must_use]
-    pub fn close(self, farewells: &[Farewell]) -> (u64, BTreeSet<String>) {
+    pub fn close(self, farewells: &[Farewell]) -> Told {
         let pause = Farewell::pause(farewells.len());
         for Farewell { from, to, bytes } in farewells {
             // Nobody is there any more who could send it again.
             let _ = self.segment.send(*from, *to, bytes);
             std::thread::sleep(pause);
         }
-        let told = std::mem::take(&mut *held(&self.segment.told));
-        (self.segment.dropped.load(Ordering::Relaxed), told)
+        let mut told = std::mem::take(&mut *held(&self.segment.told));
+        told.dropped = self.segment.dropped.load(Ordering::Relaxed);
+        told
     }
 }
 
@@ -262,13 +263,9 @@ impl Segment {
         }
     }
 
-    /// One sentence for the report; the same is told once.
+    /// Why the run judges this side.
     fn tell(&self, sentence: String) {
-        const SENTENCES_MAX: usize = 32;
-        let mut told = held(&self.told);
-        if told.len() < SENTENCES_MAX {
-            told.insert(sentence);
-        }
+        held(&self.told).void(sentence);
     }
 
     fn arp(&self, arp: Arp) {
@@ -320,14 +317,17 @@ impl Reader {
             Found::Nothing => {}
             Found::Answer(answer) | Found::Defend(answer) => self.segment.arp(answer),
             Found::Taken(mac, address) => {
-                self.segment.tell(format!(
+                held(&self.segment.told).note(format!(
                     "{address} was leased to a phone and in use by another host: declined"
                 ));
                 self.hand_over(Arrival::Taken(mac, address));
             }
-            Found::Lost(address) => self.segment.tell(format!(
-                "another host took {address} from a phone that held it (RFC 5227 §2.4)"
-            )),
+            Found::Lost(mac, address) => {
+                held(&self.segment.told).note(format!(
+                    "another host kept claiming {address} from a phone that held it: declined"
+                ));
+                self.hand_over(Arrival::Taken(mac, address));
+            }
         }
     }
 

@@ -2,7 +2,6 @@
 //! form, to a server some hops away, which answers to giaddr:67. What it leases must be routed to
 //! this machine, where each address becomes one of the kernel's (AnyIP).
 
-use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,6 +14,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::ground::Told;
 use super::lan::preflight::Interface;
 use super::lan::{Arrival, Device, Routes, Traces};
 use super::reach::Reach;
@@ -37,7 +37,7 @@ pub struct Relay {
     socket: Socket,
     kernel: Mutex<Kernel>,
     dropped: AtomicU64,
-    told: Mutex<BTreeSet<String>>,
+    told: Mutex<Told>,
 }
 
 #[derive(Debug)]
@@ -102,18 +102,19 @@ impl Relaying {
         Ok((relaying, receivers))
     }
 
-    /// Sends what phones say when they leave, and ends: how many datagrams were dropped, and what
-    /// is to be told of the run.
+    /// Sends what phones say when they leave, and ends: what is to be told of
+    /// the run.
     #[must_use]
-    pub fn close(self, farewells: &[Farewell]) -> (u64, BTreeSet<String>) {
+    pub fn close(self, farewells: &[Farewell]) -> Told {
         let pause = Farewell::pause(farewells.len());
         for farewell in farewells {
             // Nobody is there any more who could send it again.
             let _ = self.relay.send(farewell.to, &farewell.bytes);
             std::thread::sleep(pause);
         }
-        let told = std::mem::take(&mut *held(&self.relay.told));
-        (self.relay.dropped.load(Ordering::Relaxed), told)
+        let mut told = std::mem::take(&mut *held(&self.relay.told));
+        told.dropped = self.relay.dropped.load(Ordering::Relaxed);
+        told
     }
 }
 
@@ -172,13 +173,9 @@ impl Relay {
         }
     }
 
-    /// One sentence for the report; the same is told once.
+    /// Why the run judges this side.
     fn tell(&self, sentence: String) {
-        const SENTENCES_MAX: usize = 32;
-        let mut told = held(&self.told);
-        if told.len() < SENTENCES_MAX {
-            told.insert(sentence);
-        }
+        held(&self.told).void(sentence);
     }
 
     /// Reads answers until it is over.

@@ -1,6 +1,8 @@
 //! `bootstorm lab`
 
+mod learn;
 mod run;
+mod twin;
 
 use std::path::Path;
 
@@ -19,12 +21,18 @@ const INTERFACES: &str = "/sys/class/net";
 pub(super) enum LabCommand {
     /// Carry out the phones' conformance cases with the handsets of a lab file
     Run(run::LabRunArguments),
+    /// Show a handset beside its virtual twin: what differs, and which clause speaks of it
+    Twin(twin::LabTwinArguments),
+    /// Draft a profile from captures of a handset, every fact with the packet that shows it
+    Learn(learn::LearnArguments),
 }
 
 /// Does it.
 pub(super) fn lab(shared: &Shared, command: &LabCommand) -> Result<Exit, Trouble> {
     match command {
         LabCommand::Run(arguments) => run::run(shared, arguments),
+        LabCommand::Twin(arguments) => twin::twin(shared, arguments),
+        LabCommand::Learn(arguments) => learn::learn(shared, arguments),
     }
 }
 

@@ -14,10 +14,19 @@ use super::{Shared, Trouble};
 
 /// Every profile: those that come with the program and those of `--profiles`.
 pub(super) fn profiles(shared: &Shared) -> Result<ProfileSet, Trouble> {
+    profiles_and(shared, [])
+}
+
+/// The same, and further files, as paths and texts.
+pub(super) fn profiles_and(
+    shared: &Shared,
+    more: impl IntoIterator<Item = (String, String)>,
+) -> Result<ProfileSet, Trouble> {
     let mut files = Vec::new();
     if let Some(directory) = &shared.profiles {
         collect(directory, directory, &mut files)?;
     }
+    files.extend(more);
     ProfileSet::with_directory(files).map_err(Trouble::Faults)
 }
 

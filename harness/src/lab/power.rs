@@ -1,5 +1,5 @@
-//! The power of a handset: switched, cycled, taken back to factory settings. What goes wrong here is
-//! the bench's fault, never the handset's.
+//! The power of a handset: switched, cycled, taken back to factory settings. What goes wrong here
+//! is the bench's fault, never the handset's.
 //!
 //! | module | owns |
 //! |---|---|

@@ -12,13 +12,16 @@ use bootstorm_scenarios::lab::{Action as Power, Capture, Lab, LabPlace};
 use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::scenario::Macs;
 use bootstorm_scenarios::suite::{Case, Quantity, Side, Suite, WireLine};
+use bootstorm_scenarios::wire::record::Record;
 
 use super::power::{Asking, Outlet, PowerFault};
 use super::stage::{self, Stage};
 use super::watch::Watch;
 use super::{file, fitting};
 use crate::certify::{self, Bench};
-use crate::content::Files;
+use crate::content::{self, Files};
+use crate::provision;
+use crate::reference::ReferenceConfig;
 
 mod steps;
 
@@ -162,15 +165,62 @@ impl Table<'_> {
         let mut config = stage::config(&plan, prepared.take_source(), self.lab);
         config.http.redirects = prepared.moved;
         config.mutants = certify::server_mutants(case, self.bench).map_err(Unjudged::Own)?;
-        plan.begin();
+        let play = Play {
+            case: Some(case),
+            plan: &plan,
+            files,
+            later,
+            config,
+        };
+        let (handset, took) = self.play(place, play, notes)?;
+        Ok(handset.judged(case, &plan, took, notes))
+    }
+
+    /// Boots the handset of a place once, on what the lab file says of its content.
+    ///
+    /// # Errors
+    /// In words: what is wrong with the bench, or that the user ended it.
+    pub fn observe(
+        &self,
+        place: &LabPlace,
+        plan: &Arc<Plan>,
+        notes: &mut BTreeSet<String>,
+    ) -> Result<Record, String> {
+        let files = content::generate(plan).map_err(|fault| fault.to_string())?;
+        let source = provision::tree(plan).map_err(|fault| fault.to_string())?;
+        let play = Play {
+            case: None,
+            plan,
+            files,
+            later: Vec::new(),
+            config: stage::config(plan, source, self.lab),
+        };
+        let played = self.play(place, play, notes);
+        let (handset, _) = played.map_err(|why| match why {
+            Unjudged::Not(why) | Unjudged::Own(why) => why,
+            Unjudged::Bench(why) => format!("bench fault at place {}: {why}", place.name),
+            Unjudged::Ended => "the run was ended before the handset was at rest".to_owned(),
+        })?;
+        notes.extend(handset.watch.gaps());
+        Ok(handset.watch.record())
+    }
+
+    /// Sets up, boots, listens, puts everything back; how long it took from power on.
+    fn play<'a>(
+        &'a self,
+        place: &'a LabPlace,
+        play: Play<'_>,
+        notes: &mut BTreeSet<String>,
+    ) -> Result<(Handset<'a>, Duration), Unjudged> {
+        play.plan.begin();
         let mut handset = Handset::new(self, place)?;
         handset.reset(notes)?;
         handset.off()?;
-        let stage = Stage::set(self.lab, &plan, &files, config)?;
+        let stage = Stage::set(self.lab, play.plan, &play.files, play.config)?;
         let mut scene = Scene {
-            case,
-            plan: &plan,
-            later,
+            case: play.case,
+            plan: play.plan,
+            later: play.later,
             stage,
         };
         notes.extend(handset.on()?);
@@ -179,7 +229,7 @@ impl Table<'_> {
         let struck = scene.stage.strike();
         heard?;
         struck?;
-        Ok(handset.judged(case, &plan, took, notes))
+        Ok((handset, took))
     }
 
     fn is_ended(&self) -> bool {
@@ -224,9 +274,19 @@ fn result_of(
     }
 }
 
+/// What a handset is to meet.
+struct Play<'a> {
+    case: Option<&'a Case>,
+    plan: &'a Arc<Plan>,
+    files: Files,
+    /// The files after each change.
+    later: Vec<Files>,
+    config: ReferenceConfig,
+}
+
 /// What goes on around a handset.
 struct Scene<'a> {
-    case: &'a Case,
+    case: Option<&'a Case>,
     plan: &'a Arc<Plan>,
     /// The files after each change.
     later: Vec<Files>,
@@ -342,9 +402,13 @@ impl<'a> Handset<'a> {
             if elapsed >= deadline || (over && at_rest && elapsed >= lasts) {
                 return Ok(());
             }
-            if over && packets != judged && judged_at.elapsed() >= JUDGE && is_final(scene.case) {
+            let final_case = scene.case.filter(|case| over && is_final(case));
+            if let Some(case) = final_case
+                && packets != judged
+                && judged_at.elapsed() >= JUDGE
+            {
                 (judged, judged_at) = (packets, Instant::now());
-                let result = self.result(scene.case, scene.plan, elapsed);
+                let result = self.result(case, scene.plan, elapsed);
                 if result.verdict == CaseVerdict::Pass {
                     return Ok(());
                 }

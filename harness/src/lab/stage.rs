@@ -64,8 +64,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Sets a case up: from here on handsets are answered. What the lab file says that a real server
-    /// has is left to that.
+    /// Sets a case up: from here on handsets are answered. What the lab file says that a real
+    /// server has is left to that.
     ///
     /// # Errors
     /// `StageFault`; nothing stays behind then.

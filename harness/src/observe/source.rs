@@ -130,6 +130,10 @@ impl Source {
     ///
     /// # Errors
     /// What is no capture, or damaged; what the operating system says.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a frame is lent from the source, which an iterator cannot do"
+    )]
     pub fn next(&mut self) -> Result<Next<'_>, SourceFault> {
         let name = &self.name;
         let found = match &mut self.kind {
@@ -282,11 +286,11 @@ mod tests {
     fn what_is_no_file_or_no_capture_is_told_with_its_name() {
         let directory = tempfile::TempDir::new().unwrap();
         let name = directory.path().display();
-        let fault = super::file(directory.path()).unwrap_err();
+        let fault = file(directory.path()).unwrap_err();
         let expected = format!("{name}: it is a directory (expected a capture)");
         assert_eq!(fault, SourceFault::Given(expected));
         let absent = directory.path().join("absent.pcap");
-        assert!(matches!(super::file(&absent), Err(SourceFault::Given(_))));
+        assert!(matches!(file(&absent), Err(SourceFault::Given(_))));
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"no capture at all").unwrap();
         let mut source = super::file(file.path()).unwrap();

@@ -3,7 +3,7 @@
 
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::profile::template::{Template, Vars};
-use bootstorm_emulator::profile::{DhcpOption, Param, Profile, TftpOption};
+use bootstorm_emulator::profile::{DhcpOption, Param, Profile, TftpOption, URL_OPTION, url_option};
 use bootstorm_emulator::time::Moment;
 use bootstorm_emulator::wire::dhcp::code;
 use bootstorm_scenarios::wire::Way;
@@ -167,7 +167,12 @@ pub fn of(profile: &Profile, mac: Mac) -> Vec<(Aspect, String)> {
     let own = [mac.0[0], mac.0[1], mac.0[2]];
     let prefix = profile.ouis.iter().find(|it| **it == own);
     let dhcp = &profile.dhcp;
-    let codes = dhcp.parameters.iter().filter(|code| **code != 0);
+    let named = profile.params.get(Param::DhcpUrlOption as usize);
+    let named = named.and_then(|spec| url_option(&text(&spec.default)));
+    let codes = dhcp.parameters.iter().filter_map(|code| match *code {
+        URL_OPTION => named,
+        code => Some(code),
+    });
     let mut traits = vec![
         (Aspect::Class, text(&dhcp.vendor_class)),
         (Aspect::Parameters, joined(codes)),
@@ -201,22 +206,28 @@ pub fn of(profile: &Profile, mac: Mac) -> Vec<(Aspect, String)> {
     if dhcp.message_bytes > 0 {
         traits.push((Aspect::Length, dhcp.message_bytes.to_string()));
     }
-    if let Some(pnp) = &profile.pnp {
-        let header = |name: &str| {
-            let mut headers = pnp.headers.iter();
-            let found = headers.find(|(held, _)| held.eq_ignore_ascii_case(name));
-            found.map(|(_, value)| text(value)).unwrap_or_default()
-        };
-        traits.push((Aspect::PnpUri, text(&pnp.request_uri)));
-        traits.push((
-            Aspect::PnpHeaders,
-            joined(pnp.headers.iter().map(|(name, _)| name)),
-        ));
-        traits.push((Aspect::PnpEvent, header("Event")));
-        traits.push((Aspect::SipAgent, header("User-Agent")));
-    }
+    traits.extend(of_pnp(profile, &vars));
     traits.retain(|(_, value)| !value.is_empty());
     traits
+}
+
+/// What the PnP client of a profile shows.
+fn of_pnp(profile: &Profile, vars: &Vars<'_>) -> Vec<(Aspect, String)> {
+    let Some(pnp) = &profile.pnp else {
+        return Vec::new();
+    };
+    let header = |name: &str| {
+        let mut headers = pnp.headers.iter();
+        let found = headers.find(|(held, _)| held.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.text(vars)).unwrap_or_default()
+    };
+    let names = joined(pnp.headers.iter().map(|(name, _)| name));
+    vec![
+        (Aspect::PnpUri, pnp.request_uri.text(vars)),
+        (Aspect::PnpHeaders, names),
+        (Aspect::PnpEvent, header("Event")),
+        (Aspect::SipAgent, header("User-Agent")),
+    ]
 }
 
 /// What fills a profile's templates for a phone.

@@ -1,6 +1,5 @@
 //! Runs beyond this machine's loopback: on a real segment, or behind a relay agent.
 
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use bootstorm_scenarios::plan::Plan;
 use tokio::sync::mpsc;
 
 use super::{Ended, Orders, RELAYS, RunFault, boot};
-use crate::attach::ground::Ground;
+use crate::attach::ground::{Ground, Told};
 use crate::attach::lan::preflight::{Interface, Use, neighbours};
 use crate::attach::lan::{Arrival, Attached, Device};
 use crate::attach::relay::Relaying;
@@ -109,10 +108,10 @@ impl Field {
         }
     }
 
-    /// Has the phones take their leave: how many datagrams were dropped, what is to be told.
-    pub(super) fn close(self, farewells: &[Farewell]) -> (u64, BTreeSet<String>) {
+    /// Has the phones take their leave: what is to be told.
+    pub(super) fn close(self, farewells: &[Farewell]) -> Told {
         match self {
-            Self::Loopback => (0, BTreeSet::new()),
+            Self::Loopback => Told::default(),
             Self::Lan(attached, _) => attached.close(farewells),
             Self::Relay(relaying, _) => relaying.close(farewells),
         }

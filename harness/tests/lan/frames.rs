@@ -32,7 +32,7 @@ impl Frames {
     pub(crate) fn end(mut self) -> Self {
         // What was sent last is still on its way to the file.
         std::thread::sleep(std::time::Duration::from_millis(1_500));
-        self.recorder.take().map(Process::end);
+        drop(self.recorder.take());
         self
     }
 

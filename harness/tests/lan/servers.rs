@@ -89,7 +89,6 @@ pub(crate) fn dnsmasq(host: &Host, interface: &str, pool: &Pool, files: &Path) -
         "--conf-file=/dev/null",
         "--pid-file=",
         "--log-facility=-",
-        "--log-dhcp",
         "--port=0",
         "--user=root",
         "--bind-interfaces",

@@ -371,7 +371,8 @@ proptest! {
         prop_assert!(observer.memory() < 8 << 20);
         let macs: Vec<_> = observer.phones().collect();
         for mac in macs {
-            message::decode(observer.record(mac).expect("a record"));
+            let record = observer.record(mac).expect("a record");
+            prop_assert!(message::decode(record).len() < 1 << 20);
         }
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn plan(name: &str, phones: u32) -> Arc<Plan> {
     Arc::new(plan.expect("a plan"))
 }
 
-fn orders() -> Orders {
+pub(crate) fn orders() -> Orders {
     Orders {
         started_at: STARTED_AT,
         keep_secrets: true,
@@ -177,6 +177,9 @@ fn with(frame: &Owned, link: Link, parts: &[&[u8]]) -> Owned {
     }
 }
 
+/// What becomes of a frame.
+type Changed = fn(&Owned) -> Vec<Owned>;
+
 /// Two tags.
 fn tagged(frame: &Owned) -> Vec<Owned> {
     let (addresses, rest) = parted(frame);
@@ -250,7 +253,7 @@ fn it_is_the_same_behind_tags_in_fragments_and_on_every_link() {
     let mut ended = ran(&plan);
     let records = ended.records.clone();
     let plain = frames(&plan, &mut ended);
-    let changes: [(&str, fn(&Owned) -> Vec<Owned>); 7] = [
+    let changes: [(&str, Changed); 7] = [
         ("tagged twice", tagged),
         ("in fragments", fragments),
         ("segments twice", twice),

@@ -14,6 +14,7 @@ boot_s=0.5
 random_delay_s=1
 period_s=3600
 vendor_class=stand-in
+pnp=0
 # How this handset differs from the guide; nothing, unless it is one that must be found out.
 deviation=none
 . "$home/page"
@@ -93,8 +94,36 @@ resources() {
     done
 }
 
+# Asks for a URL by multicast; says it, if somebody answered. It listens for more answers for five
+# seconds (FLY-51), and takes the first.
+by_multicast() {
+    rm -f "$ram/urls"
+    TERM=dumb sipp -sf "$here/subscribe.xml" -m 1 -nostdin -i "$leased_ip" \
+        -p "$((50000 + $$ % 10000))" -cid_str "$(date +%s)-$mac@%s" -key mac "$mac" \
+        -key colons "$colons" -key agent "Flyingvoice $model $firmware" -key model "$model" \
+        -key firmware "$firmware" -trace_logs -log_file "$ram/urls" 224.0.1.75:5060 \
+        >"$ram/sipp.log" 2>&1
+    if [ -s "$ram/urls" ]; then
+        sleep 4.75
+        head -n 1 "$ram/urls"
+    fi
+}
+
 provision() {
     : >"$ram/settings"
+    if [ "$pnp" = 1 ]; then
+        url=$(by_multicast)
+        if [ -n "$url" ] && fetch "$url" own; then
+            apply own
+            resources
+            say "provisioned"
+            return
+        fi
+    fi
+    if [ -z "$leased_66" ]; then
+        say "no server"
+        return
+    fi
     base=$(base_of "$leased_66")
     if [ "$deviation" = common-first ] && fetch "${base}y000000000000.cfg" common; then
         apply common

@@ -191,7 +191,7 @@ fn boots_whole_at_dnsmasq() {
 }
 
 #[test]
-fn a_handset_that_asks_for_the_common_file_first_is_seen_to() {
+fn a_handset_that_asks_out_of_order_is_seen_to() {
     let Some(seen) = one_boot("deviation=common-first\n") else {
         return;
     };

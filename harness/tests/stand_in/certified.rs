@@ -43,8 +43,15 @@ const QUICK: [&str; 8] = [
     "absolute-include-on-another-server",
 ];
 
-/// The lab as its owner would write it down.
-fn write(lab: &Lab) {
+/// Those about multicast, for a handset whose page has it on.
+const MULTICAST: [&str; 3] = [
+    "asks-by-multicast-first",
+    "fetches-the-file-of-the-notify",
+    "asks-three-times-by-multicast",
+];
+
+/// The lab as its owner would write it down; whether the handset's page has PnP on.
+fn write(lab: &Lab, pnp: bool) {
     let secret = lab.space.path().join("community");
     fs::write(&secret, WRITER).expect("writable");
     let text = format!(
@@ -54,18 +61,20 @@ fn write(lab: &Lab) {
          timeout_s = 1\nsettle_s = 3\ncommunity = {{ file = \"{}\" }}\n\
          [[place]]\nname = \"table\"\nmac = \"{MAC}\"\nprofile = \"stand-in/handset\"\n\
          suite = \"flyingvoice\"\npower = \"switch\"\naddress = \"192.0.2.50\"\noff_s = 0.3\n\
-         link_s = 10\nrest_s = 2\nforgets = true\nport = \"{}\"\n\
+         link_s = 10\nrest_s = {}\nforgets = true\nport = \"{}\"\n\
          [place.content.fleet]\nsource = \"dhcp\"\ntransport = \"tftp\"\nlayout = \"flat\"\n\
-         web.pnp_enable = \"0\"\ncommon.\"local_time.time_zone\" = \"+1\"\n",
+         web.pnp_enable = \"{}\"\ncommon.\"local_time.time_zone\" = \"+1\"\n",
         secret.display(),
+        if pnp { 7 } else { 2 },
         lab.port,
+        u8::from(pnp),
     );
     fs::write(lab.space.path().join("lab.toml"), text).expect("writable");
 }
 
 /// `bootstorm lab run` with these cases, and what it found.
-fn certify(lab: &Lab, cases: &[&str]) -> (Finished, Vec<CaseResult>) {
-    write(lab);
+fn certify(lab: &Lab, pnp: bool, cases: &[&str]) -> (Finished, Vec<CaseResult>) {
+    write(lab, pnp);
     let mut command = lab.server.command(env!("CARGO_BIN_EXE_bootstorm"));
     command
         .current_dir(lab.space.path())
@@ -94,7 +103,7 @@ fn not_passed(cases: &[CaseResult]) -> Vec<String> {
 #[test]
 fn the_stand_in_is_certified_with_its_power_cycled_for_each_case() {
     let Some(lab) = Lab::new(PAGE) else { return };
-    let (finished, cases) = certify(&lab, &CASES);
+    let (finished, cases) = certify(&lab, false, &CASES);
     assert_eq!(not_passed(&cases), [""; 0], "{}", lab.told());
     assert_eq!(cases.len(), CASES.len());
     finished.expect(0);
@@ -102,10 +111,27 @@ fn the_stand_in_is_certified_with_its_power_cycled_for_each_case() {
     assert!(cycles >= CASES.len(), "{}", lab.told());
 }
 
+#[test]
+fn the_stand_in_asks_by_multicast_as_the_guide_says() {
+    let Some(lab) = Lab::new(&format!("{PAGE}pnp=1\n")) else {
+        return;
+    };
+    let (finished, cases) = certify(&lab, true, &MULTICAST);
+    assert_eq!(
+        not_passed(&cases),
+        [""; 0],
+        "{}\n{}\n{}",
+        finished.out,
+        finished.err,
+        lab.told()
+    );
+    finished.expect(0);
+}
+
 /// The verdicts of a handset that deviates.
 fn deviating(deviation: &str, cases: &[&str]) -> Option<Vec<String>> {
     let lab = Lab::new(&format!("{PAGE}deviation={deviation}\n"))?;
-    let (finished, cases) = certify(&lab, cases);
+    let (finished, cases) = certify(&lab, false, cases);
     let wrong = not_passed(&cases);
     finished.expect(i32::from(!wrong.is_empty()));
     Some(wrong)

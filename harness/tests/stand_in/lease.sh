@@ -4,6 +4,7 @@ case $1 in
 bound | renew)
     ip address replace "$ip/${mask:-24}" dev "$interface" valid_lft forever
     if [ -n "${router:-}" ]; then ip route replace default via "${router%% *}"; fi
+    ip route replace 224.0.0.0/4 dev "$interface"
     cat >"$home/lease.new" <<END
 leased_ip='$ip'
 leased_66='$(echo "${tftp:-}" | tr -d "'")'

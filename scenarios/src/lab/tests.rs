@@ -47,119 +47,122 @@ fn reads_the_sample() {
     assert_eq!(lab.mask(), Ipv4Addr::new(255, 255, 255, 0));
 }
 
+/// One text of the sample in place of another, and what is told then.
+const WRONG: [(&str, &str, &str); 25] = [
+    (
+        "mac = \"00:21:f2:00:00:02\"",
+        "mac = \"0021F2000001\"",
+        "lab.toml:75:7: place 'middle' has the MAC address of place 'left'",
+    ),
+    (
+        "interface = \"eth1\"\naddress",
+        "address",
+        "missing key 'subject.interface'",
+    ),
+    ("fip13g", "fip31g", "did you mean 'flyingvoice/fip13g'?"),
+    (
+        "power = \"closet\"\nport = \"3\"\n",
+        "power = \"closet\"\n",
+        "needs the place's 'port'",
+    ),
+    ("port = \"3\"", "port = \"Gi1/0/3\"", "pethPsePortIndex"),
+    (
+        "power = \"closet\"",
+        "power = \"closed\"",
+        "did you mean 'closet'?",
+    ),
+    (
+        "\"10.77.0.0/24\", ",
+        "",
+        "'subject.address': 10.77.0.1 is in none of 'networks'",
+    ),
+    (
+        "\"10.77.0.0/24\", ",
+        "\"10.77.0.1/24\", ",
+        "without bits behind its mask",
+    ),
+    (
+        ", \"10.77.9.0/29\"",
+        "",
+        "'power.closet.agent': 10.77.9.2 is in none of 'networks'",
+    ),
+    (
+        "address = \"10.77.0.54\"",
+        "address = \"10.77.0.53\"",
+        "meets 10.77.0.52-10.77.0.53",
+    ),
+    (
+        "address = \"10.77.0.54\"",
+        "address = \"10.77.0.1\"",
+        "the subject's own address",
+    ),
+    (
+        "address = \"10.77.0.54\"",
+        "address = \"10.77.0.255\"",
+        "not of hosts in 10.77.0.0/24",
+    ),
+    (
+        "name = \"right\"",
+        "name = \"left\"",
+        "a second place is called 'left'",
+    ),
+    ("on = { method", "onn = { method", "unknown key 'onn'"),
+    ("outlet/{port}", "outlet/{prot}", "did you mean '{port}'?"),
+    (
+        "outlet/{port}",
+        "outlet/{secret}",
+        "'{secret}' has no place here",
+    ),
+    (
+        "reset = \"somebody\"",
+        "reset = \"closet\"",
+        "power 'closet' has no reset",
+    ),
+    (
+        "version = \"3\"",
+        "version = \"2c\"",
+        "missing key 'power.closet.community'",
+    ),
+    (
+        "{ env = \"LAB_SNMP_AUTH\" }",
+        "\"geheim\"",
+        "is a text (expected a table)",
+    ),
+    (
+        "driver = \"snmp\"",
+        "driver = \"snpm\"",
+        "did you mean 'snmp'?",
+    ),
+    (
+        "address = \"10.77.0.1\"",
+        "address = \"10.77.0.1\"\ndirectory = \"/srv\"",
+        "without a real",
+    ),
+    (
+        "address = \"10.77.0.1\"",
+        "address = \"10.77.0.1\"\ntftp = \"tftp://10.77.0.2:6969\"",
+        "at port 69, which handsets use",
+    ),
+    (
+        "address = \"10.77.0.1\"",
+        "address = \"10.77.0.1\"\ntftp = \"tftp://10.77.0.2\"\nhttp = \"http://10.77.0.3\"",
+        "expected one server",
+    ),
+    (
+        "transport = \"http\"",
+        "transport = \"htpt\"",
+        "did you mean 'http'?",
+    ),
+    (
+        "reset = \"somebody\"\n",
+        "",
+        "no place uses power 'somebody'",
+    ),
+];
+
 #[test]
 fn says_what_is_wrong_at_line_and_column() {
-    for (from, to, told) in [
-        (
-            "mac = \"00:21:f2:00:00:02\"",
-            "mac = \"0021F2000001\"",
-            "lab.toml:75:7: place 'middle' has the MAC address of place 'left'",
-        ),
-        (
-            "interface = \"eth1\"\naddress",
-            "address",
-            "missing key 'subject.interface'",
-        ),
-        ("fip13g", "fip31g", "did you mean 'flyingvoice/fip13g'?"),
-        (
-            "power = \"closet\"\nport = \"3\"\n",
-            "power = \"closet\"\n",
-            "needs the place's 'port'",
-        ),
-        ("port = \"3\"", "port = \"Gi1/0/3\"", "pethPsePortIndex"),
-        (
-            "power = \"closet\"",
-            "power = \"closed\"",
-            "did you mean 'closet'?",
-        ),
-        (
-            "\"10.77.0.0/24\", ",
-            "",
-            "'subject.address': 10.77.0.1 is in none of 'networks'",
-        ),
-        (
-            "\"10.77.0.0/24\", ",
-            "\"10.77.0.1/24\", ",
-            "without bits behind its mask",
-        ),
-        (
-            ", \"10.77.9.0/29\"",
-            "",
-            "'power.closet.agent': 10.77.9.2 is in none of 'networks'",
-        ),
-        (
-            "address = \"10.77.0.54\"",
-            "address = \"10.77.0.53\"",
-            "meets 10.77.0.52-10.77.0.53",
-        ),
-        (
-            "address = \"10.77.0.54\"",
-            "address = \"10.77.0.1\"",
-            "the subject's own address",
-        ),
-        (
-            "address = \"10.77.0.54\"",
-            "address = \"10.77.0.255\"",
-            "not of hosts in 10.77.0.0/24",
-        ),
-        (
-            "name = \"right\"",
-            "name = \"left\"",
-            "a second place is called 'left'",
-        ),
-        ("on = { method", "onn = { method", "unknown key 'onn'"),
-        ("outlet/{port}", "outlet/{prot}", "did you mean '{port}'?"),
-        (
-            "outlet/{port}",
-            "outlet/{secret}",
-            "'{secret}' has no place here",
-        ),
-        (
-            "reset = \"somebody\"",
-            "reset = \"closet\"",
-            "power 'closet' has no reset",
-        ),
-        (
-            "version = \"3\"",
-            "version = \"2c\"",
-            "missing key 'power.closet.community'",
-        ),
-        (
-            "{ env = \"LAB_SNMP_AUTH\" }",
-            "\"geheim\"",
-            "is a text (expected a table)",
-        ),
-        (
-            "driver = \"snmp\"",
-            "driver = \"snpm\"",
-            "did you mean 'snmp'?",
-        ),
-        (
-            "address = \"10.77.0.1\"",
-            "address = \"10.77.0.1\"\ndirectory = \"/srv\"",
-            "without a real",
-        ),
-        (
-            "address = \"10.77.0.1\"",
-            "address = \"10.77.0.1\"\ntftp = \"tftp://10.77.0.2:6969\"",
-            "at port 69, which handsets use",
-        ),
-        (
-            "address = \"10.77.0.1\"",
-            "address = \"10.77.0.1\"\ntftp = \"tftp://10.77.0.2\"\nhttp = \"http://10.77.0.3\"",
-            "expected one server",
-        ),
-        (
-            "transport = \"http\"",
-            "transport = \"htpt\"",
-            "did you mean 'http'?",
-        ),
-        (
-            "reset = \"somebody\"\n",
-            "",
-            "no place uses power 'somebody'",
-        ),
-    ] {
+    for (from, to, told) in WRONG {
         let told_all = faults(&with(from, to));
         assert!(told_all.contains(told), "{to}: {told_all}");
     }

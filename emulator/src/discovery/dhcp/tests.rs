@@ -322,6 +322,10 @@ impl Stand {
         });
     }
 
+    fn taken(&mut self, address: Ipv4Addr) {
+        self.step(|client, turn| client.taken(turn, address));
+    }
+
     fn take(&mut self, reply: &Reply) {
         self.take_bytes(&reply.bytes());
     }
@@ -1172,6 +1176,43 @@ fn gives_its_lease_back() {
 }
 
 #[test]
+fn declines_an_address_that_another_host_uses_and_starts_over_after_ten_seconds() {
+    let mut stand = Stand::requesting(DhcpSpec {
+        broadcast: true,
+        ..udhcp()
+    });
+    stand.ladder.clear();
+    stand.taken(Ipv4Addr::new(192, 0, 2, 9));
+    stand.expect(&[]);
+    stand.taken(ADDRESS);
+    stand.expect(&[
+        "Decline → 255.255.255.255:67",
+        "AddressTaken(192.168.50.10)",
+    ]);
+    assert_eq!(stand.codes(), [53, 61, 50, 54]);
+    assert!(stand.last().ciaddr().is_unspecified());
+    assert!(!stand.last().broadcast(), "RFC 2131 table 5");
+    assert_eq!(stand.last().address(50), Some(ADDRESS));
+    stand.take(&stand.ack());
+    assert!(stand.client.lease().is_none(), "it asks for nothing now");
+    stand.ladder.clear();
+    assert!(stand.wait() >= 10_000);
+    stand.expect(&["Discover → 255.255.255.255:67", "sent DISCOVER 548"]);
+}
+
+#[test]
+fn gives_up_a_lease_whose_address_another_host_takes() {
+    let mut stand = Stand::bound(udhcp(), 1000);
+    stand.taken(ADDRESS);
+    stand.expect(&[
+        "Decline → 255.255.255.255:67",
+        "no address",
+        "AddressTaken(192.168.50.10)",
+    ]);
+    assert!(stand.client.lease().is_none());
+}
+
+#[test]
 fn stops_without_a_word_where_there_is_no_lease() {
     let mut stand = Stand::requesting(udhcp());
     stand.ladder.clear();
@@ -1210,6 +1251,7 @@ enum Act {
     Reply(u8, Ipv4Addr, Vec<(u8, Vec<u8>)>),
     Start,
     Release,
+    Taken,
 }
 
 fn acts() -> impl Strategy<Value = Act> {
@@ -1239,6 +1281,7 @@ fn acts() -> impl Strategy<Value = Act> {
         }),
         1 => Just(Act::Start),
         1 => Just(Act::Release),
+        1 => Just(Act::Taken),
     ]
 }
 
@@ -1275,6 +1318,7 @@ proptest! {
                 }
                 Act::Start => stand.start(true),
                 Act::Release => stand.release(),
+                Act::Taken => stand.taken(ADDRESS),
             }
             for line in stand.ladder.drain(..) {
                 match line.as_str() {

@@ -212,12 +212,15 @@ mod tests {
             let name = format!("gc_thresh{nth}");
             fs::write(place.path().join(name), format!("{value}\n")).expect("written");
         };
-        (set(1, 128), set(2, 512), set(3, 1_024));
+        set(1, 128);
+        set(2, 512);
+        set(3, 1_024);
         assert_eq!(neighbours_of(place.path(), 200), None);
         let told = neighbours_of(place.path(), 2_000).expect("too few");
         let raise = "net.ipv4.neigh.default.gc_thresh2=2256 net.ipv4.neigh.default.gc_thresh3=4512";
         assert!(told.ends_with(raise), "{told}");
-        (set(2, 4_096), set(3, 8_192));
+        set(2, 4_096);
+        set(3, 8_192);
         assert_eq!(neighbours_of(place.path(), 2_000), None);
         assert_eq!(neighbours_of(&place.path().join("none"), 2_000), None);
     }

@@ -75,8 +75,9 @@ pub(super) enum Found {
     Defend(Arp),
     /// Another host has the address that a phone was given.
     Taken(Mac, Ipv4Addr),
-    /// Another host keeps claiming the address of a phone, which was defended already.
-    Lost(Ipv4Addr),
+    /// Another host keeps claiming the address of a phone, which was defended already: the phone
+    /// gives it up (RFC 5227 §2.4).
+    Lost(Mac, Ipv4Addr),
 }
 
 /// What is due.
@@ -212,7 +213,7 @@ impl Tenure {
         }
         let defended = holder.defended.is_some_and(|at| now < at + DEFEND);
         if defended {
-            return Some(Found::Lost(claimed));
+            return Some(Found::Lost(holder.mac, claimed));
         }
         holder.defended = Some(now);
         Some(Found::Defend(Arp::announcement(holder.mac, claimed)))
@@ -343,7 +344,7 @@ mod tests {
         let claimed = said_by(STRANGER, ADDRESS, ADDRESS);
         let defence = Arp::announcement(PHONE, ADDRESS);
         assert_eq!(tenure.heard(claimed, now), Found::Defend(defence));
-        assert_eq!(tenure.heard(claimed, now), Found::Lost(ADDRESS));
+        assert_eq!(tenure.heard(claimed, now), Found::Lost(PHONE, ADDRESS));
         assert_eq!(tenure.heard(claimed, now + DEFEND), Found::Defend(defence));
         assert!(tenure.leave(PHONE, ADDRESS));
         assert_eq!(tenure.heard(question, now), Found::Nothing);

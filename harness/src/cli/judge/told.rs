@@ -65,7 +65,8 @@ fn head(text: &mut String, phone: &Found) {
     let (fit, name) = (&phone.fit, &phone.fit.profile.name);
     let _ = writeln!(
         text,
-        "{} {name}, {} %: {}\n  {} cases kept, {} broken, {} not to be told from {} packets in {:.1} s",
+        "{} {name}, {} %: {}\n  {} cases kept, {} broken, {} not to be told from {} packets in \
+         {:.1} s",
         phone.mac,
         fit.score,
         fit.reasons(),

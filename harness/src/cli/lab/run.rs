@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 use bootstorm_emulator::located::nearest;
 use bootstorm_reports::case::CaseResult;
 use bootstorm_reports::run::{Endpoint, RunFacts};
-use bootstorm_scenarios::lab::{Capture, Lab};
+use bootstorm_scenarios::lab::{Capture, Lab, LabPlace};
+use bootstorm_scenarios::suite::Case;
 
 use super::super::certify::{self, Began, is_chosen, suites};
 use super::super::deliver::{self, Told};
@@ -61,27 +62,7 @@ pub(super) fn run(shared: &Shared, arguments: &LabRunArguments) -> Result<Exit, 
         ..Bench::default()
     };
     let lab = super::read(&arguments.lab, &bench.profiles)?;
-    let places = super::places(&lab, &arguments.place)?;
-    let suites = suites(&arguments.suite)?;
-    let mut work = Vec::new();
-    let mut known: Vec<String> = Vec::new();
-    for place in places {
-        let mut own = cases(&suites, place, &bench.profiles);
-        known.extend(own.iter().map(|case| case.id.clone()));
-        own.retain(|case| is_chosen(&case.id, &arguments.case));
-        if let Some(seed) = shared.seed {
-            let scenarios = own.iter_mut().filter_map(|case| case.scenario.as_mut());
-            scenarios.for_each(|scenario| scenario.seed = seed);
-        }
-        work.push((place, own));
-    }
-    are_about_someone(&arguments.case, &known)?;
-    super::has_interface(&lab.subject.interface)?;
-    for (place, _) in &work {
-        if let Capture::Interface(name) = &place.capture {
-            super::has_interface(name)?;
-        }
-    }
+    let work = work(shared, arguments, &lab, &bench)?;
     let stop = Arc::clone(&bench.stop);
     catch_interrupt(Arc::clone(&stop), ENDING)?;
     deliver::probe(&arguments.out, 0)?;
@@ -129,6 +110,39 @@ pub(super) fn run(shared: &Shared, arguments: &LabRunArguments) -> Result<Exit, 
         verbose: arguments.exchange,
     };
     deliver::tell(&report, &told, faults)
+}
+
+/// A place with the cases that its handset is judged by.
+type Work<'a> = (&'a LabPlace, Vec<Case>);
+
+/// The cases of every place that was asked for; this machine has the interfaces that they need.
+fn work<'a>(
+    shared: &Shared,
+    arguments: &LabRunArguments,
+    lab: &'a Lab,
+    bench: &Bench,
+) -> Result<Vec<Work<'a>>, Trouble> {
+    let suites = suites(&arguments.suite)?;
+    let mut work = Vec::new();
+    let mut known: Vec<String> = Vec::new();
+    for place in super::places(lab, &arguments.place)? {
+        let mut own = cases(&suites, place, &bench.profiles);
+        known.extend(own.iter().map(|case| case.id.clone()));
+        own.retain(|case| is_chosen(&case.id, &arguments.case));
+        if let Some(seed) = shared.seed {
+            let scenarios = own.iter_mut().filter_map(|case| case.scenario.as_mut());
+            scenarios.for_each(|scenario| scenario.seed = seed);
+        }
+        work.push((place, own));
+    }
+    are_about_someone(&arguments.case, &known)?;
+    super::has_interface(&lab.subject.interface)?;
+    for (place, _) in &work {
+        if let Capture::Interface(name) = &place.capture {
+            super::has_interface(name)?;
+        }
+    }
+    Ok(work)
 }
 
 /// Requires that each --case names a case of some handset, and that there is any.

@@ -1,4 +1,4 @@
-//! Passwords of switches: read when they are needed, never kept in a file of the lab's, never shown.
+//! Passwords of switches: read when they are needed, never kept in a file of the lab, never shown.
 
 use std::fs::File;
 use std::io::Read as _;
