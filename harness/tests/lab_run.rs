@@ -262,3 +262,46 @@ fn a_handset_and_its_twin_are_shown_side_by_side_with_what_differs() {
     let told = Started::new(command.arg(wrong)).finish().expect(2).err;
     assert!(told.contains("lab.toml: byte 0: "), "{told}");
 }
+
+#[test]
+fn a_real_server_beside_ours_has_the_files_of_the_case_for_as_long_as_it_lasts() {
+    let Some(tftpd) = tool::tool("in.tftpd", "tftpd-hpa") else {
+        return;
+    };
+    let Some(lab) = Lab::new(PAGE) else {
+        return;
+    };
+    let root = lab.space.path().join("tftp");
+    fs::create_dir(&root).expect("writable");
+    fs::write(root.join("y000000000000.cfg"), "theirs").expect("writable");
+    lab.server.address("eth0", "192.0.2.3/24");
+    let mut command = lab.server.command(tftpd);
+    command
+        .args(["-L", "-u", "root", "-a", "192.0.2.3:69", "-s"])
+        .arg(&root);
+    let mut tftpd = lab.server.start("tftpd", &mut command);
+    tftpd.wait_port(space::Port::Udp(69));
+    let file = write(&lab, "", &place(&lab));
+    let text = fs::read_to_string(&file).expect("readable");
+    let own = format!("address = \"{SERVER}\"\n[power");
+    assert!(text.contains(&own), "{text}");
+    let real = format!(
+        "address = \"{SERVER}\"\ntftp = \"tftp://192.0.2.3\"\ndirectory = \"{}\"\n[power",
+        root.display()
+    );
+    fs::write(&file, text.replacen(&own, &real, 1)).expect("writable");
+    let cases = ["names-are-tried-in-order", "includes-in-order"];
+    let cases = cases.map(|case| format!("flyingvoice/{case}"));
+    start(&lab, "run", &["--case", &cases[0], "--case", &cases[1]])
+        .finish()
+        .expect(0);
+    let report = report(&lab);
+    let exchange = report.cases()[1].exchange.join("\n");
+    assert!(
+        exchange.contains("192.0.2.3:69 tftp.rrq file=site/b.cfg"),
+        "{exchange}"
+    );
+    let left: Vec<_> = fs::read_dir(&root).expect("there").flatten().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(fs::read(left[0].path()).expect("there"), b"theirs");
+}

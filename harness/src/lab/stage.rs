@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,10 +15,11 @@ use super::names::Names;
 use crate::content::Files;
 use crate::provision::{self, Pool};
 use crate::reference::Reference;
+use crate::reference::ReferenceConfig;
 use crate::reference::adapter::{Adapter, Bind, Courier, Running};
 use crate::reference::certificate::Authority;
-use crate::reference::dhcp;
-use crate::reference::{ReferenceConfig, content::Source};
+use crate::reference::content::Source;
+use crate::reference::dhcp::{self, DhcpConfig, OptionValue};
 
 /// Well-known ports: a handset uses no others.
 const DHCP: u16 = 67;
@@ -41,7 +43,7 @@ pub enum StageFault {
     #[error("failed to tell host names at port 53 of {address}: {fault}")]
     Names {
         /// Where.
-        address: std::net::Ipv4Addr,
+        address: Ipv4Addr,
         /// What the operating system says.
         fault: io::Error,
     },
@@ -80,7 +82,7 @@ impl Stage {
             Some(root) => Some(Laid::put(Path::new(root), files)?),
             None => None,
         };
-        let hosts = plan.hosts();
+        let hosts = hosts(lab, plan);
         let names = match hosts.is_empty() {
             true => None,
             false => {
@@ -94,6 +96,7 @@ impl Stage {
         };
         if let Some(dhcp) = &mut config.dhcp {
             dhcp.server = own;
+            tell_time(lab, dhcp);
             let tells_names = names.is_some();
             dhcp.pools = lab
                 .places
@@ -107,10 +110,7 @@ impl Stage {
         let tls = provision::server_tls(plan, &authority, &factory);
         let tls = tls.map_err(|fault| failed(&fault))?;
         let has_mdns = config.mdns.is_some();
-        let theirs = |service: &str| {
-            let mut given = lab.subject.given.iter();
-            given.any(|given| given.text.split("://").next() == Some(service))
-        };
+        let theirs = |service: &str| is_theirs(lab, service);
         let port = |service: &str, port: u16| (!theirs(service)).then_some(port);
         let bind = Bind {
             address: own,
@@ -171,6 +171,46 @@ impl Stage {
             Some(mut laid) => laid.restore(),
             None => Ok(()),
         }
+    }
+}
+
+/// Whether a real server has the service.
+fn is_theirs(lab: &Lab, service: &str) -> bool {
+    let mut given = lab.subject.given.iter();
+    given.any(|given| given.text.split("://").next() == Some(service))
+}
+
+/// Where the host names of a plan lead: to the real server where it has what they are for, else to
+/// the reference server.
+fn hosts(lab: &Lab, plan: &Plan) -> BTreeMap<String, Ipv4Addr> {
+    let mut hosts = plan.hosts();
+    let redirects = plan.redirect_hosts();
+    for (name, address) in &mut hosts {
+        let service = match redirects.contains(name) {
+            true => ["http", "https"],
+            false => ["sip", "sip"],
+        };
+        let theirs = service.iter().any(|service| is_theirs(lab, service));
+        if *address == lab.subject.server && !theirs {
+            *address = lab.subject.address;
+        }
+    }
+    hosts
+}
+
+/// Where the time is: whoever tells it, not whoever has the files.
+fn tell_time(lab: &Lab, dhcp: &mut DhcpConfig) {
+    const TIME_SERVERS: u8 = 42;
+    let at = match is_theirs(lab, "ntp") {
+        true => lab.subject.server,
+        false => lab.subject.address,
+    };
+    let shared = dhcp
+        .rules
+        .iter_mut()
+        .filter(|rule| rule.when == dhcp::Match::Any);
+    for rule in shared {
+        rule.options = vec![OptionValue::addresses(TIME_SERVERS, &[at])];
     }
 }
 

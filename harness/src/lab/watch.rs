@@ -75,7 +75,9 @@ impl Watch {
         let held = Arc::new(Mutex::new(Held {
             observer: observer(mac, 0),
             from: u64::MAX,
-            ahead: matches!(capture, Capture::Interface(_)).then_some(0),
+            // Only a program may be another machine's, and its first frame is of now: a file may
+            // begin with what was long ago.
+            ahead: (!matches!(capture, Capture::Command(_))).then_some(0),
             linked: false,
             last: Instant::now(),
             packets: 0,

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use bootstorm::observe::file::Capture;
 use bootstorm::observe::{Frame, Limits, Link, Observer};
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::time::Moment;
@@ -375,4 +376,99 @@ proptest! {
             prop_assert!(message::decode(record).len() < 1 << 20);
         }
     }
+}
+
+/// A capture of so many bytes that is nowhere as a whole: one packet over and over, its station
+/// and its place in its connection changing.
+struct Long {
+    packet: Vec<u8>,
+    at: usize,
+    count: u32,
+    left: u64,
+}
+
+impl std::io::Read for Long {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        if self.left == 0 {
+            return Ok(0);
+        }
+        if self.at == self.packet.len() {
+            self.at = 0;
+            self.count += 1;
+            let station = (self.count % 300).to_be_bytes();
+            let sequence = (self.count / 300 * 1_400).to_be_bytes();
+            // Behind the 16 bytes of the record: the sender's MAC, its address, the sequence.
+            self.packet[16 + 8..16 + 12].copy_from_slice(&station);
+            self.packet[16 + 28..16 + 30].copy_from_slice(&station[2..]);
+            self.packet[16 + 38..16 + 42].copy_from_slice(&sequence);
+            self.packet[0..4].copy_from_slice(&(1_780_000_000 + self.count / 1_000).to_le_bytes());
+        }
+        let rest = &self.packet[self.at..];
+        let count = rest.len().min(out.len());
+        out[..count].copy_from_slice(&rest[..count]);
+        self.at += count;
+        self.left = self.left.saturating_sub(count as u64);
+        Ok(count)
+    }
+}
+
+#[test]
+fn a_capture_of_any_length_is_read_in_the_memory_of_its_limits() {
+    let bytes = Segment {
+        from_phone: true,
+        port: 80,
+        sequence: 0,
+        acknowledged: 0,
+        flags: SYN,
+        bytes: &[],
+    };
+    let opening = bytes.frame();
+    let data = Segment {
+        flags: ACK,
+        bytes: &[b'x'; 1_400],
+        ..bytes
+    };
+    let data = data.frame();
+    let length = u32::try_from(data.len()).unwrap();
+    let record = [1_780_000_000, 0, length, length]
+        .map(u32::to_le_bytes)
+        .concat();
+    let mut head = 0xa1b2_c3d4_u32.to_le_bytes().to_vec();
+    head.extend_from_slice(&[2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0]);
+    let long = Long {
+        packet: [record, data].concat(),
+        at: 0,
+        count: 0,
+        left: 256 << 20,
+    };
+    let mut capture = Capture::new(std::io::Read::chain(std::io::Cursor::new(head), long));
+    let limits = Limits {
+        total_bytes: 8 << 20,
+        ..Limits::default()
+    };
+    let mut observer = Observer::new(limits);
+    // Every station opens its connection first.
+    for station in 0..300_u32 {
+        let mut frame = opening.clone();
+        frame[8..12].copy_from_slice(&station.to_be_bytes());
+        frame[28..30].copy_from_slice(&station.to_be_bytes()[2..]);
+        let at = Moment::from_millis(1_779_999_999_000);
+        observer.take(&Frame::whole(at, Link::Ethernet, &frame));
+    }
+    let (mut frames, mut most) = (0_u64, 0);
+    while let Some(frame) = capture.frame().expect("sound") {
+        observer.take(&frame);
+        frames += 1;
+        if frames.is_multiple_of(1_000) {
+            most = most.max(observer.memory() + capture.memory());
+        }
+    }
+    assert!(frames > 180_000, "{frames}");
+    // The records, a window of the file, the table of connections, places in the capture.
+    assert!(most < 48 << 20, "{most}");
+    assert_eq!(observer.phones().count(), 300);
+    let record = observer
+        .record(Mac([0, 0x21, 0, 0, 0, 1]))
+        .expect("a record");
+    assert!(record.len() > 10, "{}", record.len());
 }

@@ -198,6 +198,16 @@ fn its_capture_fits_its_own_profile_best_and_is_judged_alike() {
         let (same, differs) = first.split_once("differs").unwrap_or((first, ""));
         assert!(same.contains(habit) && !differs.contains(habit), "{first}");
     }
+    // What `learn` drafts of its DHCP is what its profile says.
+    let mut command = lab.server.command(env!("CARGO_BIN_EXE_bootstorm"));
+    command.args(["lab", "learn"]).arg(&file);
+    let drafted = Started::new(&mut command).finish().expect(0).out;
+    let profile = fs::read_to_string(here("profiles/stand-in/handset.toml")).expect("committed");
+    let (_, dhcp) = profile.split_once("[dhcp]\n").expect("it says so");
+    for fact in dhcp.lines().take_while(|line| !line.is_empty()) {
+        let same = |line: &str| line.split(" #").next() == Some(fact);
+        assert!(drafted.lines().any(same), "{fact}\n{drafted}");
+    }
     let out = judge(&["--profile", "flyingvoice/fip13g"]).expect(1).out;
     let broken: Vec<_> = out.lines().filter(|it| it.contains("BROKEN")).collect();
     assert_eq!(

@@ -190,6 +190,13 @@ fn options_headers_lengths_and_their_order_are_compared_and_what_is_drawn_is_not
 fn a_pause_within_the_band_of_a_case_is_no_difference_and_one_outside_is_its_clause() {
     let ladder = |pause: u64| [sent(0, MAC), error(1), sent(1 + pause, "0021f2000001.boot")];
     assert!(told(&rows(&ladder(160), &ladder(370))).is_empty());
+    // FLY-68, FLY-96: up to forty seconds behind the lease.
+    let lease = |pause: u64| {
+        let ack = message(0, Way::Received, "dhcp.ack", &[]);
+        [ack, sent(pause, MAC)]
+    };
+    assert!(told(&rows(&lease(600), &lease(22_000))).is_empty());
+    assert_eq!(told(&rows(&lease(600), &lease(90_000))).len(), 1);
     let all = rows(&ladder(250), &ladder(2_500));
     let found = told(&all);
     assert_eq!(found, [(Aspect::Timing, "pause", vec!["FLY-72"])]);

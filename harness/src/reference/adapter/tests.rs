@@ -423,3 +423,34 @@ fn stops_and_frees_its_ports() {
     assert_eq!(second.endpoints().tftp, Some(tftp));
     assert_eq!(counters.value(Counter::SendFailed), 0);
 }
+
+#[test]
+fn hears_nobody_outside_the_networks_that_it_may_send_to() {
+    use bootstorm_scenarios::lab::Network;
+    let answers = |network: &str| {
+        let bind = Bind {
+            networks: vec![Network::parse(network).unwrap()],
+            ..everything()
+        };
+        let running = Adapter::start(Reference::new(config()), &bind).unwrap();
+        let at = *running.endpoints();
+        let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let patience = Some(Duration::from_millis(400));
+        client.set_read_timeout(patience).unwrap();
+        let request = b"\0\x010021f222b01d.cfg\0octet\0";
+        client.send_to(request, at.tftp.unwrap()).unwrap();
+        let by_tftp = client.recv(&mut [0; 600]).is_ok();
+        let mut stream = TcpStream::connect(at.http.unwrap()).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        let request = b"GET /image.z HTTP/1.0\r\n\r\n";
+        // It may be closed before all of it left.
+        let _ = stream.write_all(request);
+        let by_http = stream.read(&mut [0; 100]).is_ok_and(|length| length > 0);
+        let counted = running.counters().value(Counter::OutOfReach);
+        (by_tftp, by_http, counted > 1)
+    };
+    assert_eq!(answers("127.0.0.0/8"), (true, true, false));
+    assert_eq!(answers("10.77.0.0/24"), (false, false, true));
+}
