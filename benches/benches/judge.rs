@@ -40,8 +40,8 @@ fn cases(vendor: &str) -> Vec<Case> {
 }
 
 fn judging(criterion: &mut Criterion) {
-    let (plan, phone, mut record) = recorded();
-    let messages = message::decode(&mut record);
+    let (plan, phone, record) = recorded();
+    let messages = message::decode(&record);
     let server = plan.server.to_string();
     let fill = Fill {
         vars: plan.vars(&phone),
@@ -60,7 +60,7 @@ fn judging(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("one phone");
     group.throughput(Throughput::Elements(messages.len() as u64));
     group.bench_function("its record decoded", |bencher| {
-        bencher.iter(|| message::decode(black_box(&mut record)));
+        bencher.iter(|| message::decode(black_box(&record)));
     });
     group.bench_function("its exchange in lines", |bencher| {
         bencher.iter(|| messages.iter().map(message::line).collect::<Vec<_>>());

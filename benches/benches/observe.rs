@@ -1,5 +1,5 @@
 //! What reading a capture costs, in bytes of the file: the boots of phones, and an hour of a busy
-//! network around them (promise: 200 MB/s on one core).
+//! network in which a few phones ask for files (promise: 200 MB/s on one core).
 
 use std::hint::black_box;
 use std::io::{self, Read};
@@ -126,7 +126,7 @@ fn reading(criterion: &mut Criterion) {
         bencher.iter(|| listened(black_box(boots.as_slice())));
     });
     group.throughput(Throughput::Bytes(LONG_BYTES));
-    group.bench_function("256 MiB of full segments", |bencher| {
+    group.bench_function("256 MiB, nearly all of it between others", |bencher| {
         bencher.iter(|| listened(io::Cursor::new(Long::head()).chain(Long::new())));
     });
     group.finish();

@@ -477,18 +477,32 @@ fn a_lease_is_extended_while_the_phone_lives() {
     ]);
     run.args(["--phones", "5", "--phone", "0", "--events"])
         .arg(&events);
-    let output = run
-        .arg("--out")
-        .arg(lab.space.path())
-        .output()
-        .expect("it runs");
+    run.arg("--out").arg(lab.space.path());
+    let mut run = lab.phones.start("run", &mut run);
+    run.wait_until("a lease", |_| state(&lab.phones).contains("proto 214"));
+    // The server forgets who the phone is, and has to ask before it answers it again.
+    lab.server.ip(&["neighbour", "flush", "all"]);
+    run.finish(Duration::from_secs(120));
     let log = fs::read_to_string(&events).expect("written");
     let frames = frames.end();
-    assert!(log.contains("renewed 10.77."), "{log}\n{}", words(&output));
+    assert!(log.contains("renewed 10.77."), "{log}\n{}", run.log());
+    let refused = frames.rows("icmp", &["ip.src"]);
+    assert!(
+        refused.is_empty(),
+        "nobody says that port 68 is closed: {refused:?}"
+    );
     let renewals = "dhcp.option.dhcp == 3 && ip.src != 0.0.0.0";
     let rows = frames.rows(renewals, &["eth.src", "dhcp.hw.mac_addr", "ip.dst"]);
     let own = |row: &Vec<String>| row[0] == row[1] && row[2] == SERVER;
     assert!(!rows.is_empty() && rows.iter().all(own), "{rows:?}");
+    let address = frames.rows("dhcp.option.dhcp == 5", &["dhcp.ip.your"])[0][0].clone();
+    let asked = format!("arp.opcode == 1 && arp.dst.proto_ipv4 == {address}");
+    let asked = format!("{asked} && arp.src.proto_ipv4 == {SERVER}");
+    let asked = frames.rows(&asked, &["eth.src"]).len();
+    let answers = format!("arp.opcode == 2 && arp.src.proto_ipv4 == {address}");
+    let answers = frames.rows(&answers, &["eth.src"]).len();
+    assert!(asked > 0, "the server asked");
+    assert_eq!(answers, asked, "one answer to each, not the kernel's too");
 }
 
 #[test]

@@ -39,9 +39,9 @@ fn messages_with(name: &str, phones: u32, more: &str) -> Vec<(u32, Vec<Message>)
     };
     let ended = run::simulate(&plan, reference, &orders).expect("a run");
     let records = ended.records.into_iter();
-    let decoded = records.map(|(index, mut record)| {
+    let decoded = records.map(|(index, record)| {
         assert_eq!(record.dropped(), 0, "the record is large enough");
-        (index, message::decode(&mut record))
+        (index, message::decode(&record))
     });
     decoded.collect()
 }

@@ -311,7 +311,7 @@ fn look(steps: Vec<ProbeStep>, standing: &Standing<'_>) -> Result<Seen, String> 
     let ended = ended.map_err(|fault| fault.to_string())?;
     let records = ended.records.into_iter();
     let messages: Vec<Message> = records
-        .flat_map(|(_, mut record)| message::decode(&mut record))
+        .flat_map(|(_, record)| message::decode(&record))
         .filter(|message| message.way == Way::Received)
         .collect();
     let of_connection = ["tcp.opening", "tcp.opened", "tcp.closed", "tcp.failed"];

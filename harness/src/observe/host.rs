@@ -135,8 +135,12 @@ impl Host {
 
     /// The place in the capture of the packet of a moment.
     pub(super) fn number_at(&self, at: Moment) -> Option<u64> {
-        let found = self.numbers.iter().rev().find(|(held, _)| *held == at)?;
-        Some(found.1)
+        // Frames of several interfaces may be a little out of order: those are sought one by one.
+        let after = self.numbers.partition_point(|(held, _)| *held <= at);
+        let near = after.checked_sub(1).and_then(|last| self.numbers.get(last));
+        let near = near.filter(|(held, _)| *held == at);
+        let found = near.or_else(|| self.numbers.iter().rev().find(|(held, _)| *held == at));
+        found.map(|(_, number)| *number)
     }
 
     fn note(&mut self, place: Place) {

@@ -32,7 +32,7 @@ pub(super) fn add(frames: &mut Frames, captured: &mut Captured, mask: &Mask) {
     let known = Known::of(&captured.secrets);
     let covered = mask.covered(&mut captured.record, &known);
     let mut number = 0;
-    message::decode_each(&mut captured.record, |packet, messages| {
+    message::decode_each(&captured.record, |packet, messages| {
         let comment = mask.comment(&told(packet, messages), &known);
         phone.packet(packet, &covered, number, &comment);
         number += 1;

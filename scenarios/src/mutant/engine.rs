@@ -314,7 +314,7 @@ fn decoded(envelope: &Envelope<'_>) -> Option<Message> {
         push(Way::Sent, envelope.before);
     }
     push(envelope.way, envelope.bytes);
-    message::decode(&mut record)
+    message::decode(&record)
         .into_iter()
         .rfind(|message| message.way == envelope.way)
 }

@@ -273,7 +273,7 @@ fn head(packet: &Packet<'_>, kept: usize) -> [u8; PACKET_BYTES] {
             tls,
         } => {
             let tls = if tls { TLS } else { 0 };
-            (1 + part as u8 | tls, connection)
+            ((1 + part as u8) | tls, connection)
         }
     };
     let kept = u32::try_from(kept).unwrap_or(u32::MAX);

@@ -86,7 +86,10 @@ impl Traces {
         };
         laid().push(device.clone());
         if let Some(phones) = phones {
-            fed("nft", &["-f", "-"], &table(device, phones))?;
+            let laid = fed("nft", &["-f", "-"], &table(device, phones));
+            laid.map_err(|fault| {
+                format!("{fault} (needed: nftables 1.0.1 and the egress hook of Linux 5.16)")
+            })?;
         }
         Ok(traces)
     }

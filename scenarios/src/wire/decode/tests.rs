@@ -58,8 +58,8 @@ impl Script {
         self.packet(way, (40_001, port), tcp(1, Part::Closed), b"")
     }
 
-    fn decode(mut self) -> Vec<Message> {
-        decode(&mut self.record)
+    fn decode(self) -> Vec<Message> {
+        decode(&self.record)
     }
 }
 
