@@ -46,7 +46,8 @@ pub struct Seen<'a> {
     pub lost: u64,
     /// When it was switched on.
     pub began: Moment,
-    /// What only a virtual phone can show; `None` = a handset, whose state nobody sees.
+    /// What only a virtual phone can show; `None` = a handset, whose state nobody sees: a case that
+    /// expects something of it is inconclusive at best.
     pub state: Option<&'a State>,
 }
 
@@ -88,6 +89,9 @@ struct Broken {
     evidence: Vec<usize>,
 }
 
+/// Why what a handset says is not enough for some cases.
+const UNSEEN: &str = "as expected on the wire; what the phone then holds inside, nobody saw";
+
 /// Judges one phone of a case, whose words fill the holes.
 #[must_use]
 pub fn judge(case: &Case, seen: &Seen<'_>, fill: &Fill<'_>) -> Finding {
@@ -106,10 +110,14 @@ pub fn judge(case: &Case, seen: &Seen<'_>, fill: &Fill<'_>) -> Finding {
             }
         }
     }
-    if seen.lost > 0 {
+    let unseen = seen.state.is_none() && !case.state.is_empty();
+    if seen.lost > 0 || unseen {
         return Finding {
             verdict: Verdict::Inconclusive,
-            reason: lost(seen.lost),
+            reason: match seen.lost {
+                0 => UNSEEN.to_owned(),
+                count => lost(count),
+            },
             expected: says(case, fill),
             actual: String::new(),
             evidence,

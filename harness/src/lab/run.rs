@@ -173,7 +173,7 @@ impl Table<'_> {
             config,
         };
         let (handset, took) = self.play(place, play, notes)?;
-        Ok(handset.judged(case, &plan, took, notes))
+        Ok(handset.judged(case, &plan, took))
     }
 
     /// Boots the handset of a place once, on what the lab file says of its content.
@@ -476,26 +476,13 @@ impl<'a> Handset<'a> {
         certify::judged_record(case, plan, &mut record, took, self.table.bench)
     }
 
-    fn judged(
-        &self,
-        case: &Case,
-        plan: &Plan,
-        took: Duration,
-        notes: &mut BTreeSet<String>,
-    ) -> CaseResult {
+    fn judged(&self, case: &Case, plan: &Plan, took: Duration) -> CaseResult {
         let mut result = self.result(case, plan, took);
         let gaps = self.watch.gaps();
         if result.verdict == CaseVerdict::Fail && !gaps.is_empty() {
             // What was not seen may have been there.
             result.verdict = CaseVerdict::Inconclusive;
             result.reason = format!("{}: {}", gaps.join("; "), result.reason);
-        }
-        if !case.state.is_empty() {
-            notes.insert(
-                "cases also expect something of the phone's inside, which nobody sees of a \
-                 handset: the wire alone decided"
-                    .to_owned(),
-            );
         }
         result
     }

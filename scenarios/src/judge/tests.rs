@@ -373,8 +373,10 @@ fn each_kind_of_state_line_holds_and_can_fail() {
             [3],
             "the wire that was seen is shown: {wrong}"
         );
-        // A handset's state is not seen, and its wire decides.
-        assert_eq!(judge(wrong, None).verdict, Verdict::Pass, "{wrong}");
+        // A handset's state is not seen: its wire alone decides nothing but a failure.
+        let unseen = judge(wrong, None);
+        assert_eq!(unseen.verdict, Verdict::Inconclusive, "{wrong}");
+        assert!(unseen.reason.contains("nobody saw"), "{unseen:?}");
     }
 }
 
