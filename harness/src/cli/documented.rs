@@ -12,6 +12,9 @@ use super::{Cli, Command, Shared, load};
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const DOCUMENTS: [&str; 2] = ["README.md", "scenarios/baselines/README.md"];
 
+/// The lab's file that its readers write themselves.
+const FIRST_LAB: &str = "first.toml";
+
 fn text(path: impl AsRef<Path>) -> String {
     let path = Path::new(SOURCES).join(path);
     fs::read_to_string(&path).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))
@@ -19,7 +22,12 @@ fn text(path: impl AsRef<Path>) -> String {
 
 /// The lines of a document's fenced blocks.
 fn fenced(text: &str) -> String {
-    let parts = text.split("\n```");
+    // Those of lists are indented.
+    let lines: String = text
+        .lines()
+        .map(|line| format!("\n{}", line.trim_start()))
+        .collect();
+    let parts = lines.split("\n```");
     let within = parts.skip(1).step_by(2);
     within.map(|block| format!("{block}\n")).collect()
 }
@@ -35,6 +43,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
     let joined = text.replace("\\\n", " ");
     let lines = joined.lines().map(str::trim);
     let commands = lines.filter_map(|line| {
+        let line = line.strip_prefix("sudo ").unwrap_or(line);
         let ours = line.strip_prefix("bootstorm ");
         let by_cargo = || line.strip_prefix("cargo run")?.split_once(" -- ");
         ours.or_else(|| by_cargo().map(|(_, rest)| rest))
@@ -74,7 +83,8 @@ fn is_sound(cli: &Cli, words: &[String]) {
             for word in words.get(1..).unwrap_or_default() {
                 let is_file = word.ends_with(".toml") && !word.starts_with("emulator/profiles");
                 let is_profile = !is_file && word.matches('/').count() == 1;
-                assert!(!is_file || Path::new(SOURCES).join(word).exists(), "{word}");
+                let is_there = word == FIRST_LAB || Path::new(SOURCES).join(word).exists();
+                assert!(!is_file || is_there, "{word}");
                 assert!(!is_profile || is_known(&profiles, word), "{word}");
             }
             return;
@@ -166,6 +176,18 @@ fn the_readme_counts_the_cases_that_there_are() {
         count(Side::Server)
     );
     assert!(text("README.md").contains(&expected), "{expected}");
+}
+
+#[test]
+fn the_lab_that_the_readme_has_its_readers_write_is_sound() {
+    let blocks = fenced(&text("README.md"));
+    let (_, lab) = blocks.split_once("name = \"first\"\n").expect("a lab");
+    let (rest, _) = lab.split_once("\ntext\n").expect("commands after it");
+    let lab = format!("name = \"first\"\n{rest}");
+    let profiles = bootstorm_emulator::profile::set::ProfileSet::built_in();
+    let read = bootstorm_scenarios::lab::read(FIRST_LAB, &lab, &profiles);
+    let lab = read.unwrap_or_else(|faults| panic!("{faults}\n{lab}"));
+    assert_eq!(lab.places.len(), 1);
 }
 
 #[test]
