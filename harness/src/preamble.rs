@@ -189,7 +189,7 @@ mod tests {
     const SOON: Duration = Duration::from_millis(300);
 
     fn socket() -> (UdpSocket, SocketAddrV4) {
-        let socket = open().unwrap();
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let SocketAddr::V4(at) = socket.local_addr().unwrap() else {
             panic!("v4");
         };
