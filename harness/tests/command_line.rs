@@ -112,7 +112,10 @@ fn help_of_each_command_names_its_options() {
             "--ca-out <FILE>",
         ],
     );
-    of("content", &["--out <DIR>", "--server <ADDRESS>", "--phones"]);
+    of(
+        "content",
+        &["--out <DIR>", "--server <ADDRESS>", "--phones"],
+    );
     of("explain", &["--mermaid"]);
     of(
         "list",

@@ -110,10 +110,10 @@ fn one(case: &CaseResult, verbose: bool, page: &mut Page<'_>) -> io::Result<()> 
         head.push_str(&format!(" ({})", case.cited()));
     }
     page.paragraph(paint(case.verdict), INDENT, &head)?;
-    // A reason that only joins the two lines below it says nothing more.
-    let joined = case.reason.contains(&case.expected) && case.reason.ends_with(&case.actual);
-    let twice = case.actual == case.reason || !case.actual.is_empty() && joined;
-    let reason = if twice { "" } else { &case.reason };
+    let reason = match case.actual == case.reason {
+        true => "",
+        false => before_lines(case),
+    };
     for (name, text) in [
         ("purpose", case.purpose.as_str()),
         ("reason", reason),
@@ -139,6 +139,21 @@ fn one(case: &CaseResult, verbose: bool, page: &mut Page<'_>) -> io::Result<()> 
     Ok(())
 }
 
+/// What a reason says besides what the two lines below it say again.
+fn before_lines(case: &CaseResult) -> &str {
+    let CaseResult {
+        reason,
+        expected,
+        actual,
+        ..
+    } = case;
+    let joined = ["expected that ", "expected "].iter().find_map(|words| {
+        let before = reason.strip_suffix(actual.as_str())?.strip_suffix("; ")?;
+        before.strip_suffix(expected.as_str())?.strip_suffix(words)
+    });
+    joined.map_or(reason, |before| before.trim_end_matches(": "))
+}
+
 fn paint(verdict: CaseVerdict) -> Paint {
     match verdict {
         CaseVerdict::Pass => Paint::Green,
@@ -150,6 +165,7 @@ fn paint(verdict: CaseVerdict) -> Paint {
 
 #[cfg(test)]
 mod tests {
+    use super::{CaseVerdict, before_lines};
     use unicode_width::UnicodeWidthStr as _;
 
     use crate::report::Report;
@@ -165,6 +181,18 @@ mod tests {
         let mut out = Vec::new();
         write(report, style, &mut out).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_reason_says_no_line_again_and_names_the_phone() {
+        let reason = |before: &str| {
+            let mut case = case("a/b", CaseVerdict::Fail);
+            case.reason = format!("{before}expected that {}; {}", case.expected, case.actual);
+            before_lines(&case).to_owned()
+        };
+        assert_eq!(reason(""), "");
+        let named = "1 of 2 phones, first 0021f2000008";
+        assert_eq!(reason(&format!("{named}: ")), named);
     }
 
     #[test]
