@@ -14,10 +14,12 @@
 //! | `certify` | conformance cases carried out and judged |
 //! | `capacity` | the search for the highest load that a server bears |
 //! | `preamble` | whether a subject is there at all |
+//! | `family` | a program with everything that it starts |
 //! | `explain` | a profile's flow as a ladder |
 //! | `lab` | handsets on a table: power, observation, judgement |
 //! | `lint` | a server's files, read as each model of a fleet would |
 //! | `observe` | phones that are listened to: captures read into records |
+//! | `promiscuous` | interfaces that hear what is not addressed to them |
 //! | `waiting` | what waits for its time, in order |
 //! | `basic_string` | strings in the TOML that is written |
 
@@ -31,11 +33,13 @@ pub mod cli;
 pub mod content;
 pub mod drive;
 pub mod explain;
+mod family;
 pub mod fleet;
 pub mod lab;
 pub mod lint;
 pub mod observe;
 pub mod preamble;
+mod promiscuous;
 pub mod provision;
 pub mod reference;
 pub mod run;

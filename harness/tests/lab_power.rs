@@ -358,6 +358,20 @@ fn a_program_gets_its_words_and_its_secret_and_is_ended_with_all_that_it_started
 }
 
 #[test]
+fn a_daemon_that_holds_a_programs_complaints_is_not_waited_for() {
+    let daemon = "setsid sleep 8 &";
+    let power = outlet(&format!(
+        "driver = \"command\"\non = [\"sh\", \"-c\", '{daemon}']\n\
+         off = [\"sh\", \"-c\", '{daemon} echo no >&2; sleep 0.2; exit 7']"
+    ));
+    let began = Instant::now();
+    act(&power, Action::On).expect("switched");
+    let told = act(&power, Action::Off).expect_err("it failed").to_string();
+    assert!(told.ends_with("exit status 7: no"), "{told}");
+    assert!(began.elapsed() < Duration::from_secs(6));
+}
+
+#[test]
 fn power_comes_back_although_the_run_is_ended_while_it_is_gone() {
     let own = TempDir::new().expect("a directory");
     let out = own.path().join("out").display().to_string();

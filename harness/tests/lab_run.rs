@@ -194,11 +194,42 @@ fn a_capture_that_ends_and_an_interface_that_is_missing_are_faults_of_the_bench(
 }
 
 #[test]
+fn a_handset_is_left_as_it_is_where_a_port_of_the_bench_is_busy() {
+    if !space::needs(&[("socat", "socat")]) {
+        return;
+    }
+    let Some(lab) = Lab::new(PAGE) else {
+        return;
+    };
+    let trace = lab.space.path().join("reset");
+    let reset = format!(
+        "[power.wipe]\ndriver = \"command\"\nreset = [\"touch\", \"{}\"]\n",
+        trace.display()
+    );
+    write(&lab, &reset, &format!("{}reset = \"wipe\"\n", place(&lab)));
+    lab.power(true);
+    lab.wait_told("power on", 1);
+    let powered = lab.told().matches("power o").count();
+    let mut socat = lab.server.command("socat");
+    socat.args(["-u", "UDP4-RECV:69", "OPEN:/dev/null"]);
+    let mut holder = lab.server.start("socat", &mut socat);
+    holder.wait_port(space::Port::Udp(69));
+    let case = ["--case", "flyingvoice/names-are-tried-in-order"];
+    start(&lab, "run", &case).finish().expect(4);
+    let why = report(&lab).cases()[0].reason.clone();
+    assert!(why.contains("the reference server does not run"), "{why}");
+    assert!(!trace.exists(), "it was reset for nothing");
+    assert_eq!(lab.told().matches("power o").count(), powered);
+}
+
+#[test]
 fn power_comes_back_when_the_user_ends_the_run() {
     let Some(lab) = Lab::new(PAGE) else {
         return;
     };
-    let file = write(&lab, "", &place(&lab));
+    // A capture that goes on although its shell is gone.
+    let capture = "capture = { command = [\"sh\", \"-c\", \"tcpdump -U -w - -i eth0 | cat\"] }";
+    let file = write(&lab, "", &format!("{}{capture}\n", place(&lab)));
     let text = fs::read_to_string(&file).expect("readable");
     fs::write(&file, text.replace("off_s = 0.3", "off_s = 60")).expect("writable");
     lab.power(true);
@@ -212,6 +243,27 @@ fn power_comes_back_when_the_user_ends_the_run() {
     interrupt(&run.child);
     run.finish().expect(5);
     assert!(is_powered(&lab));
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_the_interface_as_it_was() {
+    let Some(lab) = Lab::new(PAGE) else {
+        return;
+    };
+    let file = write(&lab, "", &place(&lab));
+    let text = fs::read_to_string(&file).expect("readable");
+    fs::write(&file, text.replace("off_s = 0.3", "off_s = 60")).expect("writable");
+    let listeners = |count: u32| {
+        let told = lab.server.ip(&["-d", "link", "show", "eth0"]);
+        told.contains(&format!("promiscuity {count} "))
+    };
+    assert!(listeners(0));
+    let case = ["--case", "flyingvoice/names-are-tried-in-order"];
+    let mut run = start(&lab, "run", &case);
+    assert!(program::until(program::LIMIT, || listeners(1)));
+    run.child.kill().expect("own child");
+    run.child.wait().expect("own child");
+    assert!(program::until(space::READY, || listeners(0)));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bootstorm_emulator::identity::Mac;
 
 use super::lan::{Device, Segment};
+use super::reach::Reach;
 use super::relay::Relay;
 
 /// Sentences of one kind that are kept; the same is told once.
@@ -27,6 +28,19 @@ pub struct Told {
 impl Told {
     pub(super) fn note(&mut self, sentence: String) {
         keep(&mut self.notes, sentence);
+    }
+
+    /// Whether DHCP may go there, which is told where it may not: whatever names it, a server's own
+    /// word included, nothing leaves the networks of the run.
+    pub(super) fn lets(&mut self, reach: Reach, to: Ipv4Addr) -> bool {
+        let lets = reach.contains(to);
+        if !lets {
+            self.note(format!(
+                "DHCP to {to} was not sent: it is outside the networks that this run may reach \
+                 ({reach})"
+            ));
+        }
+        lets
     }
 
     pub(super) fn void(&mut self, sentence: String) {

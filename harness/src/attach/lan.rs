@@ -183,13 +183,18 @@ impl Segment {
         &self.device
     }
 
-    /// Sends a DHCP message from the MAC that it names as its client's.
+    /// Sends a DHCP message from the MAC that it names as its client's; to a host outside the
+    /// networks of the run nothing is sent, and that is told.
     ///
     /// # Errors
     /// The operating system's; and a message without a client's MAC.
     pub fn send(&self, from: Ipv4Addr, to: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
         let mac = chaddr_of(bytes).ok_or(io::ErrorKind::InvalidInput)?;
-        let to_mac = match to.ip().is_broadcast() {
+        let everybody = to.ip().is_broadcast();
+        if !everybody && !held(&self.told).lets(self.reach, *to.ip()) {
+            return Ok(());
+        }
+        let to_mac = match everybody {
             true => EVERYBODY,
             // Whoever brought the ACK: the server, or the relay agent of this segment.
             false => held(&self.tenure).server_of(mac).unwrap_or(EVERYBODY),

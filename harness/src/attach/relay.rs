@@ -145,11 +145,15 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Relay {
     /// Sends a phone's DHCP message on, in relay form. An extension too: its answer would come to a
-    /// port that other programs may have.
+    /// port that other programs may have. To a host outside the networks of the run nothing is
+    /// sent, and that is told.
     ///
     /// # Errors
     /// The operating system's.
     pub fn send(&self, to: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
+        if !held(&self.told).lets(self.reach, *to.ip()) {
+            return Ok(());
+        }
         let mut relayed = bytes.to_vec();
         dhcp::set_relay(&mut relayed, self.address);
         self.socket.send_to(&relayed, &to.into()).map(drop)
@@ -167,6 +171,14 @@ impl Relay {
             let _ = kernel.routes.remove(before, index);
         }
         let Some(address) = now else { return };
+        if !self.reach.contains(address) {
+            drop(kernel);
+            let reach = self.reach;
+            return self.tell(format!(
+                "a phone was not given {address}: it is outside the networks that this run may \
+                 reach ({reach})"
+            ));
+        }
         if let Err(fault) = kernel.routes.add(address, index) {
             drop(kernel);
             self.tell(format!("failed to take an address ({address}): {fault}"));
@@ -221,5 +233,59 @@ impl Relay {
             ));
         }
         outside
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One at a free port of loopback that may reach this network. Its interface is none of this
+    /// machine's.
+    fn relay(network: &str) -> Relay {
+        let reach = Reach::to(&[network.parse().expect(network)]);
+        let socket = open("127.0.0.1:0".parse().expect("an address"));
+        Relay {
+            device: Device {
+                name: "none".into(),
+                index: 0x7fff_fff0,
+            },
+            reach: reach.expect("one"),
+            address: Ipv4Addr::LOCALHOST,
+            socket: socket.expect("a socket"),
+            kernel: Mutex::new(Kernel {
+                routes: Routes::open().expect("a socket"),
+                traces: None,
+            }),
+            dropped: AtomicU64::new(0),
+            told: Mutex::default(),
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_to_a_host_that_the_run_may_not_reach() {
+        let server = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let patience = Duration::from_millis(100);
+        server.set_read_timeout(Some(patience)).expect("set");
+        let at = server.local_addr().expect("bound").to_string();
+        let at = at.parse().expect("an IPv4 address");
+        for (network, arrives) in [("10.77.0.0/16", false), ("127.0.0.0/8", true)] {
+            let relay = relay(network);
+            relay.send(at, &[1; 300]).expect("no fault");
+            assert_eq!(server.recv(&mut [0; 600]).is_ok(), arrives, "{network}");
+            let told = held(&relay.told).clone();
+            let said = told.notes.iter().any(|it| it.contains("was not sent"));
+            assert_eq!(said, !arrives, "{:?}", told.notes);
+        }
+    }
+
+    #[test]
+    fn an_address_that_the_run_may_not_reach_is_not_taken() {
+        let relay = relay("10.77.0.0/16");
+        relay.address(Ipv4Addr::UNSPECIFIED, Some(Ipv4Addr::new(192, 0, 2, 9)));
+        let told = held(&relay.told).clone();
+        let outside = |it: &String| it.contains("192.0.2.9: it is outside the networks");
+        assert!(told.voids.iter().all(outside), "{:?}", told.voids);
+        assert_eq!(told.voids.len(), 1);
     }
 }

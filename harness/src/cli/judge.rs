@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::profile::set::ProfileSet;
-use bootstorm_reports::case::{CaseCounts, CaseResult, CaseVerdict};
+use bootstorm_reports::case::CaseResult;
 use bootstorm_reports::measure::Ladder;
 use bootstorm_reports::redact::Redactor;
 use bootstorm_reports::report::Report;
@@ -22,6 +22,7 @@ use crate::observe::fit::{self, Fit};
 use crate::observe::source::{self, Next, SourceFault};
 use crate::observe::verdicts::{Heard, verdicts};
 use crate::observe::{Limits, Observer, traits};
+use told::Told;
 
 /// Which captures, and of whom.
 #[derive(Debug, Clone, clap::Args)]
@@ -67,10 +68,20 @@ struct Found {
     fit: Fit,
     packets: usize,
     span: Duration,
-    results: Vec<CaseResult>,
     /// TLS connections, in words.
     secured: Vec<String>,
-    report: Option<Report>,
+    /// With what came of the cases.
+    report: Report,
+}
+
+/// What came of a station.
+enum Judged {
+    /// A phone, and what its cases say.
+    Found(Box<Found>),
+    /// Nothing to judge.
+    Nothing,
+    /// One that fits no profile, in words.
+    Other(String),
 }
 
 /// All that was read.
@@ -91,37 +102,35 @@ pub(super) fn judge(shared: &Shared, arguments: &JudgeArguments) -> Result<Exit,
     if let Some(name) = &arguments.profile {
         bench.profiles.get(name).map_err(Trouble::usage)?;
     }
-    let listened = listen(&arguments.captures, &arguments.mac)?;
     let Listened {
         mut observer,
         mut notes,
-    } = listened;
-    let (mut found, mut others) = (Vec::new(), Vec::new());
+    } = listen(&arguments.captures, &arguments.mac)?;
+    notes.extend(missing(&observer, &arguments.mac));
     let macs: Vec<Mac> = observer.phones().collect();
+    deliver::probe(&arguments.out, u32::try_from(macs.len()).unwrap_or(0))?;
+    told::notes(&notes);
+    let mut told = Told::new(shared, arguments);
+    // The first one's report lies elsewhere where there is a second.
+    let mut first = None;
     for mac in macs {
-        match of_phone(&mut observer, mac, arguments, &suites, &bench) {
-            Ok(Some(phone)) => found.push(phone),
-            Ok(None) => {}
-            Err(other) => others.push(other),
+        match of_phone(&mut observer, mac, arguments, &suites, &bench)? {
+            Judged::Found(found) if told.phones == 0 && first.is_none() => first = Some(found),
+            Judged::Found(found) => {
+                for phone in first.take().into_iter().chain([found]) {
+                    told.phone(&phone, &arguments.out.join(phone.mac.to_string()))?;
+                }
+            }
+            Judged::Nothing => {}
+            Judged::Other(other) => told.others.push(other),
         }
     }
-    notes.extend(missing(&observer, &arguments.mac));
-    deliver::probe(&arguments.out, u32::try_from(found.len()).unwrap_or(0))?;
-    let mut faults = Vec::new();
-    let several = found.len() > 1;
-    for phone in &mut found {
-        let report = report(phone, arguments.keep_secrets, observer.epoch())?;
-        let out = match several {
-            true => arguments.out.join(phone.mac.to_string()),
-            false => arguments.out.clone(),
-        };
-        deliver::probe(&out, 0)?;
-        faults.extend(deliver::write_all(&report, &out));
-        phone.report = Some(report);
+    if let Some(phone) = first {
+        told.phone(&phone, &arguments.out)?;
     }
-    told::tell(shared, arguments, (&found, &others), &notes);
-    deliver::written(faults)?;
-    Ok(exit(&found))
+    told.end(&notes);
+    deliver::written(std::mem::take(&mut told.faults))?;
+    Ok(told.exit())
 }
 
 /// Reads captures, one after the other.
@@ -157,21 +166,22 @@ pub(super) fn listen(captures: &[PathBuf], macs: &[Mac]) -> Result<Listened, Tro
     Ok(Listened { observer, notes })
 }
 
-/// What is found of one phone; who fits no profile, in words, where none was named.
+/// What is found of one phone.
 fn of_phone(
     observer: &mut Observer,
     mac: Mac,
     arguments: &JudgeArguments,
     suites: &[Suite],
     bench: &Bench,
-) -> Result<Option<Found>, String> {
+) -> Result<Judged, Trouble> {
     let (missing, last) = (observer.missing(mac), observer.last());
     let secured = observer.secured(mac).to_vec();
+    let epoch = observer.epoch();
     let Some(record) = observer.record(mac) else {
-        return Ok(None);
+        return Ok(Judged::Nothing);
     };
     if record.is_empty() {
-        return Ok(None);
+        return Ok(Judged::Nothing);
     }
     let messages = message::decode(record);
     let fit = fitted(
@@ -181,14 +191,13 @@ fn of_phone(
         &bench.profiles,
     );
     let Some(fit) = fit else {
-        return Ok(None);
+        return Ok(Judged::Nothing);
     };
     if !fit.is_good() && arguments.profile.is_none() {
         let (name, score) = (&fit.profile.name, fit.score);
         let reasons = fit.reasons();
-        return Err(format!(
-            "{mac} fits no profile; nearest {name}, {score} %: {reasons}"
-        ));
+        let other = format!("{mac} fits no profile; nearest {name}, {score} %: {reasons}");
+        return Ok(Judged::Other(other));
     }
     let heard = Heard {
         mac,
@@ -201,15 +210,25 @@ fn of_phone(
     };
     let results = verdicts(&heard, &fit.profile, suites, bench);
     let first = messages.first().map_or(last, |first| first.at);
-    Ok(Some(Found {
+    let span = last.since(first);
+    let facts = RunFacts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario: format!("judge {mac} as {}", fit.profile.name),
+        seed: 1,
+        time_scale: 1.0,
+        attachment: "capture".to_owned(),
+        elapsed: span,
+        started_at: epoch.unwrap_or(0) / 1_000_000_000,
+        ..RunFacts::default()
+    };
+    Ok(Judged::Found(Box::new(Found {
         mac,
         packets: record.len(),
-        span: last.since(first),
-        results,
+        span,
         secured: secured.iter().map(told::secured).collect(),
         fit,
-        report: None,
-    }))
+        report: report(facts, results, arguments.keep_secrets)?,
+    })))
 }
 
 fn fitted(
@@ -234,34 +253,18 @@ fn missing(observer: &Observer, macs: &[Mac]) -> Vec<String> {
         .collect()
 }
 
-fn report(phone: &Found, keep_secrets: bool, epoch: Option<u64>) -> Result<Report, Trouble> {
-    let facts = RunFacts {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        scenario: format!("judge {} as {}", phone.mac, phone.fit.profile.name),
-        seed: 1,
-        time_scale: 1.0,
-        attachment: "capture".to_owned(),
-        elapsed: phone.span,
-        started_at: epoch.unwrap_or(0) / 1_000_000_000,
-        ..RunFacts::default()
-    };
+fn report(
+    facts: RunFacts,
+    results: Vec<CaseResult>,
+    keep_secrets: bool,
+) -> Result<Report, Trouble> {
     let mut redactor = Redactor::new(facts.seed);
     if keep_secrets {
         redactor = redactor.keeping_secrets();
     }
     let report = Report::new(facts, Ladder::default(), Vec::new(), &redactor);
     let report = report.map_err(Trouble::own)?;
-    Ok(report.with_cases(phone.results.clone(), &redactor))
-}
-
-fn exit(found: &[Found]) -> Exit {
-    let all = found.iter().flat_map(|phone| &phone.results);
-    let counts = CaseCounts::new(all);
-    match (counts.of(CaseVerdict::Fail), counts.of(CaseVerdict::Pass)) {
-        (1.., _) => Exit::SubjectFailed,
-        (0, 0) => Exit::Void,
-        _ => Exit::Met,
-    }
+    Ok(report.with_cases(results, &redactor))
 }
 
 fn suites(files: &[PathBuf]) -> Result<Vec<Suite>, Trouble> {

@@ -17,7 +17,7 @@ use crate::provision::{self, Pool};
 use crate::reference::Reference;
 use crate::reference::ReferenceConfig;
 use crate::reference::adapter::{Adapter, Bind, Courier, Running};
-use crate::reference::certificate::Authority;
+use crate::reference::certificate::{Authority, ServerTls};
 use crate::reference::content::Source;
 use crate::reference::dhcp::{self, DhcpConfig, OptionValue};
 
@@ -66,6 +66,33 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// Whether a case could be set up just now: every port is free, and a real server's directory
+    /// is there. Nobody is answered, and nothing stays behind.
+    ///
+    /// # Errors
+    /// `StageFault`.
+    pub fn probe(lab: &Lab, plan: &Arc<Plan>, config: &ReferenceConfig) -> Result<(), StageFault> {
+        let own = lab.subject.address;
+        if let Some(root) = &lab.subject.directory {
+            let failed = |fault| StageFault::Files {
+                path: root.into(),
+                fault,
+            };
+            fs::read_dir(root).map_err(failed)?;
+        }
+        let hosts = hosts(lab, plan);
+        if !hosts.is_empty() {
+            let names = Names::start(own, hosts, Vec::new());
+            let failed = |fault| StageFault::Names {
+                address: own,
+                fault,
+            };
+            names.map_err(failed)?;
+        }
+        let bind = bind(lab, config.mdns.is_some(), tls(plan)?);
+        Adapter::probe(&bind).map_err(|fault| server(&fault))
+    }
+
     /// Sets a case up: from here on handsets are answered. What the lab file says that a real
     /// server has is left to that.
     ///
@@ -104,35 +131,11 @@ impl Stage {
                 .map(|it| pool(lab, it, tells_names))
                 .collect();
         }
-        let failed = |fault: &dyn std::fmt::Display| StageFault::Server(fault.to_string());
-        let authority = Authority::new().map_err(|fault| failed(&fault))?;
-        let factory = Authority::factory().map_err(|fault| failed(&fault))?;
-        let tls = provision::server_tls(plan, &authority, &factory);
-        let tls = tls.map_err(|fault| failed(&fault))?;
-        let has_mdns = config.mdns.is_some();
-        let theirs = |service: &str| is_theirs(lab, service);
-        let port = |service: &str, port: u16| (!theirs(service)).then_some(port);
-        let bind = Bind {
-            address: own,
-            beyond_loopback: true,
-            dhcp_interface: Some(lab.subject.interface.clone()),
-            dhcp_port: port("dhcp", DHCP),
-            tftp_port: port("tftp", TFTP),
-            ftp_port: port("ftp", FTP),
-            http_port: port("http", HTTP),
-            https: port("https", HTTPS).map(|port| (port, tls)),
-            sip_port: port("sip", SIP),
-            sip_tcp_port: port("sip", SIP),
-            sip_group: (!theirs("sip")).then_some(own),
-            pnp_port: port("sip", 0),
-            ntp_port: port("ntp", NTP),
-            mdns_port: port("mdns", MDNS).filter(|_| has_mdns),
-            networks: lab.networks.clone(),
-            ..Bind::loopback()
-        };
+        let tls = tls(plan)?;
+        let bind = bind(lab, config.mdns.is_some(), tls);
         let running = Adapter::start(Reference::new(config), &bind);
         Ok(Self {
-            running: Some(running.map_err(|fault| failed(&fault))?),
+            running: Some(running.map_err(|fault| server(&fault))?),
             _names: names,
             laid,
         })
@@ -171,6 +174,42 @@ impl Stage {
             Some(mut laid) => laid.restore(),
             None => Ok(()),
         }
+    }
+}
+
+fn server(fault: &dyn std::fmt::Display) -> StageFault {
+    StageFault::Server(fault.to_string())
+}
+
+/// What the reference server proves itself with.
+fn tls(plan: &Plan) -> Result<ServerTls, StageFault> {
+    let authority = Authority::new().map_err(|fault| server(&fault))?;
+    let factory = Authority::factory().map_err(|fault| server(&fault))?;
+    provision::server_tls(plan, &authority, &factory).map_err(|fault| server(&fault))
+}
+
+/// Where the reference server listens: wherever no real server does.
+fn bind(lab: &Lab, has_mdns: bool, tls: ServerTls) -> Bind {
+    let own = lab.subject.address;
+    let theirs = |service: &str| is_theirs(lab, service);
+    let port = |service: &str, port: u16| (!theirs(service)).then_some(port);
+    Bind {
+        address: own,
+        beyond_loopback: true,
+        dhcp_interface: Some(lab.subject.interface.clone()),
+        dhcp_port: port("dhcp", DHCP),
+        tftp_port: port("tftp", TFTP),
+        ftp_port: port("ftp", FTP),
+        http_port: port("http", HTTP),
+        https: port("https", HTTPS).map(|port| (port, tls)),
+        sip_port: port("sip", SIP),
+        sip_tcp_port: port("sip", SIP),
+        sip_group: (!theirs("sip")).then_some(own),
+        pnp_port: port("sip", 0),
+        ntp_port: port("ntp", NTP),
+        mdns_port: port("mdns", MDNS).filter(|_| has_mdns),
+        networks: lab.networks.clone(),
+        ..Bind::loopback()
     }
 }
 
@@ -307,7 +346,8 @@ impl Laid {
         fs::write(path, bytes)
     }
 
-    /// Puts back what was there; everything is tried, and the first failure told.
+    /// Puts back what was there; everything is tried. The first failure is returned, and those
+    /// after it told on standard error.
     fn restore(&mut self) -> Result<(), StageFault> {
         let mut first = Ok(());
         for (path, held) in std::mem::take(&mut self.before) {
@@ -318,8 +358,13 @@ impl Laid {
                     removed => removed,
                 },
             };
-            if let (Err(fault), Ok(())) = (put, &first) {
-                first = Err(StageFault::Files { path, fault });
+            let Err(fault) = put else {
+                continue;
+            };
+            let fault = StageFault::Files { path, fault };
+            match first {
+                Ok(()) => first = Err(fault),
+                Err(_) => tell_not_put_back(&fault),
             }
         }
         for directory in self.made.drain(..).rev() {
@@ -332,9 +377,16 @@ impl Laid {
 
 impl Drop for Laid {
     fn drop(&mut self) {
-        // Told by `strike`, which everyone but a panic goes through.
-        let _ = self.restore();
+        // Of a stage that was struck nothing is left to be put back.
+        if let Err(fault) = self.restore() {
+            tell_not_put_back(&fault);
+        }
     }
+}
+
+/// Tells on standard error that a real server is left with a file that is not its own.
+pub(super) fn tell_not_put_back(fault: &StageFault) {
+    eprintln!("bootstorm: the real server's files are not as they were: {fault}");
 }
 
 #[cfg(test)]
@@ -358,6 +410,12 @@ mod tests {
         laid.restore().expect("writable");
         assert_eq!(fs::read(at("own.cfg")).expect("there"), b"theirs");
         assert!(at("kept").is_dir() && !at("kept/a.cfg").exists() && !at("new").exists());
+        let mut laid = Laid::put(root.path(), &files("ours")).expect("writable");
+        fs::remove_file(at("own.cfg")).expect("writable");
+        fs::create_dir(at("own.cfg")).expect("writable");
+        let told = laid.restore().expect_err("a directory").to_string();
+        assert!(told.contains("own.cfg"), "{told}");
+        assert!(!at("kept/a.cfg").exists() && !at("new").exists());
         let outside = Files::from([("../x".to_owned(), Vec::new())]);
         let told = Laid::put(root.path(), &outside)
             .expect_err("outside")

@@ -14,7 +14,7 @@ use bootstorm_scenarios::lab::Capture;
 use bootstorm_scenarios::wire::record::Record;
 
 use crate::observe::source::{self, Next, Source, SourceFault, Stopper};
-use crate::observe::{Frame, Limits, Link, Observer};
+use crate::observe::{Frame, Limits, Link, Losses, Observer};
 
 /// Another machine's clock is taken for ours unless it differs by more than this: what its frames
 /// say is then moved by the difference.
@@ -44,6 +44,9 @@ struct Held {
     /// When something of it was last recorded.
     last: Instant,
     packets: u64,
+    /// What the source says of how complete it is, now and when recording began.
+    notes: Vec<String>,
+    notes_before: Vec<String>,
     /// Why there will be no more frames.
     ended: Option<String>,
 }
@@ -81,6 +84,8 @@ impl Watch {
             linked: false,
             last: Instant::now(),
             packets: 0,
+            notes: Vec::new(),
+            notes_before: Vec::new(),
             ended: None,
         }));
         let stopper = source.stopper();
@@ -107,6 +112,7 @@ impl Watch {
         held.from = now;
         held.linked = false;
         held.packets = 0;
+        held.notes_before = held.notes.clone();
         held.last = Instant::now();
     }
 
@@ -133,21 +139,7 @@ impl Watch {
     /// Why not everything of the handset could be seen, in words; nothing where everything was.
     #[must_use]
     pub fn gaps(&self) -> Vec<String> {
-        let held = self.held();
-        let mut gaps = Vec::new();
-        let secured = held.observer.secured(self.mac).len();
-        if secured > 0 {
-            gaps.push(format!(
-                "nobody sees what is inside its {secured} TLS connections"
-            ));
-        }
-        let missing = held.observer.missing(self.mac);
-        if missing > 0 {
-            gaps.push(format!(
-                "the capture lacks {missing} segments of its connections"
-            ));
-        }
-        gaps
+        self.held().gaps(self.mac)
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -186,17 +178,20 @@ fn growing(path: &str) -> Result<Source, SourceFault> {
 
 fn listen(mut source: Source, mac: Mac, shared: &Mutex<Held>) {
     let ended = loop {
-        match source.next() {
+        // Of the frames so far: those of the next one are known with the one after it.
+        let notes = source.notes();
+        let next = source.next();
+        let mut held = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        held.notes = notes;
+        match next {
             Ok(Next::Quiet) => {}
-            Ok(Next::Frame(frame)) => {
-                let mut held = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                held.take(&frame, mac);
-            }
+            Ok(Next::Frame(frame)) => held.take(&frame, mac),
             Ok(Next::End) => break "the capture ended".to_owned(),
             Err(fault) => break fault.to_string(),
         }
     };
     let mut held = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    held.notes = source.notes();
     held.ended = Some(ended);
 }
 
@@ -221,6 +216,31 @@ impl Held {
             self.linked = true;
         }
     }
+
+    fn gaps(&self, mac: Mac) -> Vec<String> {
+        let mut gaps = Vec::new();
+        let secured = self.observer.secured(mac).len();
+        if secured > 0 {
+            gaps.push(format!(
+                "nobody sees what is inside its {secured} TLS connections"
+            ));
+        }
+        let missing = self.observer.missing(mac);
+        if missing > 0 {
+            gaps.push(format!(
+                "the capture lacks {missing} segments of its connections"
+            ));
+        }
+        // What the observer lost may have been the handset's, and so may what the source did.
+        let lost = Losses {
+            segments: 0,
+            ..self.observer.losses()
+        };
+        gaps.extend(lost.sentence());
+        let notes = self.notes.iter();
+        gaps.extend(notes.filter(|it| !self.notes_before.contains(it)).cloned());
+        gaps
+    }
 }
 
 /// How far a clock is ahead that shows this now; nothing where it may be a frame's way to us.
@@ -241,5 +261,50 @@ fn sender<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
         Link::Ethernet | Link::Cooked => frame.bytes.get(6..12),
         Link::Cooked2 => frame.bytes.get(12..18),
         Link::Raw | Link::Loopback => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_lost_while_it_was_recorded_is_a_gap_and_what_was_lost_before_is_not() {
+        let mac = Mac([0x02, 0, 0, 0, 0, 1]);
+        let dropped = |frames: u32| vec![format!("eth0: {frames} frames were dropped")];
+        let held = Held {
+            observer: observer(mac, 0),
+            from: 0,
+            ahead: Some(0),
+            linked: false,
+            last: Instant::now(),
+            packets: 0,
+            notes: dropped(5),
+            notes_before: Vec::new(),
+            ended: None,
+        };
+        let watch = Watch {
+            held: Arc::new(Mutex::new(held)),
+            stopper: Stopper::default(),
+            thread: None,
+            mac,
+        };
+        watch.begin();
+        assert_eq!(watch.gaps(), [""; 0]);
+        let mut held = watch.held();
+        held.from = 0;
+        held.notes = dropped(7);
+        let cut = Frame {
+            at: Moment::from_nanos(1),
+            link: Link::Ethernet,
+            bytes: &[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0],
+            length: 60,
+            number: 1,
+            inside_tls: None,
+        };
+        held.take(&cut, mac);
+        drop(held);
+        let cut = "frames too short to be read".to_owned();
+        assert_eq!(watch.gaps(), [format!("1 {cut}"), dropped(7).remove(0)]);
     }
 }

@@ -110,6 +110,8 @@ impl Control {
             "PASS" => self.password = Some(rest.to_owned()),
             "TYPE" => self.kind = Some(rest.to_owned()),
             "CWD" if rest.starts_with('/') => rest.clone_into(&mut self.directory),
+            // However often it goes further down, no further than a line is long.
+            "CWD" if self.directory.len() + rest.len() > LINE_BYTES_MAX => {}
             "CWD" => self.directory = below(&self.directory, rest),
             "PASV" | "EPSV" => self.mode = Some("PASV"),
             "PORT" => {
@@ -320,5 +322,16 @@ mod tests {
             said(&mut control, 0, &"x".repeat(1_000));
         }
         assert!(control.lines[0].len() <= LINE_BYTES_MAX);
+    }
+
+    #[test]
+    fn going_down_forever_takes_no_memory() {
+        let mut control = Control::default();
+        for _ in 0..10_000 {
+            said(&mut control, 0, "CWD x\r\n");
+        }
+        assert!(control.directory.len() <= LINE_BYTES_MAX + 1);
+        said(&mut control, 0, "CWD /prov\r\n");
+        assert_eq!(control.directory, "/prov");
     }
 }

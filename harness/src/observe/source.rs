@@ -4,15 +4,26 @@
 mod interface;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Frame;
 use super::file::{Capture, CaptureFault, Cut};
+use crate::family::Family;
 use interface::Interface;
+
+/// How long a program has to end once it was asked to.
+const GRACE: Duration = Duration::from_secs(1);
+/// How often it is looked whether a source that gives nothing was ended, in milliseconds.
+const LOOK: u16 = 100;
 
 /// Why frames cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,9 +47,9 @@ pub struct Source {
 
 #[derive(Debug)]
 enum Kind {
-    File(Capture<File>),
+    File(Capture<Patient<File>>),
     Interface(Box<Interface>),
-    Command(Capture<ChildStdout>),
+    Command(Capture<Patient<ChildStdout>>),
 }
 
 /// What comes next.
@@ -52,11 +63,19 @@ pub enum Next<'a> {
     End,
 }
 
-/// Ends a source from elsewhere: an interface is listened to no longer, a program is killed.
+/// Reads until it is ended from elsewhere, whoever still holds the other end open.
+#[derive(Debug)]
+struct Patient<R> {
+    stream: R,
+    stopper: Stopper,
+}
+
+/// Ends a source from elsewhere: an interface is listened to no longer, a program is ended with all
+/// that it started.
 #[derive(Debug, Clone, Default)]
 pub struct Stopper {
     raised: Arc<AtomicBool>,
-    child: Arc<Mutex<Option<Child>>>,
+    program: Arc<Mutex<Option<Family>>>,
 }
 
 /// The frames of a file.
@@ -70,10 +89,11 @@ pub fn file(path: &Path) -> Result<Source, SourceFault> {
     if file.metadata().is_ok_and(|facts| facts.is_dir()) {
         return Err(fault("it is a directory (expected a capture)".to_owned()));
     }
+    let stopper = Stopper::default();
     Ok(Source {
         name,
-        kind: Kind::File(Capture::new(file)),
-        stopper: Stopper::default(),
+        kind: Kind::File(Capture::new(stopper.ends(file))),
+        stopper,
     })
 }
 
@@ -91,8 +111,8 @@ pub fn interface(name: &str) -> Result<Source, SourceFault> {
 }
 
 /// The frames of the capture that a program writes to its standard output: its words, the first
-/// being the program. Its standard error stays the terminal's. It is killed when the source is
-/// dropped.
+/// being the program. Its standard error stays the terminal's, but it can ask for nothing there. It
+/// is ended, with all that it started, when the source is dropped.
 ///
 /// # Errors
 /// A program that cannot be started.
@@ -104,23 +124,23 @@ pub fn command(words: &[String]) -> Result<Source, SourceFault> {
     let mut command = Command::new(program);
     command.args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = command.spawn().map_err(|fault| {
+    let mut family = Family::start(&mut command).map_err(|fault| {
         let text = format!("failed to start {program}: {fault}");
         match fault.kind() {
             io::ErrorKind::NotFound => SourceFault::Given(text),
             _ => SourceFault::Own(text),
         }
     })?;
-    let Some(output) = child.stdout.take() else {
+    let Some(output) = family.output() else {
         return Err(SourceFault::Own(format!(
             "{program} has no standard output"
         )));
     };
     let stopper = Stopper::default();
-    *stopper.held() = Some(child);
+    *stopper.held() = Some(family);
     Ok(Source {
         name,
-        kind: Kind::Command(Capture::new(output)),
+        kind: Kind::Command(Capture::new(stopper.ends(output))),
         stopper,
     })
 }
@@ -136,29 +156,26 @@ impl Source {
     )]
     pub fn next(&mut self) -> Result<Next<'_>, SourceFault> {
         let name = &self.name;
+        if self.stopper.is_raised() {
+            return Ok(Next::End);
+        }
+        let stopper = &self.stopper;
         let found = match &mut self.kind {
             Kind::File(capture) => capture.frame(),
-            Kind::Command(capture) => {
-                let stopper = &self.stopper;
-                match capture.frame() {
-                    Err(_) if stopper.is_raised() => Ok(None),
-                    Err(fault) if fault.offset == 0 && !fault.is_own => {
-                        return Err(SourceFault::Own(format!(
-                            "{name}: it wrote no capture to its standard output ({})",
-                            fault.what
-                        )));
-                    }
-                    found => found,
+            Kind::Command(capture) => match capture.frame() {
+                Err(fault) if fault.offset == 0 && !fault.is_own && !stopper.is_raised() => {
+                    return Err(SourceFault::Own(format!(
+                        "{name}: it wrote no capture to its standard output ({})",
+                        fault.what
+                    )));
                 }
-            }
-            Kind::Interface(interface) => {
-                return match self.stopper.is_raised() {
-                    true => Ok(Next::End),
-                    false => interface.next(),
-                };
-            }
+                found => found,
+            },
+            Kind::Interface(interface) => return interface.next(),
         };
         match found {
+            // Whatever it was in the middle of.
+            _ if stopper.is_raised() => Ok(Next::End),
             Ok(Some(frame)) => Ok(Next::Frame(frame)),
             Ok(None) => Ok(Next::End),
             Err(fault) => Err(told(name, &fault)),
@@ -222,10 +239,16 @@ impl Stopper {
     /// Ends it.
     pub fn stop(&self) {
         self.raised.store(true, Ordering::Relaxed);
-        if let Some(mut child) = self.held().take() {
-            // It may have ended by itself.
-            let _ = child.kill();
-            let _ = child.wait();
+        let program = self.held().take();
+        if let Some(mut program) = program {
+            program.end(GRACE);
+        }
+    }
+
+    fn ends<R>(&self, stream: R) -> Patient<R> {
+        Patient {
+            stream,
+            stopper: self.clone(),
         }
     }
 
@@ -233,8 +256,24 @@ impl Stopper {
         self.raised.load(Ordering::Relaxed)
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<Family>> {
+        self.program.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R: Read + AsFd> Read for Patient<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.stopper.is_raised() {
+                return Err(io::Error::other("it was ended"));
+            }
+            let mut waited = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut waited, PollTimeout::from(LOOK)) {
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => return self.stream.read(buffer),
+                Err(fault) => return Err(fault.into()),
+            }
+        }
     }
 }
 
@@ -314,6 +353,50 @@ mod tests {
         stopper.stop();
         assert_eq!(waiter.join().unwrap(), Ok(true));
         assert!(began.elapsed().as_secs() < 60);
+    }
+
+    #[test]
+    fn a_program_ends_with_all_that_it_started_whoever_holds_its_output() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let (capture, ids) = (
+            directory.path().join("a.pcap"),
+            directory.path().join("ids"),
+        );
+        std::fs::write(&capture, pcap(1, &[b"one"])).unwrap();
+        let (capture, ids) = (capture.display(), ids.display());
+        // One of its group that does not heed SIGTERM, and one that left the group.
+        let script = format!(
+            "sh -c 'trap \"\" TERM; echo $$ >>{ids}; sleep 100; sleep 100' & \
+             setsid sh -c 'echo $$ >>{ids}; exec sleep 20' & cat {capture}; wait"
+        );
+        let mut source = command(&words(&["sh", "-c", &script])).unwrap();
+        assert!(matches!(source.next(), Ok(Next::Frame(_))));
+        let read = || std::fs::read_to_string(ids.to_string()).unwrap_or_default();
+        while read().lines().count() < 2 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let stopper = source.stopper();
+        let waiter = std::thread::spawn(move || source.next().map(|it| it == Next::End));
+        let began = Instant::now();
+        stopper.stop();
+        assert_eq!(waiter.join().unwrap(), Ok(true));
+        assert!(began.elapsed() < Duration::from_secs(10));
+        let runs = |id: &str| {
+            let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            !line.is_empty()
+        };
+        let left = read().lines().filter(|id| runs(id)).count();
+        assert_eq!(left, 1, "the one that left the group");
+    }
+
+    #[test]
+    fn a_source_that_was_ended_gives_no_more_although_it_has_more() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&pcap(1, &[b"one", b"two"])).unwrap();
+        let mut source = super::file(file.path()).unwrap();
+        assert!(matches!(source.next(), Ok(Next::Frame(_))));
+        source.stopper().stop();
+        assert_eq!(source.next(), Ok(Next::End));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use bootstorm_scenarios::judge::{Finding, Seen, Verdict, judge};
 use bootstorm_scenarios::matcher::Fill;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 use bootstorm_scenarios::scenario::Macs;
-use bootstorm_scenarios::suite::{Case, Side, Suite, WireLine};
+use bootstorm_scenarios::suite::{Case, Quantity, Side, Suite, Wanted, WireLine};
 use bootstorm_scenarios::wire::message::Message;
 use bootstorm_scenarios::wire::record::Record;
 
@@ -23,6 +23,13 @@ use crate::certify::{self, Bench, told};
 
 /// So long a phone must be quiet at the end of a capture before what it did not do counts.
 const QUIET_MIN: Duration = Duration::from_secs(30);
+/// Why a case that was kept, as far as anybody saw, is not known to be.
+pub(crate) const ABSENT: &str =
+    "as expected in what was seen; what the case says must not come may be in what was not";
+/// How the names of messages begin that TLS may hide.
+const IN_TLS: [&str; 3] = ["http.", "sip.", "tcp."];
+/// How the names of messages begin of which segments may be missing.
+const IN_SEGMENTS: [&str; 4] = ["http.", "sip.", "tcp.", "ftp."];
 
 /// A phone that was listened to.
 #[derive(Debug, Clone, Copy)]
@@ -136,11 +143,13 @@ fn result(
     }
     let censor = Censor::new(&prepared.plan, phone, None, &redactor);
     let doubt = match finding.verdict {
-        Verdict::Fail => doubt(heard, case, world, gap, &finding),
-        _ => None,
+        Verdict::Pass if absences(case).next().is_none() => None,
+        Verdict::Inconclusive => None,
+        _ => doubt(heard, case, world, gap, &finding),
     };
     let (verdict, reason) = match (finding.verdict, doubt) {
-        (Verdict::Pass, _) => (CaseVerdict::Pass, String::new()),
+        (Verdict::Pass, None) => (CaseVerdict::Pass, String::new()),
+        (Verdict::Pass, Some(doubt)) => (CaseVerdict::Inconclusive, format!("{doubt}: {ABSENT}")),
         (Verdict::Inconclusive, _) => (CaseVerdict::Inconclusive, finding.reason),
         (Verdict::Fail, None) => (CaseVerdict::Fail, finding.reason),
         (Verdict::Fail, Some(doubt)) => (
@@ -158,7 +167,33 @@ fn result(
     }
 }
 
-/// Why what looks like a breach need not be one.
+/// The lines of a case that hold because something is not there.
+fn absences(case: &Case) -> impl Iterator<Item = &Wanted> {
+    case.wire.iter().filter_map(|line| match line {
+        WireLine::Again => None,
+        WireLine::Wanted(wanted) => {
+            let is_bounded = match wanted.quantity {
+                Quantity::Never { .. } => true,
+                Quantity::Count { max, .. } => max < u64::MAX,
+                Quantity::Next { .. } | Quantity::Every => false,
+            };
+            is_bounded.then_some(&**wanted)
+        }
+    })
+}
+
+/// Whether a case is kept only if what connections did not show has none of something.
+pub(crate) fn needs_absence_in_connections(case: &Case) -> bool {
+    absences(case).any(|wanted| is_named(wanted, &IN_SEGMENTS))
+}
+
+fn is_named(wanted: &Wanted, beginnings: &[&str]) -> bool {
+    beginnings
+        .iter()
+        .any(|beginning| wanted.name.starts_with(beginning))
+}
+
+/// Why what looks like a breach need not be one; and what looks kept for want of something, kept.
 fn doubt(
     heard: &Heard<'_>,
     case: &Case,
@@ -166,18 +201,20 @@ fn doubt(
     gap: &Gap,
     finding: &Finding,
 ) -> Option<String> {
-    let named = |names: &[&str]| {
-        case.wire.iter().any(|line| match line {
+    let kept = finding.verdict == Verdict::Pass;
+    let named = |names: &[&str]| match kept {
+        true => absences(case).any(|wanted| is_named(wanted, names)),
+        false => case.wire.iter().any(|line| match line {
             WireLine::Again => false,
-            WireLine::Wanted(wanted) => names.iter().any(|name| wanted.name.starts_with(name)),
-        })
+            WireLine::Wanted(wanted) => is_named(wanted, names),
+        }),
     };
     let decided = finding.evidence.iter().max();
     let too_few = ["no ", "none ", "nothing ", "there is ", "there are "];
     let too_few = too_few
         .iter()
         .any(|words| finding.actual.starts_with(words));
-    let absent = too_few || finding.evidence.is_empty();
+    let absent = kept || too_few || finding.evidence.is_empty();
     if absent && !heard.complete {
         let last = heard.messages.iter().map(|message| message.at).max();
         let quiet = heard.last.since(last.unwrap_or(heard.last));
@@ -189,10 +226,10 @@ fn doubt(
             ));
         }
     }
-    if !heard.secured.is_empty() && named(&["http.", "sip.", "tcp."]) {
+    if !heard.secured.is_empty() && named(&IN_TLS) {
         return Some("some of what the phone says is inside TLS".to_owned());
     }
-    if heard.missing > 0 && named(&["http.", "sip.", "tcp.", "ftp."]) {
+    if heard.missing > 0 && named(&IN_SEGMENTS) {
         return Some("the capture lacks segments of the phone's connections".to_owned());
     }
     // What it does once it has read other settings than the case's follows from those.

@@ -77,6 +77,14 @@ struct World {
 }
 
 impl Adapter {
+    /// Whether every socket that `bind` names could be bound just now. Nothing stays bound.
+    ///
+    /// # Errors
+    /// What could not be bound, and what to do about it.
+    pub fn probe(bind: &Bind) -> Result<(), AdapterError> {
+        Sockets::open(bind, 1).map(drop)
+    }
+
     /// Binds every socket that `bind` names and serves in a thread of its own. When it returns, the
     /// server can be reached.
     ///

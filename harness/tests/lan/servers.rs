@@ -82,7 +82,6 @@ pub(crate) const WIDE: Pool = Pool {
 /// dnsmasq as DHCP and TFTP server at an interface of a host.
 pub(crate) fn dnsmasq(host: &Host, interface: &str, pool: &Pool, files: &Path) -> Process {
     let mut command = host.command("dnsmasq");
-    let leases = files.with_extension("leases");
     let (first, last) = pool.range;
     command.args([
         "--keep-in-foreground",
@@ -95,12 +94,13 @@ pub(crate) fn dnsmasq(host: &Host, interface: &str, pool: &Pool, files: &Path) -
         "--no-ping",
         "--dhcp-authoritative",
         "--dhcp-lease-max=9000",
+        // Else it writes and syncs all its leases for each that changes.
+        "--leasefile-ro",
         "--enable-tftp",
         "--tftp-max=1000",
         "--dhcp-option=42,10.77.0.1",
     ]);
     command.arg(format!("--interface={interface}"));
-    command.arg(format!("--dhcp-leasefile={}", leases.display()));
     command.arg(format!("--tftp-root={}", files.display()));
     let seconds = pool.seconds;
     command.arg(format!("--dhcp-range={first},{last},255.255.0.0,{seconds}"));

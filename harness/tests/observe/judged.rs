@@ -18,6 +18,10 @@ fn bootstorm(arguments: &[&str]) -> (String, String, i32) {
 
 /// A scenario like the base of a suite, and its capture with these phone mutants.
 fn captured(directory: &Path, mutants: &[&str]) -> String {
+    captured_of(directory, 1, mutants)
+}
+
+fn captured_of(directory: &Path, phones: u32, mutants: &[&str]) -> String {
     let scenario = directory.join("one.toml");
     let text = r#"
 name = "one"
@@ -34,6 +38,7 @@ pnp_enable = "0"
 [fleet.common]
 "local_time.time_zone" = "+1"
 "#;
+    let text = text.replace("phones = 1", &format!("phones = {phones}"));
     std::fs::write(&scenario, text).expect("written");
     let out = directory.join("run");
     let mut arguments = vec![
@@ -129,6 +134,56 @@ fn what_may_still_have_come_is_not_held_against_a_phone() {
 }
 
 #[test]
+fn what_must_not_come_is_known_not_to_have_only_where_all_was_seen() {
+    let directory = TempDir::new().expect("a directory");
+    let capture = captured(directory.path(), &[]);
+    let suite = directory.path().join("suite.toml");
+    let text = r#"
+[suite]
+name = "own"
+side = "phone"
+profile = "flyingvoice/fip13g"
+[base]
+deadline_s = 300
+[base.fleet]
+source = "dhcp"
+transport = "tftp"
+layout = "flat"
+web.pnp_enable = "0"
+common."local_time.time_zone" = "+1"
+[[case]]
+id = "own/never"
+purpose = "a file that nobody named is not asked for"
+clause = ["FLY-62"]
+requires = ["tftp"]
+expect.wire = [{ never_sent = "tftp.rrq", with = { file = "never.cfg" }, anywhere = true }]
+caught_by = ["phone/flyingvoice/ignores-includes"]
+[[case]]
+id = "own/once"
+purpose = "a lease is asked for once"
+clause = ["FLY-62"]
+requires = ["tftp"]
+expect.wire = [{ count_sent = "dhcp.discover", max = 1 }]
+caught_by = ["phone/flyingvoice/ignores-includes"]
+"#;
+    std::fs::write(&suite, text).expect("written");
+    let (suite, out) = (suite.display().to_string(), directory.path().join("judged"));
+    let out = out.to_str().expect("text");
+    let mut arguments = vec!["judge", &capture, "--suite", &suite, "--out", out];
+    arguments.push("--exchange");
+    let (text, faults, exit) = bootstorm(&arguments);
+    assert_eq!(exit, 3, "{text}{faults}");
+    for id in ["own/never", "own/once"] {
+        let told = format!("  not told {id}: the capture ends ");
+        assert!(text.contains(&told), "{id}: {text}");
+    }
+    arguments.push("--complete");
+    let (text, faults, exit) = bootstorm(&arguments);
+    assert_eq!(exit, 0, "{text}{faults}");
+    assert!(text.contains("2 cases kept, 0 broken"), "{text}");
+}
+
+#[test]
 fn files_that_are_no_captures_are_told_all_at_once_with_their_bytes() {
     let directory = TempDir::new().expect("a directory");
     let path = |name: &str| {
@@ -161,6 +216,35 @@ fn files_that_are_no_captures_are_told_all_at_once_with_their_bytes() {
     assert!(
         exit == 2 && faults.contains("is no MAC address"),
         "{faults}"
+    );
+}
+
+#[test]
+fn each_of_several_phones_has_a_report_of_its_own() {
+    let directory = TempDir::new().expect("a directory");
+    let capture = captured_of(directory.path(), 3, &[]);
+    let out = directory.path().join("judged");
+    let place = out.to_str().expect("text");
+    let (text, faults, exit) = bootstorm(&["judge", &capture, "--complete", "--out", place]);
+    assert_eq!(exit, 0, "{text}{faults}");
+    let macs = ["0021f2000000", "0021f2000001", "0021f2000002"];
+    for mac in macs {
+        let report = std::fs::read_to_string(out.join(mac).join("report.json"));
+        let report = report.expect("a report");
+        assert!(report.contains(&format!("judge {mac} as flyingvoice/")));
+        assert!(text.contains(&format!("{mac} flyingvoice/")), "{text}");
+    }
+    assert!(text.ends_with("/MAC/report.html\n"), "{text}");
+    assert!(!out.join("report.json").exists());
+    let (text, _, exit) = bootstorm(&["judge", &capture, "--json", "--out", place]);
+    assert_eq!(exit, 0);
+    for mac in macs {
+        let head = format!("{{\"mac\":\"{mac}\",\"profile\":");
+        assert_eq!(text.matches(&head).count(), 1, "{text}");
+    }
+    assert!(
+        text.ends_with("],\"not_judged\":[],\"notes\":[]}\n"),
+        "{text}"
     );
 }
 

@@ -5,25 +5,14 @@ use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
 use nix::libc;
-use nix::sys::socket::sockopt::{RcvBufForce, RxqOvfl, SetStruct};
+use nix::sys::socket::sockopt::{RcvBufForce, RxqOvfl};
 use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, bind, recvmsg, setsockopt};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
+use crate::promiscuous::hear_everything;
+
 /// Asked of the kernel for frames that wait: some thousand phones may be answered at once.
 const RECEIVE_BYTES: usize = 16 << 20;
-
-nix::setsockopt_impl!(
-    PacketMembership,
-    libc::SOL_PACKET,
-    libc::PACKET_ADD_MEMBERSHIP,
-    libc::packet_mreq,
-    SetStruct<libc::packet_mreq>
-);
-
-/// The option by which an interface is made to hear what is not addressed to it, for as long as
-/// the socket is open: a killed run leaves nothing behind.
-#[derive(Debug, Clone, Copy)]
-struct PacketMembership;
 
 /// A socket that sends any frame, and hears ARP and what is sent to UDP port 68.
 #[derive(Debug)]
@@ -43,13 +32,7 @@ impl FrameSocket {
         setsockopt(&socket, RxqOvfl, &1)?;
         setsockopt(&socket, RcvBufForce, &RECEIVE_BYTES)?;
         bind(socket.as_raw_fd(), link)?;
-        let everything = libc::packet_mreq {
-            mr_ifindex: i32::try_from(index).map_err(io::Error::other)?,
-            mr_type: u16::try_from(libc::PACKET_MR_PROMISC).map_err(io::Error::other)?,
-            mr_alen: 0,
-            mr_address: [0; 8],
-        };
-        setsockopt(&socket, PacketMembership, &everything)?;
+        hear_everything(&socket, index)?;
         // What other interfaces' frames came in before it was bound.
         socket.set_nonblocking(true)?;
         while (&socket).read(&mut [0]).is_ok() {}

@@ -23,6 +23,7 @@ use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
@@ -53,8 +54,8 @@ static LAID: Mutex<Vec<Device>> = Mutex::new(Vec::new());
 
 /// Takes away what runs of this program have laid down: for an end without an unwinding stack.
 pub fn take_all_away() {
-    let devices = std::mem::take(&mut *LAID.lock().unwrap_or_else(PoisonError::into_inner));
-    for device in devices {
+    // Held all the while: what is being laid down or taken away just now is finished first.
+    for device in laid().drain(..) {
         // There is nobody left to tell.
         let _ = take_away(&device);
     }
@@ -84,10 +85,13 @@ impl Traces {
             networks: Vec::new(),
             _lock: lock,
         };
-        laid().push(device.clone());
+        let mut under_way = laid();
+        under_way.push(device.clone());
         if let Some(phones) = phones {
-            let laid = fed("nft", &["-f", "-"], &table(device, phones));
-            laid.map_err(|fault| {
+            let fed = fed("nft", &["-f", "-"], &table(device, phones));
+            // A fault drops the traces, which takes the device off the list.
+            drop(under_way);
+            fed.map_err(|fault| {
                 format!("{fault} (needed: nftables 1.0.1 and the egress hook of Linux 5.16)")
             })?;
         }
@@ -130,8 +134,12 @@ impl Traces {
 
 impl Drop for Traces {
     fn drop(&mut self) {
-        laid().retain(|device| *device != self.device);
-        if let Err(fault) = take_away(&self.device) {
+        // On the list until all is away: a second Ctrl-C waits for the list.
+        let mut under_way = laid();
+        let away = take_away(&self.device);
+        under_way.retain(|device| *device != self.device);
+        drop(under_way);
+        if let Err(fault) = away {
             let name = &self.device.name;
             eprintln!("bootstorm: failed to tidy up {name} (the next run will try again): {fault}");
         }
@@ -180,6 +188,8 @@ fn fed(program: &str, arguments: &[&str], input: &str) -> Result<(), String> {
         let place = tool(program).unwrap_or_else(|| program.into());
         let mut child = Command::new(place)
             .args(arguments)
+            // Ctrl-C goes to the whole group of the terminal: what tidies up is not to be hit.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -262,6 +272,12 @@ mod tests {
         let text = table(&device, &[Mac([2, 0, 0, 0, 0, 5])]);
         assert!(text.contains("elements = { 02:00:00:00:00:05 }"), "{text}");
         assert!(text.contains("hook egress device \"br-lan.7@x\""), "{text}");
+    }
+
+    #[test]
+    fn a_tool_is_not_hit_by_the_ctrl_c_that_ends_the_run() {
+        let leads = "read -r own _ _ _ group _ </proc/self/stat; test $own = $group";
+        fed("sh", &["-c", leads], "").expect("a process group of its own");
     }
 
     #[test]

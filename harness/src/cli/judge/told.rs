@@ -2,46 +2,108 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use bootstorm_reports::case::{CaseCounts, CaseResult, CaseVerdict};
 use bootstorm_reports::json;
 
-use super::super::{Shared, print};
+use super::super::{Exit, Shared, Trouble, deliver, print};
 use super::{Found, JudgeArguments};
 use crate::observe::Secured;
 
-/// Says what was found of phones, and of those that fit no profile.
-pub(super) fn tell(
-    shared: &Shared,
-    arguments: &JudgeArguments,
-    (found, others): (&[Found], &[String]),
-    notes: &[String],
-) {
+/// What was found, phone by phone: of each no more is kept than the end needs.
+pub(super) struct Told<'a> {
+    shared: &'a Shared,
+    arguments: &'a JudgeArguments,
+    /// How many phones there were.
+    pub(super) phones: usize,
+    /// Those that fit no profile, in words.
+    pub(super) others: Vec<String>,
+    /// Files that could not be written.
+    pub(super) faults: Vec<(PathBuf, io::Error)>,
+    /// Cases that were kept, and that were broken.
+    kept: u64,
+    broken: u64,
+    /// The phones as JSON, where that is asked for.
+    objects: Vec<String>,
+}
+
+impl<'a> Told<'a> {
+    pub(super) fn new(shared: &'a Shared, arguments: &'a JudgeArguments) -> Self {
+        Self {
+            shared,
+            arguments,
+            phones: 0,
+            others: Vec::new(),
+            faults: Vec::new(),
+            kept: 0,
+            broken: 0,
+            objects: Vec::new(),
+        }
+    }
+
+    /// Writes the report of a phone into a directory, and says what was found of it.
+    pub(super) fn phone(&mut self, phone: &Found, out: &Path) -> Result<(), Trouble> {
+        deliver::probe(out, 0)?;
+        self.faults.extend(deliver::write_all(&phone.report, out));
+        let counts = CaseCounts::new(phone.report.cases());
+        self.phones += 1;
+        self.kept += u64::from(counts.of(CaseVerdict::Pass));
+        self.broken += u64::from(counts.of(CaseVerdict::Fail));
+        if self.arguments.json {
+            self.objects.push(as_json(phone));
+            return Ok(());
+        }
+        let mut text = String::new();
+        head(&mut text, phone, &counts);
+        if !self.shared.quiet {
+            body(&mut text, phone, self.arguments.exchange);
+        }
+        print(&text);
+        Ok(())
+    }
+
+    /// Says what is to be said at the end.
+    pub(super) fn end(&self, notes: &[String]) {
+        if self.arguments.json {
+            print(&format!(
+                "{{\"phones\":[{}],\"not_judged\":[{}],\"notes\":[{}]}}\n",
+                self.objects.join(","),
+                list(&self.others),
+                list(notes)
+            ));
+            return;
+        }
+        if self.shared.quiet {
+            return;
+        }
+        let mut text = String::new();
+        for other in &self.others {
+            let _ = writeln!(text, "{other}");
+        }
+        match self.phones {
+            0 => text.push_str("no phone was judged\n"),
+            1 => place(&mut text, self.arguments, ""),
+            _ => place(&mut text, self.arguments, "MAC/"),
+        }
+        print(&text);
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        match (self.broken, self.kept) {
+            (1.., _) => Exit::SubjectFailed,
+            (0, 0) => Exit::Void,
+            _ => Exit::Met,
+        }
+    }
+}
+
+/// Says what a user is to know of the captures.
+pub(super) fn notes(notes: &[String]) {
     for note in notes {
         eprintln!("bootstorm: {note}");
     }
-    if arguments.json {
-        print(&as_json(found, others, notes));
-        return;
-    }
-    let mut text = String::new();
-    for phone in found {
-        head(&mut text, phone);
-        if !shared.quiet {
-            body(&mut text, phone, arguments.exchange);
-        }
-    }
-    if !shared.quiet {
-        for other in others {
-            let _ = writeln!(text, "{other}");
-        }
-        match found {
-            [] => text.push_str("no phone was judged\n"),
-            [_] => place(&mut text, arguments, ""),
-            _ => place(&mut text, arguments, "MAC/"),
-        }
-    }
-    print(&text);
 }
 
 /// What can be seen of a TLS connection, in words.
@@ -60,8 +122,7 @@ pub(super) fn secured(secured: &Secured) -> String {
     format!("TLS to {}{name}{version}{fault}", secured.peer)
 }
 
-fn head(text: &mut String, phone: &Found) {
-    let counts = CaseCounts::new(&phone.results);
+fn head(text: &mut String, phone: &Found, counts: &CaseCounts) {
     let (fit, name) = (&phone.fit, &phone.fit.profile.name);
     let _ = writeln!(
         text,
@@ -79,7 +140,8 @@ fn head(text: &mut String, phone: &Found) {
 }
 
 fn body(text: &mut String, phone: &Found, exchange: bool) {
-    let of = |verdict| phone.results.iter().filter(move |it| it.verdict == verdict);
+    let cases = phone.report.cases();
+    let of = |verdict| cases.iter().filter(move |it| it.verdict == verdict);
     for line in &phone.secured {
         let _ = writeln!(text, "  {line}");
     }
@@ -144,44 +206,29 @@ fn place(text: &mut String, arguments: &JudgeArguments, below: &str) {
     }
 }
 
-/// One object: the phones with their fits and reports, who was not judged, what was not read.
-fn as_json(found: &[Found], others: &[String], notes: &[String]) -> String {
-    let phones = found.iter().map(|phone| {
-        let compared = phone.fit.compared.iter().map(|it| {
-            format!(
-                "{{\"aspect\":{},\"seen\":{},\"expected\":{},\"likeness\":{}}}",
-                quoted(it.aspect.word()),
-                quoted(&it.seen),
-                quoted(&it.expected),
-                it.likeness
-            )
-        });
-        let mut report = Vec::new();
-        if let Some(written) = &phone.report {
-            // A vector takes everything.
-            let _ = json::write(written, &mut report);
-        }
-        let report = String::from_utf8(report).unwrap_or_default();
+/// One object: a phone with its fit and report.
+fn as_json(phone: &Found) -> String {
+    let compared = phone.fit.compared.iter().map(|it| {
         format!(
-            "{{\"mac\":{},\"profile\":{},\"fit\":{},\"compared\":[{}],\"tls\":[{}],\"report\":{}}}",
-            quoted(&phone.mac.to_string()),
-            quoted(&phone.fit.profile.name),
-            phone.fit.score,
-            compared.collect::<Vec<_>>().join(","),
-            list(&phone.secured),
-            if report.is_empty() {
-                "null"
-            } else {
-                report.trim_end()
-            }
+            "{{\"aspect\":{},\"seen\":{},\"expected\":{},\"likeness\":{}}}",
+            quoted(it.aspect.word()),
+            quoted(&it.seen),
+            quoted(&it.expected),
+            it.likeness
         )
     });
-    let phones: Vec<String> = phones.collect();
+    let mut report = Vec::new();
+    // A vector takes everything.
+    let _ = json::write(&phone.report, &mut report);
+    let report = String::from_utf8(report).unwrap_or_default();
     format!(
-        "{{\"phones\":[{}],\"not_judged\":[{}],\"notes\":[{}]}}\n",
-        phones.join(","),
-        list(others),
-        list(notes)
+        "{{\"mac\":{},\"profile\":{},\"fit\":{},\"compared\":[{}],\"tls\":[{}],\"report\":{}}}",
+        quoted(&phone.mac.to_string()),
+        quoted(&phone.fit.profile.name),
+        phone.fit.score,
+        compared.collect::<Vec<_>>().join(","),
+        list(&phone.secured),
+        report.trim_end()
     )
 }
 

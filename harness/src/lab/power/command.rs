@@ -1,21 +1,21 @@
 //! Programs that switch power: anything that has a command line.
 
-use std::io::Read;
-use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::JoinHandle;
-use std::time::Instant;
+use std::io::{self, Read};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::{Duration, Instant};
 
 use bootstorm_scenarios::lab::CommandDriver;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 
 use super::{Job, NAP, PowerFault, http, secret, waited};
+use crate::family::Family;
 
 /// The environment variable that holds the secret.
 const SECRET: &str = "LAB_SECRET";
 /// Bytes of a program's complaint that are told.
 const COMPLAINT_BYTES_MAX: usize = 2_048;
+/// How long the end of a complaint is waited for: a daemon may hold the stream for good.
+const COMPLAINT: Duration = Duration::from_secs(1);
 
 /// Runs the program of an action, without a shell, until it ends or its time is over.
 pub(super) fn act(driver: &CommandDriver, job: Job<'_>) -> Result<String, PowerFault> {
@@ -34,22 +34,16 @@ pub(super) fn act(driver: &CommandDriver, job: Job<'_>) -> Result<String, PowerF
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        // Ctrl-C is ours; and with the group everything that it started ends.
-        .process_group(0);
+        .stderr(Stdio::piped());
     if let Some(secret) = &secret {
         command.env(SECRET, secret);
     }
-    let started = command.spawn();
-    let child = started.map_err(|fault| outlet.refused(what.clone(), fault.to_string()))?;
-    let mut running = Running::new(child);
+    let failed = |fault: io::Error| outlet.refused(what.clone(), fault.to_string());
+    // It is killed with all that it started, whichever way we leave.
+    let mut running = Family::start(&mut command).map_err(failed)?;
+    let complaint = running.complaints().map(heard);
     let until = Instant::now() + driver.timeout;
-    let status = loop {
-        let looked = running.child.try_wait();
-        let looked = looked.map_err(|fault| outlet.refused(what.clone(), fault.to_string()))?;
-        if let Some(status) = looked {
-            break status;
-        }
+    while !running.is_over().map_err(failed)? {
         if Instant::now() >= until {
             return Err(PowerFault::Silent {
                 switch: outlet.switch.clone(),
@@ -59,18 +53,20 @@ pub(super) fn act(driver: &CommandDriver, job: Job<'_>) -> Result<String, PowerF
             });
         }
         waited(NAP / 5, job.stop)?;
-    };
-    let complaint = running.complaint();
-    if status.success() {
+    }
+    let status = running.end(Duration::ZERO);
+    if status.is_some_and(|status| status.success()) {
         return Ok(format!("{program} ended well"));
     }
+    let complaint = complaint.map(|heard| said(&heard)).unwrap_or_default();
     let complaint = http::hidden(complaint.trim(), secret.as_deref());
     let said = if complaint.is_empty() {
         String::new()
     } else {
         format!(": {complaint}")
     };
-    Err(outlet.refused(what, format!("{}{said}", ended(status))))
+    let ended = status.map_or_else(|| "ended".to_owned(), ended);
+    Err(outlet.refused(what, format!("{ended}{said}")))
 }
 
 fn ended(status: ExitStatus) -> String {
@@ -82,51 +78,36 @@ fn ended(status: ExitStatus) -> String {
     }
 }
 
-/// A program that is running; with it everything ends that it started.
-struct Running {
-    child: Child,
-    complaint: Option<JoinHandle<Vec<u8>>>,
+/// Listens to a complaint in a thread of its own, which ends when nobody holds the stream any more.
+fn heard(stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    let listen = std::thread::Builder::new().name("complaints".to_owned());
+    // Without a thread nothing is heard.
+    let _ = listen.spawn(move || beginning(stream, &sender));
+    receiver
 }
 
-impl Running {
-    fn new(mut child: Child) -> Self {
-        let complaint = child.stderr.take().and_then(|stream| {
-            let listen = std::thread::Builder::new().name("complaints".to_owned());
-            listen.spawn(move || beginning(stream)).ok()
-        });
-        Self { child, complaint }
+/// What was heard of a complaint, whose end is waited for only for a moment.
+fn said(heard: &Receiver<Vec<u8>>) -> String {
+    let until = Instant::now() + COMPLAINT;
+    let mut bytes = Vec::new();
+    let rest = || until.saturating_duration_since(Instant::now());
+    while let Ok(more) = heard.recv_timeout(rest()) {
+        bytes.extend(more);
     }
-
-    fn complaint(&mut self) -> String {
-        // Somebody whom it left behind may still hold the stream.
-        self.end();
-        let heard = self.complaint.take().map(JoinHandle::join);
-        let bytes = heard.and_then(Result::ok).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    fn end(&mut self) {
-        if let Ok(group) = i32::try_from(self.child.id()) {
-            // Nobody left to be ended is fine.
-            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-        }
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.end();
-    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The first bytes of a stream; the rest is read and forgotten, so that nobody waits for us.
-fn beginning(mut stream: impl Read) -> Vec<u8> {
-    let mut kept = Vec::new();
+fn beginning(mut stream: impl Read, told: &Sender<Vec<u8>>) {
+    let mut room = COMPLAINT_BYTES_MAX;
     let mut buffer = [0; 1_024];
     while let Ok(count @ 1..) = stream.read(&mut buffer) {
-        let room = COMPLAINT_BYTES_MAX - kept.len();
-        kept.extend(buffer.iter().take(count.min(room)));
+        let kept = count.min(room);
+        room -= kept;
+        if kept > 0 {
+            // Nobody hears the complaint of one that ended well.
+            let _ = told.send(buffer[..kept].to_vec());
+        }
     }
-    kept
 }

@@ -1,6 +1,5 @@
 //! An interface, listened to by a packet socket (packet(7)): what it sends and what it receives.
 
-use std::fs;
 use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,10 +12,11 @@ use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind,
     recvmsg, setsockopt, socket, sockopt,
 };
-use nix::sys::time::{TimeVal, TimeValLike as _};
+use nix::sys::time::{TimeSpec, TimeVal, TimeValLike as _};
 
 use super::super::{Frame, Link};
 use super::{Next, SourceFault};
+use crate::promiscuous::hear_everything;
 
 /// The longest frame, with what cards put together of several.
 const FRAME_BYTES_MAX: usize = 1 << 18;
@@ -29,8 +29,6 @@ const ETHERNET: u16 = 1;
 const LOOPBACK: u16 = 772;
 /// A frame that goes out (PACKET_OUTGOING).
 const OUTGOING: u8 = 4;
-/// The bit of an interface that takes everybody's frames (IFF_PROMISC).
-const PROMISCUOUS: u32 = 0x100;
 
 /// A socket on an interface.
 #[derive(Debug)]
@@ -41,8 +39,7 @@ pub(super) struct Interface {
     is_loopback: bool,
     number: u64,
     dropped: u32,
-    /// Its flags before they were changed.
-    flags: Option<u32>,
+    /// Why it does not hear what is for others.
     refused: Option<String>,
 }
 
@@ -73,6 +70,8 @@ impl Interface {
         let _ = setsockopt(&socket, sockopt::RcvBuf, &BUFFER_BYTES);
         let _ = setsockopt(&socket, sockopt::RcvBufForce, &BUFFER_BYTES);
         let _ = setsockopt(&socket, sockopt::RxqOvfl, &1);
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)
+            .map_err(|fault| own("ask for the times of frames on", fault))?;
         let wait = TimeVal::milliseconds(i64::try_from(WAIT.as_millis()).unwrap_or(100));
         setsockopt(&socket, sockopt::ReceiveTimeout, &wait)
             .map_err(|fault| own("set a time limit on", fault))?;
@@ -84,20 +83,21 @@ impl Interface {
             is_loopback: kind == LOOPBACK,
             number: 0,
             dropped: 0,
-            flags: None,
             refused: None,
         };
         if !interface.is_loopback {
-            interface.take_everything();
+            let index = u32::try_from(address.ifindex()).unwrap_or(0);
+            let heard = hear_everything(&interface.socket, index);
+            interface.refused = heard.err().map(|fault| fault.to_string());
         }
         Ok(interface)
     }
 
     /// The next frame, if one comes in time.
     pub(super) fn next(&mut self) -> Result<Next<'_>, SourceFault> {
-        let (bytes, length) = loop {
+        let (bytes, length, at) = loop {
             let mut parts = [IoSliceMut::new(&mut self.buffer)];
-            let mut control = nix::cmsg_space!(u32);
+            let mut control = nix::cmsg_space!(u32, TimeSpec);
             let flags = MsgFlags::MSG_TRUNC;
             let fd = self.socket.as_raw_fd();
             let read = match recvmsg::<LinkAddr>(fd, &mut parts, Some(&mut control), flags) {
@@ -109,19 +109,23 @@ impl Interface {
                     return Err(SourceFault::Own(text));
                 }
             };
+            let mut at = None;
             for message in read.cmsgs().into_iter().flatten() {
-                if let ControlMessageOwned::RxqOvfl(dropped) = message {
-                    self.dropped = dropped;
+                match message {
+                    ControlMessageOwned::RxqOvfl(dropped) => self.dropped = dropped,
+                    // When the kernel had it, however late it is taken.
+                    ControlMessageOwned::ScmTimestampns(time) => at = Some(Duration::from(time)),
+                    _ => {}
                 }
             }
             // On the loopback what goes out comes in again.
             let outgoing = read.address.is_some_and(|it| it.pkttype() == OUTGOING);
             if !(self.is_loopback && outgoing) {
-                break (read.bytes.min(FRAME_BYTES_MAX), read.bytes);
+                break (read.bytes.min(FRAME_BYTES_MAX), read.bytes, at);
             }
         };
         self.number += 1;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let since = at.or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).ok());
         let nanos = since.map_or(0, |since| {
             u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
         });
@@ -151,45 +155,6 @@ impl Interface {
             ));
         }
         notes
-    }
-
-    /// Has the interface take frames that are for others.
-    fn take_everything(&mut self) {
-        let changed = self.flags().and_then(|flags| match flags & PROMISCUOUS {
-            0 => self.set_flags(flags | PROMISCUOUS).map(|()| Some(flags)),
-            _ => Ok(None),
-        });
-        match changed {
-            Ok(flags) => self.flags = flags,
-            Err(why) => self.refused = Some(why),
-        }
-    }
-
-    fn flags(&self) -> Result<u32, String> {
-        let path = self.path();
-        let text = fs::read_to_string(&path).map_err(|fault| format!("{path}: {fault}"))?;
-        let digits = text.trim().trim_start_matches("0x");
-        u32::from_str_radix(digits, 16).map_err(|fault| format!("{path}: {fault}"))
-    }
-
-    fn set_flags(&self, flags: u32) -> Result<(), String> {
-        let path = self.path();
-        fs::write(&path, format!("{flags:#x}")).map_err(|fault| format!("{path}: {fault}"))
-    }
-
-    fn path(&self) -> String {
-        format!("/sys/class/net/{}/flags", self.name)
-    }
-}
-
-impl Drop for Interface {
-    fn drop(&mut self) {
-        // As it was, but for what others changed meanwhile; it may be gone.
-        if self.flags.is_some()
-            && let Ok(now) = self.flags()
-        {
-            let _ = self.set_flags(now & !PROMISCUOUS);
-        }
     }
 }
 
@@ -246,6 +211,9 @@ mod tests {
         let to = socket.local_addr().expect("bound");
         let word = format!("heard once {}", std::process::id());
         socket.send_to(word.as_bytes(), to).expect("sent");
+        let sent = SystemTime::now().duration_since(UNIX_EPOCH).expect("now");
+        // It is taken late.
+        std::thread::sleep(Duration::from_millis(300));
         let began = Instant::now();
         let mut heard = 0;
         while began.elapsed() < Duration::from_secs(2) && heard < 2 {
@@ -253,7 +221,9 @@ mod tests {
                 && frame.bytes.ends_with(word.as_bytes())
             {
                 heard += 1;
-                assert!(frame.at.nanos() > 1_700_000_000_000_000_000);
+                let at = Duration::from_nanos(frame.at.nanos());
+                let late = at.abs_diff(sent);
+                assert!(late < Duration::from_millis(200), "{late:?}");
             }
         }
         assert_eq!(heard, 1);
