@@ -278,8 +278,10 @@ fn hosts(switch: &Reader<'_>, driver: &HttpDriver, networks: &[Network]) {
         let Some(table) = switch.need(action.word()).table() else {
             continue;
         };
-        // Its other keys were asked for when it was read.
-        table.entries().for_each(drop);
+        // Its other keys were read before, and are no strangers now.
+        for key in ["method", "headers", "body", "expect"] {
+            drop(table.may(key));
+        }
         let url = table.need("url");
         match call.host() {
             "{address}" => {}
