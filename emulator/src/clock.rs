@@ -15,7 +15,8 @@ use crate::phone::io::Channel;
 use crate::phone::turn::Turn;
 use crate::profile::StepId;
 use crate::time::Moment;
-use crate::wire::sntp::{PORT, Packet, Timestamp, UNSYNCHRONISED, mode};
+use crate::wire::port;
+use crate::wire::sntp::{Packet, Timestamp, UNSYNCHRONISED, mode};
 
 const STEP: StepId = StepId::CLOCK;
 /// The longest wait that kiss-o'-death packets lead to: the poll interval that RFC 5905 §7.2 has
@@ -169,7 +170,7 @@ impl ClockClient {
         self.stamp = Timestamp(turn.rng.next_u64().max(1));
         self.sent = turn.now;
         self.attempt = self.attempt.saturating_add(1);
-        let to = SocketAddrV4::new(*server, PORT);
+        let to = SocketAddrV4::new(*server, port::NTP);
         let request = Packet::request(self.stamp);
         let length = turn.out.send(self.channel, to, |out| request.encode(out));
         let (step, attempt) = (STEP, self.attempt);

@@ -32,6 +32,7 @@ mod reader;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -356,6 +357,11 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         })
         .min_by_key(|(distance, candidate)| (*distance, Reverse(alike(&lower, candidate))))
         .map(|(_, candidate)| candidate)
+}
+
+/// ` (did you mean '…'?)` after what is wrong with a word, where there is a [`nearest`] one.
+pub fn did_you_mean(near: Option<impl fmt::Display>) -> String {
+    near.map_or_else(String::new, |near| format!(" (did you mean '{near}'?)"))
 }
 
 /// How many letters both begin with: of two words that are equally far, the one is meant that was

@@ -4,6 +4,7 @@
 pub mod dhcp;
 pub mod dns;
 pub mod http;
+pub mod port;
 pub mod sip;
 pub mod sntp;
 pub mod soap;

@@ -3,6 +3,7 @@
 mod afield;
 mod boot;
 mod capture;
+mod cases;
 mod certify;
 mod check;
 mod content;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bootstorm_emulator::profile::SourceKind;
+use bootstorm_emulator::wire::port;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 use bootstorm_scenarios::scenario::{AuthScheme, Discovery, Fleet, Transport};
 use rustc_hash::FxHashMap;
@@ -21,7 +22,7 @@ use crate::reference::dhcp::{DhcpConfig, Match, OptionValue, Rule};
 use crate::reference::ftp::{Area, FtpConfig};
 use crate::reference::http::{Realm, RedirectService, Scheme};
 use crate::reference::mdns::MdnsConfig;
-use crate::reference::pnp::{Manner, Phones, PnpConfig, PnpRule, PnpUrl, SIP_PORT};
+use crate::reference::pnp::{Manner, Phones, PnpConfig, PnpRule, PnpUrl};
 use crate::reference::registrar::RegistrarConfig;
 
 /// How long the HTTP server takes a nonce.
@@ -134,7 +135,7 @@ pub fn reference(plan: &Arc<Plan>, source: Source, pool: Pool) -> ReferenceConfi
     config.pnp = Some(pnp);
     config.sntp.silent = plan.scenario.time.silent;
     config.sntp.unsynchronised = plan.scenario.time.unsynchronised;
-    config.sip = SocketAddrV4::new(plan.server, SIP_PORT);
+    config.sip = SocketAddrV4::new(plan.server, port::SIP);
     config.seed = plan.scenario.seed;
     config.ftp = ftp(plan);
     config.http.seed = plan.scenario.seed;

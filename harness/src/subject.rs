@@ -2,17 +2,10 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use bootstorm_emulator::wire::port;
+
 use crate::attach::reach::Reach;
 
-/// Well-known ports as phones use them.
-const DHCP: u16 = 67;
-const TFTP: u16 = 69;
-const FTP: u16 = 21;
-const HTTP: u16 = 80;
-const HTTPS: u16 = 443;
-const SIP: u16 = 5_060;
-const NTP: u16 = 123;
-const MDNS: u16 = 5_353;
 /// SIP PnP's multicast group.
 pub const PNP_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 75);
 /// The multicast group of multicast DNS (RFC 6762 §3).
@@ -109,15 +102,15 @@ impl Subject {
     pub fn beyond_loopback(address: Ipv4Addr, reach: Reach) -> Self {
         let at = |port| Some(SocketAddrV4::new(address, port));
         Self {
-            dhcp: Some(SocketAddrV4::new(Ipv4Addr::BROADCAST, DHCP)),
-            tftp: at(TFTP),
-            ftp: at(FTP),
-            http: at(HTTP),
-            https: at(HTTPS),
-            sip_tcp: at(SIP),
-            sip_port: Some(SIP),
-            ntp: at(NTP),
-            mdns_port: Some(MDNS),
+            dhcp: Some(SocketAddrV4::new(Ipv4Addr::BROADCAST, port::DHCP_SERVER)),
+            tftp: at(port::TFTP),
+            ftp: at(port::FTP),
+            http: at(port::HTTP),
+            https: at(port::HTTPS),
+            sip_tcp: at(port::SIP),
+            sip_port: Some(port::SIP),
+            ntp: at(port::NTP),
+            mdns_port: Some(port::MDNS),
             reach,
             ..Self::at(address)
         }
@@ -166,19 +159,19 @@ impl Subject {
                 .map(|port| SocketAddrV4::new(MDNS_GROUP, port));
         }
         if to.ip().is_broadcast() {
-            return self.dhcp.filter(|_| to.port() == DHCP);
+            return self.dhcp.filter(|_| to.port() == port::DHCP_SERVER);
         }
         match to.port() {
-            DHCP if *to.ip() == self.address => {
+            port::DHCP_SERVER if *to.ip() == self.address => {
                 // Broadcast to a whole segment, it is where it said that it is.
                 let alone = self.dhcp.filter(|dhcp| !dhcp.ip().is_broadcast());
                 alone.or(self.dhcp.map(|_| to))
             }
-            TFTP if *to.ip() == self.address => self.tftp,
-            SIP if *to.ip() == self.address => self
+            port::TFTP if *to.ip() == self.address => self.tftp,
+            port::SIP if *to.ip() == self.address => self
                 .sip_port
                 .map(|port| SocketAddrV4::new(self.address, port)),
-            NTP if *to.ip() == self.address => self.ntp,
+            port::NTP if *to.ip() == self.address => self.ntp,
             // A transfer's own port is at the TFTP server's real address.
             port if *to.ip() == self.address => {
                 let real = self.tftp.map_or(self.address, |tftp| *tftp.ip());
@@ -193,11 +186,11 @@ impl Subject {
     #[must_use]
     pub fn tcp(&self, to: SocketAddrV4) -> Option<SocketAddrV4> {
         match to.port() {
-            FTP if *to.ip() == self.address => self.ftp,
-            HTTP if *to.ip() == self.address => self.http,
-            HTTPS if *to.ip() == self.address => self.https,
-            SIP if *to.ip() == self.address => self.sip_tcp,
-            HTTP | HTTPS if *to.ip() == REDIRECT_ADDRESS => self.redirect,
+            port::FTP if *to.ip() == self.address => self.ftp,
+            port::HTTP if *to.ip() == self.address => self.http,
+            port::HTTPS if *to.ip() == self.address => self.https,
+            port::SIP if *to.ip() == self.address => self.sip_tcp,
+            port::HTTP | port::HTTPS if *to.ip() == REDIRECT_ADDRESS => self.redirect,
             // A redirect names the port that the server itself listens at.
             port if *to.ip() == self.address => {
                 let mut web = [self.http, self.https].into_iter().flatten();
@@ -213,11 +206,11 @@ impl Subject {
     pub fn seen(&self, from: SocketAddrV4) -> SocketAddrV4 {
         let at = |port| SocketAddrV4::new(self.address, port);
         match Some(from) {
-            from if from == self.dhcp => at(DHCP),
-            real if real == self.tftp => at(TFTP),
-            real if real == self.ntp => at(NTP),
-            Some(real) if self.is_sip(real) => at(SIP),
-            Some(real) if self.is_mdns(real) => at(MDNS),
+            from if from == self.dhcp => at(port::DHCP_SERVER),
+            real if real == self.tftp => at(port::TFTP),
+            real if real == self.ntp => at(port::NTP),
+            Some(real) if self.is_sip(real) => at(port::SIP),
+            Some(real) if self.is_mdns(real) => at(port::MDNS),
             _ if self.tftp.is_some_and(|tftp| tftp.ip() == from.ip()) => at(from.port()),
             _ => from,
         }

@@ -148,7 +148,7 @@ fn says_what_is_wrong_with_what_it_was_asked() {
                 "--until",
                 "p95(\"boots\") < duration(\"1s\")",
             ],
-            "did you mean \"boot\"?",
+            "did you mean 'boot'?",
         ),
         (
             &[
@@ -157,7 +157,7 @@ fn says_what_is_wrong_with_what_it_was_asked() {
                 "--until",
                 "p95(\"<mac>.tx\") < duration(\"1s\")",
             ],
-            "did you mean \"<mac>.txt\"?",
+            "did you mean '<mac>.txt'?",
         ),
         (
             &["--find", "storm", "--from", "9", "--to", "3"],

@@ -121,7 +121,7 @@ fn refuses_what_makes_no_sense_for_a_server() {
                 "--case",
                 "protocol/htpt-*",
             ],
-            "did you mean protocol/tftp-plain-read?",
+            "did you mean 'protocol/tftp-plain-read'?",
         ),
         (
             &[
@@ -130,7 +130,7 @@ fn refuses_what_makes_no_sense_for_a_server() {
                 "--case",
                 "protocol/htpt-*",
             ],
-            "did you mean protocol/http-*?",
+            "did you mean 'protocol/http-*'?",
         ),
         (&["--baseline", "none.toml"], "none.toml"),
         (&["--subject", "tftp://127.0.0.1:x"], "a port from 1"),
@@ -170,5 +170,5 @@ fn refuses_what_makes_no_sense_for_a_server() {
     let mut command = bootstorm(directory.path(), &["certify", "--vendor", "protocl"]);
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(text.contains("did you mean protocol?"), "{text}");
+    assert!(text.contains("did you mean 'protocol'?"), "{text}");
 }

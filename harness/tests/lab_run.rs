@@ -3,6 +3,8 @@
 
 #[path = "support/interrupt.rs"]
 mod interrupt;
+#[path = "stand_in/lab_file.rs"]
+mod lab_file;
 #[path = "stand_in/place.rs"]
 #[expect(dead_code, reason = "the command line does what its helpers do")]
 mod place;
@@ -22,7 +24,7 @@ use bootstorm_reports::case::{CaseResult, CaseVerdict};
 use bootstorm_reports::json;
 use bootstorm_reports::report::Report;
 use interrupt::interrupt;
-use place::{Lab, MAC, SERVER, SWITCH, WRITER, here};
+use place::{Lab, MAC, SERVER, WRITER, here};
 use program::{Finished, Started};
 
 /// Shorter than a user would set it.
@@ -30,23 +32,7 @@ const PAGE: &str = "boot_s=0.2\nrandom_delay_s=0.3\n";
 
 /// The lab file of the segment; `power` says more of the switch, `place` of the handset's.
 fn write(lab: &Lab, power: &str, place: &str) -> PathBuf {
-    let secret = lab.space.path().join("community");
-    fs::write(&secret, WRITER).expect("writable");
-    let text = format!(
-        "name = \"stand-in\"\nnetworks = [\"192.0.2.0/24\"]\n\
-         [subject]\ninterface = \"eth0\"\naddress = \"{SERVER}\"\n\
-         [power.switch]\ndriver = \"snmp\"\nagent = \"{SWITCH}\"\nversion = \"2c\"\n\
-         timeout_s = 1\nsettle_s = 3\ncommunity = {{ file = \"{}\" }}\n{power}\n\
-         [[place]]\nname = \"table\"\nmac = \"{MAC}\"\nprofile = \"stand-in/handset\"\n\
-         suite = \"flyingvoice\"\npower = \"switch\"\naddress = \"192.0.2.50\"\noff_s = 0.3\n\
-         link_s = 10\nrest_s = 4\nforgets = true\n{place}\n\
-         [place.content.fleet]\nsource = \"dhcp\"\ntransport = \"tftp\"\nlayout = \"flat\"\n\
-         web.pnp_enable = \"0\"\ncommon.\"local_time.time_zone\" = \"+1\"\n",
-        secret.display()
-    );
-    let file = lab.space.path().join("lab.toml");
-    fs::write(&file, text).expect("writable");
-    file
+    lab_file::write(lab, false, power, &format!("rest_s = 4\n{place}"))
 }
 
 fn place(lab: &Lab) -> String {

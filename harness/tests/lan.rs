@@ -3,6 +3,8 @@
 
 #[path = "lan/frames.rs"]
 mod frames;
+#[path = "lan/lab.rs"]
+mod lab;
 #[path = "lan/servers.rs"]
 mod servers;
 #[path = "segment/space.rs"]
@@ -13,172 +15,14 @@ mod tool;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use frames::Frames;
-use servers::{Pool, SERVER, WIDE, dnsmasq, kea, nginx, tftp};
-use space::{Host, Port, Process, Space, Switch, cable, needs};
+use lab::{Lab, NETWORK, SCENARIO, state, words};
+use servers::{Pool, SERVER, WIDE, dnsmasq, kea};
+use space::{Host, Port, Process, needs};
 use tool::not_run;
-
-const SCENARIO: &str = "tests/lan/vendors.toml";
-const TOOLS: [(&str, &str); 4] = [
-    ("dnsmasq", "dnsmasq-base"),
-    ("nft", "nftables"),
-    ("nginx", "nginx-light"),
-    ("tshark", "tshark"),
-];
-
-/// A server and phones at a switch.
-struct Lab {
-    space: Space,
-    switch: Switch,
-    server: Host,
-    phones: Host,
-    running: Vec<Process>,
-    _turn: Turn,
-}
-
-/// Two thousand phones and their servers have the few cores, and the limits of the kernel,
-/// for themselves; other tests share them.
-static CORES: RwLock<()> = RwLock::new(());
-
-/// A test's turn at the cores.
-#[expect(dead_code, reason = "held, not read")]
-enum Turn {
-    Shared(RwLockReadGuard<'static, ()>),
-    Alone(RwLockWriteGuard<'static, ()>),
-}
-
-impl Turn {
-    fn shared() -> Self {
-        Self::Shared(CORES.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn alone() -> Self {
-        Self::Alone(CORES.write().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Lab {
-    fn new() -> Option<Self> {
-        Self::at(Turn::shared())
-    }
-
-    /// While no other test of these has one.
-    fn alone() -> Option<Self> {
-        Self::at(Turn::alone())
-    }
-
-    fn at(turn: Turn) -> Option<Self> {
-        if !needs(&TOOLS) {
-            return None;
-        }
-        let space = Space::new()?;
-        let switch = space.switch("switch");
-        let (server, phones) = (space.host("server"), space.host("phones"));
-        switch.plug(&server, "eth0");
-        switch.plug(&phones, "eth0");
-        server.address("eth0", "10.77.0.1/16");
-        Some(Self {
-            space,
-            switch,
-            server,
-            phones,
-            running: Vec::new(),
-            _turn: turn,
-        })
-    }
-
-    fn files(&self) -> PathBuf {
-        self.space.path().join("files")
-    }
-
-    /// Writes the phones' files, and starts who serves them and everything but DHCP.
-    fn serve(&mut self, phones: u32, with_tftp: bool) {
-        let number = phones.to_string();
-        let mut content = Command::new(env!("CARGO_BIN_EXE_bootstorm"));
-        content.args([
-            "content", SCENARIO, "--server", SERVER, "--phones", &number, "--out",
-        ]);
-        let written = content.arg(self.files()).output().expect("it runs");
-        assert!(written.status.success(), "{written:?}");
-        let own = self.space.path().join("nginx");
-        self.running.push(nginx(&self.server, &self.files(), &own));
-        if with_tftp {
-            self.running.push(tftp(&self.server, &self.files()));
-        }
-        // The registrar and the clock.
-        let mut serve = self.server.command(env!("CARGO_BIN_EXE_bootstorm"));
-        serve.args(["serve", SCENARIO, "--address", SERVER, "--beyond-loopback"]);
-        serve.args(["--ntp-port", "123", "--phones", &number]);
-        let mut serve = self.server.start("serve", &mut serve);
-        serve.wait_port(Port::Udp(5_060));
-        self.running.push(serve);
-    }
-
-    /// The command that boots phones there.
-    fn run(&self, further: &[&str]) -> Command {
-        let mut command = self.phones.command(env!("CARGO_BIN_EXE_bootstorm"));
-        command.args(["run", SCENARIO, "--attach", "lan", "--interface", "eth0"]);
-        let server = format!("tftp://{SERVER}");
-        command.args(["--subject", &server, "--allow-network", "10.77.0.0/16"]);
-        command.arg("--out").arg(self.space.path().join("report"));
-        command.args(further);
-        command
-    }
-
-    /// Boots phones, which must all be provisioned; what was said.
-    #[track_caller]
-    fn boots(&self, further: &[&str]) -> String {
-        self.ends_well(|| self.run(further))
-    }
-
-    /// Runs what boots phones, all of which must be provisioned; what was said.
-    #[track_caller]
-    fn ends_well(&self, run: impl Fn() -> Command) -> String {
-        let before = state(&self.phones);
-        // A machine that is too busy to judge anybody by says so: then it is tried again.
-        for last in [false, false, true] {
-            let output = run().output().expect("it runs");
-            assert_eq!(state(&self.phones), before, "everything is as before");
-            match output.status.code() {
-                Some(0) => return words(&output),
-                Some(3) if !last => {}
-                other => {
-                    let logs: Vec<_> = self.running.iter().map(Process::log).collect();
-                    panic!("{other:?}: {}\n{}", words(&output), logs.join("\n"))
-                }
-            }
-        }
-        unreachable!("the last one returns or panics");
-    }
-}
-
-fn words(output: &Output) -> String {
-    let [out, err] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
-    format!("{out}\n{err}")
-}
-
-/// What of a host a run might change: interfaces, addresses, routes, rules, nftables, settings.
-fn state(host: &Host) -> String {
-    let mut all = String::new();
-    for what in [
-        &["-4", "address"][..],
-        &["link"],
-        &["-4", "route", "show", "table", "all"],
-        &["-4", "rule"],
-    ] {
-        all.push_str(&host.ip(what));
-    }
-    let mut nft = host.command("nft");
-    all.push_str(&host.run(nft.args(["list", "ruleset"])));
-    let mut settings = host.command("sh");
-    let read = "cat /proc/sys/net/ipv4/conf/*/* /proc/sys/net/ipv4/ip_* 2>/dev/null; true";
-    all.push_str(&host.run(settings.args(["-c", read])));
-    all
-}
 
 #[test]
 fn one_phone_takes_part_in_a_segment_with_its_own_mac() {
@@ -331,13 +175,9 @@ fn every_way_of_finding_a_server_and_every_protocol_works_on_a_segment() {
     lab.running.push(serve);
     let frames = Frames::watch(&lab.server, "eth0", lab.space.path());
     lab.ends_well(|| {
-        let mut run = lab.phones.command(env!("CARGO_BIN_EXE_bootstorm"));
-        run.args(["run", "first-run", "--attach", "lan", "--interface", "eth0"]);
-        run.args(["--subject", "tftp://10.77.0.1"]);
-        run.args(["--allow-network", "10.77.0.0/16", "--phones", "240"]);
-        run.arg("--ca").arg(&authority);
+        let mut run = lab.attached("first-run", NETWORK);
+        run.args(["--phones", "240", "--ca"]).arg(&authority);
         run.arg("--factory-ca").arg(&factory);
-        run.arg("--out").arg(lab.space.path());
         run
     });
     let frames = frames.end();
@@ -485,25 +325,11 @@ fn a_lease_is_extended_while_the_phone_lives() {
         ..WIDE
     };
     let _dhcp = dnsmasq(&lab.server, "eth0", &short, &lab.files());
-    let scenario = lab.space.path().join("lasting.toml");
-    let text = fs::read_to_string(SCENARIO).expect("readable");
-    let text = text.replace("deadline_s = 90", "deadline_s = 90\nlasts_s = 70");
-    fs::write(&scenario, text).expect("writable");
     let frames = Frames::watch(&lab.server, "eth0", lab.space.path());
     let events = lab.space.path().join("events");
-    let mut run = lab.phones.command(env!("CARGO_BIN_EXE_bootstorm"));
-    run.arg("run")
-        .arg(&scenario)
-        .args(["--attach", "lan", "--interface", "eth0"]);
-    run.args([
-        "--subject",
-        "tftp://10.77.0.1",
-        "--allow-network",
-        "10.77.0.0/16",
-    ]);
-    run.args(["--phones", "5", "--phone", "0", "--events"])
-        .arg(&events);
-    run.arg("--out").arg(lab.space.path());
+    let mut run = lab.attached(lab.lasting(70), NETWORK);
+    run.args(["--phones", "5", "--phone", "0", "--events"]);
+    run.arg(&events);
     let mut run = lab.phones.start("run", &mut run);
     run.wait_until("a lease", |_| state(&lab.phones).contains("proto 214"));
     // The server forgets who the phone is, and has to ask before it answers it again.
@@ -536,23 +362,11 @@ fn ctrl_c_once_or_twice_leaves_nothing_behind_and_a_killed_run_is_tidied_up_afte
     let Some(mut lab) = Lab::new() else { return };
     lab.serve(100, false);
     let _dhcp = dnsmasq(&lab.server, "eth0", &WIDE, &lab.files());
-    let scenario = lab.space.path().join("lasting.toml");
-    let text = fs::read_to_string(SCENARIO).expect("readable");
-    let text = text.replace("deadline_s = 90", "deadline_s = 90\nlasts_s = 80");
-    fs::write(&scenario, text).expect("writable");
+    let scenario = lab.lasting(80);
     let before = state(&lab.phones);
     let begun = || {
-        let mut run = lab.phones.command(env!("CARGO_BIN_EXE_bootstorm"));
-        run.arg("run")
-            .arg(&scenario)
-            .args(["--attach", "lan", "--interface", "eth0"]);
-        run.args([
-            "--subject",
-            "tftp://10.77.0.1",
-            "--allow-network",
-            "10.77.0.0/16",
-        ]);
-        run.args(["--phones", "100", "--out"]).arg(lab.space.path());
+        let mut run = lab.attached(&scenario, NETWORK);
+        run.args(["--phones", "100"]);
         let mut run = lab.phones.start("run", &mut run);
         run.wait_until("leases", |_| {
             state(&lab.phones).matches("proto 214").count() > 40
@@ -663,16 +477,9 @@ fn a_lease_outside_the_allowed_networks_is_refused_loudly_and_nothing_leaves_the
     lab.serve(5, false);
     let _dhcp = dnsmasq(&lab.server, "eth0", &WIDE, &lab.files());
     let frames = Frames::watch(&lab.server, "eth0", lab.space.path());
-    let mut run = lab.phones.command(env!("CARGO_BIN_EXE_bootstorm"));
-    run.args(["run", SCENARIO, "--attach", "lan", "--interface", "eth0"]);
-    run.args([
-        "--subject",
-        "tftp://10.77.0.1",
-        "--allow-network",
-        "10.77.0.0/24",
-    ]);
-    run.args(["--phones", "5", "--phone", "0", "--deadline", "5", "--out"]);
-    let output = run.arg(lab.space.path()).output().expect("it runs");
+    let mut run = lab.attached(SCENARIO, "10.77.0.0/24");
+    run.args(["--phones", "5", "--phone", "0", "--deadline", "5"]);
+    let output = run.output().expect("it runs");
     assert_eq!(output.status.code(), Some(3), "{}", words(&output));
     let said = words(&output).replace("\n", " ");
     assert!(said.contains("outside the networks that this"), "{said}");
@@ -692,11 +499,7 @@ fn a_lease_of_a_server_outside_the_allowed_networks_is_not_given_back_to_it() {
     let _dhcp = dnsmasq(&lab.server, "eth0", &WIDE, &lab.files());
     let frames = Frames::watch(&lab.server, "eth0", lab.space.path());
     let said = lab.ends_well(|| {
-        let mut run = lab.phones.command(env!("CARGO_BIN_EXE_bootstorm"));
-        run.args(["run", SCENARIO, "--attach", "lan", "--interface", "eth0"]);
-        run.args(["--subject", "tftp://10.77.0.1"]);
-        run.args(["--allow-network", "10.77.0.0/19", "--out"]);
-        run.arg(lab.space.path());
+        let mut run = lab.attached(SCENARIO, "10.77.0.0/19");
         run.args(["--phones", "5", "--phone", "0"]);
         run
     });
@@ -709,49 +512,21 @@ fn a_lease_of_a_server_outside_the_allowed_networks_is_not_given_back_to_it() {
     assert!(sent.is_empty(), "{sent:?}");
 }
 
-/// The way between two hosts that are not at one cable, with a server at the far end.
 #[test]
 fn phones_behind_a_relay_agent_boot_against_a_server_some_hops_away() {
-    if !needs(&TOOLS) {
+    let Some(mut lab) = Lab::over_a_router() else {
         return;
-    }
-    let turn = Turn::shared();
-    let Some(space) = Space::new() else { return };
-    let (server, router) = (space.host("server"), space.host("router"));
-    let phones = space.host("phones");
-    cable((&server, "eth0"), (&router, "eth0"));
-    cable((&router, "eth1"), (&phones, "eth0"));
-    server.address("eth0", "10.77.0.1/24");
-    router.address("eth0", "10.77.0.254/24");
-    router.address("eth1", "10.78.0.254/24");
-    phones.address("eth0", "10.76.0.1/16");
-    phones.address("eth0", "10.78.0.1/24");
-    server.ip(&["route", "add", "default", "via", "10.77.0.254"]);
-    phones.ip(&["route", "add", "default", "via", "10.78.0.254"]);
-    router.ip(&["route", "add", "10.76.0.0/16", "via", "10.78.0.1"]);
-    let mut forward = router.command("sh");
-    router.run(forward.args(["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]));
+    };
     let pool = Pool {
         range: ("10.76.1.0", "10.76.30.255"),
         seconds: 600,
         router: None,
     };
-    let mut lab = Lab {
-        switch: space.switch("unused"),
-        space,
-        server,
-        phones,
-        running: Vec::new(),
-        _turn: turn,
-    };
     lab.serve(100, false);
     let dhcp = dnsmasq(&lab.server, "eth0", &pool, &lab.files());
     let said = lab.ends_well(|| {
-        let mut run = lab.phones.command(env!("CARGO_BIN_EXE_bootstorm"));
-        run.args(["run", SCENARIO, "--attach", "relay", "--interface", "eth0"]);
-        run.args(["--subject", "dhcp://10.77.0.1", "--phones", "100"]);
-        run.args(["--allow-network", "10.77.0.0/24", "--out"]);
-        run.arg(lab.space.path());
+        let mut run = lab.relayed("10.77.0.0/24");
+        run.args(["--phones", "100"]);
         run
     });
     assert!(said.contains("100 provisioned"), "{said}");

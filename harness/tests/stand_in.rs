@@ -5,6 +5,8 @@
 mod boots;
 #[path = "stand_in/certified.rs"]
 mod certified;
+#[path = "stand_in/lab_file.rs"]
+mod lab_file;
 #[path = "stand_in/place.rs"]
 mod place;
 #[expect(dead_code, reason = "each target runs its own programs")]

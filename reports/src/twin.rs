@@ -177,6 +177,19 @@ impl Difference {
 }
 
 impl Comparison {
+    /// What was compared, on one line.
+    #[must_use]
+    pub fn heading(&self) -> String {
+        let Self {
+            title,
+            mac,
+            profile,
+            subject,
+            ..
+        } = self;
+        format!("{title} · {mac} · {profile} · {subject}")
+    }
+
     /// Every difference, in the order of the rows.
     pub fn differences(&self) -> impl Iterator<Item = &Difference> {
         self.rows.iter().flat_map(|row| &row.differences)
@@ -218,15 +231,7 @@ pub(crate) fn time(line: &Line) -> String {
 pub fn text(comparison: &Comparison, columns: usize, out: &mut dyn Write) -> io::Result<()> {
     let column = (columns.saturating_sub(GUTTER) / 2).max(COLUMN_MIN);
     let mut text = String::new();
-    let Comparison {
-        title,
-        mac,
-        profile,
-        subject,
-        ..
-    } = comparison;
-    let head = format!("{title} · {mac} · {profile} · {subject}");
-    let _ = writeln!(text, "{}\n", harmless(&head));
+    let _ = writeln!(text, "{}\n", harmless(&comparison.heading()));
     let _ = writeln!(text, "  {} handset", padded("virtual twin", column));
     for row in &comparison.rows {
         let mark = match row.differences.as_slice() {

@@ -6,7 +6,7 @@ mod coverage;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use bootstorm_emulator::located::{Faults, Log, Node, Reader, nearest};
+use bootstorm_emulator::located::{Faults, Log, Node, Reader, did_you_mean, nearest};
 
 pub use coverage::{Cover, Coverage};
 
@@ -114,10 +114,6 @@ pub struct UnknownClause {
     pub id: String,
     /// The clause that was probably meant.
     pub nearest: Option<String>,
-}
-
-fn did_you_mean(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |id| format!(" (did you mean '{id}'?)"))
 }
 
 impl Register {

@@ -20,7 +20,7 @@ mod load;
 use std::fmt;
 use std::time::Duration;
 
-use bootstorm_emulator::located::{Node, Place, nearest};
+use bootstorm_emulator::located::{Node, Place, did_you_mean, nearest};
 
 use crate::matcher::With;
 use crate::wire::Way;
@@ -135,10 +135,6 @@ pub struct UnknownMutant {
     pub name: String,
     /// The mutant that was probably meant.
     pub nearest: Option<String>,
-}
-
-fn did_you_mean(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |name| format!(" (did you mean '{name}'?)"))
 }
 
 impl Side {

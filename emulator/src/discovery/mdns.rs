@@ -17,6 +17,7 @@ use crate::profile::{MdnsSpec, StepId};
 use crate::time::Moment;
 use crate::url::{Scheme, Url};
 use crate::wire::dns::{self, Data, Encoder, Message, Name, Record, kind};
+use crate::wire::port;
 
 const STEP: StepId = StepId::MDNS;
 
@@ -138,7 +139,7 @@ impl MdnsClient {
     }
 
     fn query(&self, turn: &mut Turn<'_>, spec: &MdnsSpec) -> u32 {
-        let to = SocketAddrV4::new(dns::GROUP, dns::PORT);
+        let to = SocketAddrV4::new(dns::GROUP, port::MDNS);
         let length = turn.out.send(self.channel, to, |out| {
             let query = Encoder::query(out, self.id);
             query.question(&spec.service, kind::PTR).finish();

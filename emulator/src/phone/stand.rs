@@ -14,7 +14,8 @@ use crate::profile::{Param, SourceId};
 use crate::shelf::Shelf;
 use crate::time::Moment;
 use crate::wire::dhcp::{BOOT_REPLY, Encoder, Header, Message, MessageType, code};
-use crate::wire::sntp::{self, Packet, Timestamp, mode};
+use crate::wire::port;
+use crate::wire::sntp::{Packet, Timestamp, mode};
 
 pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 /// A Monday, 00:00 UTC.
@@ -252,7 +253,7 @@ impl Stand {
     /// The SNTP requests since the last look.
     pub(super) fn time_requests(&mut self) -> Vec<(Channel, Ipv4Addr, Packet)> {
         let sent = self.take_sent().into_iter();
-        let asked = sent.filter(|(_, to, _)| to.port() == sntp::PORT);
+        let asked = sent.filter(|(_, to, _)| to.port() == port::NTP);
         asked
             .map(|(channel, to, bytes)| (channel, *to.ip(), Packet::decode(&bytes).unwrap()))
             .collect()
@@ -275,7 +276,7 @@ impl Stand {
             ..request
         }
         .encode(&mut bytes);
-        self.datagram(channel, sntp::PORT, &bytes);
+        self.datagram(channel, port::NTP, &bytes);
     }
 
     /// A NOTIFY for the search that sent the last SUBSCRIBE, with this body.

@@ -27,10 +27,6 @@ pub use encode::{Encoder, Header};
 pub const BOOT_REQUEST: u8 = 1;
 /// Server to client (`op`).
 pub const BOOT_REPLY: u8 = 2;
-/// The UDP port that clients listen on.
-pub const CLIENT_PORT: u16 = 68;
-/// The UDP port that servers and relays listen on.
-pub const SERVER_PORT: u16 = 67;
 /// Bytes of the fixed header, without the cookie.
 pub const HEADER_BYTES: usize = 236;
 /// Bytes of the hardware address field.

@@ -24,8 +24,6 @@ use super::Malformed;
 
 /// The group that multicast DNS is asked at (RFC 6762 §3).
 pub const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
-/// The UDP port of multicast DNS.
-pub const PORT: u16 = 5353;
 /// Bytes of the longest message (RFC 6762 §17).
 pub const MESSAGE_BYTES_MAX: usize = 9_000;
 /// Bytes of one label (RFC 1035 §3.1).

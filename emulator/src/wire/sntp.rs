@@ -14,8 +14,6 @@ use super::Malformed;
 
 /// Bytes of a packet without extensions.
 pub const PACKET_BYTES: usize = 48;
-/// The UDP port of time servers.
-pub const PORT: u16 = 123;
 /// The version that a request says: SNTP version 4.
 pub const VERSION: u8 = 4;
 

@@ -21,8 +21,6 @@
 
 use super::Malformed;
 
-/// The server's well-known port; a transfer then moves to ports of its own (RFC 1350 §4).
-pub const PORT: u16 = 69;
 /// Bytes of a block unless `blksize` was agreed on (RFC 1350 §2).
 pub const BLOCK_BYTES: u16 = 512;
 /// The least `blksize` that may be agreed on, in bytes (RFC 2348).

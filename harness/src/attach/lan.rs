@@ -25,15 +25,15 @@ mod traces;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bootstorm_emulator::identity::Mac;
-use bootstorm_emulator::wire::dhcp::{CLIENT_PORT, Message, MessageType, chaddr_of, code};
+use bootstorm_emulator::wire::dhcp::{Message, MessageType, chaddr_of, code};
+use bootstorm_emulator::wire::port;
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
+use crate::attach::carrier::{self, Kernel, Reading, Shards, held};
 use crate::attach::ground::Told;
 use crate::attach::reach::{Network, Reach};
 use crate::drive::udp::Received;
@@ -47,8 +47,6 @@ pub(super) use route::Routes;
 pub(super) use traces::Traces;
 pub use traces::take_all_away;
 
-/// Datagrams that may wait for one shard; more are dropped and counted.
-const QUEUE: usize = 8_192;
 /// How often the thread looks at what is due.
 const NAP: Duration = Duration::from_millis(10);
 const FRAME_BYTES: usize = 65_536;
@@ -83,19 +81,12 @@ pub struct Segment {
     told: Mutex<Told>,
 }
 
-#[derive(Debug)]
-struct Kernel {
-    routes: Routes,
-    traces: Option<Traces>,
-}
-
 /// A segment in use. Dropping it takes away all that was laid down on this machine.
 #[derive(Debug)]
 pub struct Attached {
     /// What shards speak through.
     pub segment: Arc<Segment>,
-    over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    reading: Reading,
 }
 
 impl Attached {
@@ -128,23 +119,14 @@ impl Attached {
             dropped: AtomicU64::new(0),
             told: Mutex::default(),
         });
-        let ends = (0..shards).map(|_| mpsc::channel(QUEUE));
-        let (senders, receivers): (Vec<_>, Vec<_>) = ends.unzip();
-        let over = Arc::<AtomicBool>::default();
+        let (shards, receivers) = Shards::open(shards);
         let reader = Reader {
             segment: Arc::clone(&segment),
-            shards: senders,
-            over: Arc::clone(&over),
+            shards,
             kernel_drops: 0,
         };
-        let thread = std::thread::Builder::new().name("segment".to_owned());
-        let thread = thread.spawn(|| reader.run());
-        let thread = thread.map_err(|fault| format!("failed to start a thread: {fault}"))?;
-        let attached = Self {
-            segment,
-            over,
-            thread: Some(thread),
-        };
+        let reading = Reading::start("segment", |over| reader.run(over))?;
+        let attached = Self { segment, reading };
         Ok((attached, receivers))
     }
 
@@ -152,12 +134,10 @@ impl Attached {
     /// to be told of the run.
     #[must_use]
     pub fn close(self, farewells: &[Farewell]) -> Told {
-        let pause = Farewell::pause(farewells.len());
-        for Farewell { from, to, bytes } in farewells {
+        carrier::part(farewells, |Farewell { from, to, bytes }| {
             // Nobody is there any more who could send it again.
             let _ = self.segment.send(*from, *to, bytes);
-            std::thread::sleep(pause);
-        }
+        });
         let mut told = std::mem::take(&mut *held(&self.segment.told));
         told.dropped = self.segment.dropped.load(Ordering::Relaxed);
         told
@@ -166,11 +146,7 @@ impl Attached {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has nothing more to say.
-            let _ = thread.join();
-        }
+        self.reading.end();
         // Here and not with the last shard's hold on the segment, which a panic may keep.
         drop(held(&self.segment.kernel).traces.take());
     }
@@ -202,7 +178,7 @@ impl Segment {
         let datagram = Datagram {
             from_mac: mac,
             to_mac,
-            from: SocketAddrV4::new(from, CLIENT_PORT),
+            from: SocketAddrV4::new(from, port::DHCP_CLIENT),
             to,
             payload: bytes,
         };
@@ -282,22 +258,17 @@ impl Segment {
     }
 }
 
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The thread that reads the segment.
 struct Reader {
     segment: Arc<Segment>,
-    shards: Vec<mpsc::Sender<Arrival>>,
-    over: Arc<AtomicBool>,
+    shards: Shards,
     kernel_drops: u32,
 }
 
 impl Reader {
-    fn run(mut self) {
+    fn run(mut self, over: &AtomicBool) {
         let mut buffer = vec![0; FRAME_BYTES];
-        while !self.over.load(Ordering::Relaxed) {
+        while !over.load(Ordering::Relaxed) {
             if let Ok((length, dropped)) = self.segment.socket.receive(&mut buffer) {
                 if let Some(dropped) = dropped {
                     let more = dropped.wrapping_sub(self.kernel_drops);
@@ -325,13 +296,13 @@ impl Reader {
                 held(&self.segment.told).note(format!(
                     "{address} was leased to a phone and in use by another host: declined"
                 ));
-                self.hand_over(Arrival::Taken(mac, address));
+                self.hand_over(&Arrival::Taken(mac, address));
             }
             Found::Lost(mac, address) => {
                 held(&self.segment.told).note(format!(
                     "another host kept claiming {address} from a phone that held it: declined"
                 ));
-                self.hand_over(Arrival::Taken(mac, address));
+                self.hand_over(&Arrival::Taken(mac, address));
             }
         }
     }
@@ -365,10 +336,10 @@ impl Reader {
                 return;
             };
             drop(tenure);
-            return self.hand_over(Arrival::Message(kept.0, kept.1));
+            return self.hand_over(&Arrival::Message(kept.0, kept.1));
         }
         drop(tenure);
-        self.hand_over(Arrival::Message(received, datagram.payload.to_vec()));
+        self.hand_over(&Arrival::Message(received, datagram.payload.to_vec()));
     }
 
     /// What an ACK gives.
@@ -403,17 +374,11 @@ impl Reader {
             self.segment.arp(arp);
         }
         for (received, bytes) in due.cleared {
-            self.hand_over(Arrival::Message(received, bytes));
+            self.hand_over(&Arrival::Message(received, bytes));
         }
     }
 
-    /// To every shard: each knows its own phones.
-    fn hand_over(&self, arrival: Arrival) {
-        for shard in &self.shards {
-            // A shard that is over listens no more: nothing is lost.
-            if let Err(TrySendError::Full(_)) = shard.try_send(arrival.clone()) {
-                self.segment.dropped.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+    fn hand_over(&self, arrival: &Arrival) {
+        self.shards.hand_over(arrival, &self.segment.dropped);
     }
 }

@@ -14,20 +14,20 @@ use std::time::Duration;
 use bootstorm_emulator::phone::io::{Channel, ConnectionFault, Input, Request};
 use bootstorm_emulator::shelf::Ports;
 use bootstorm_emulator::time::Moment;
-use bootstorm_emulator::wire::dhcp;
+use bootstorm_emulator::wire::{dhcp, port};
 use bootstorm_scenarios::link::{Flow, Lines, Link, Told};
 use bootstorm_scenarios::wire::Way;
 use rustc_hash::FxHashMap;
 
 use self::flight::Cargo;
+use super::buffers::Buffers;
 use super::port::{channel_of, port_of};
 use super::{FTP_ROUNDS, lines};
 use crate::fleet::shard::{End, Fetch, Network, Opening, Sender, Shard};
 use crate::reference::http::connection::{After, Connection};
-use crate::reference::mdns::{self, MDNS_PORT};
+use crate::reference::mdns;
 use crate::reference::notify::Message;
 use crate::reference::registrar::SipConnection;
-use crate::reference::sntp::NTP_PORT;
 use crate::reference::{Endpoint, Reference, Replies};
 use crate::waiting::Waiting;
 
@@ -59,7 +59,7 @@ struct Wire {
     server: Ipv4Addr,
     ports: Ports,
     queue: Waiting<Cargo>,
-    spare: Vec<Vec<u8>>,
+    buffers: Buffers,
     streams: FxHashMap<End, Stream>,
     /// A phone's answer to the request that is being handed over.
     replied: Option<(Request, Vec<u8>)>,
@@ -93,7 +93,7 @@ impl Simulation {
             server: shard.plan.server,
             ports: shard.shelf.ports,
             queue: Waiting::default(),
-            spare: Vec::new(),
+            buffers: Buffers::default(),
             streams: FxHashMap::default(),
             replied: None,
         };
@@ -167,7 +167,7 @@ impl Simulation {
             Cargo::Up { to, from, bytes } => {
                 self.reference
                     .datagram(now, to, from, &bytes, &mut self.replies);
-                self.wire.spare.push(bytes);
+                self.wire.buffers.take_back(bytes);
                 self.answer();
             }
             Cargo::Down {
@@ -182,7 +182,7 @@ impl Simulation {
                     bytes: &bytes,
                 };
                 self.shard.step(now, slot, input, &mut self.wire);
-                self.wire.spare.push(bytes);
+                self.wire.buffers.take_back(bytes);
             }
             Cargo::Opened(end) => {
                 self.shard
@@ -201,14 +201,14 @@ impl Simulation {
             Cargo::Retrieved(end) => self.retrieved(end),
             Cargo::StreamUp(end, bytes) => {
                 self.served(end, &bytes);
-                self.wire.spare.push(bytes);
+                self.wire.buffers.take_back(bytes);
             }
             Cargo::StreamDown(end, bytes) => {
                 if self.wire.streams.contains_key(&end) {
                     let input = Input::Bytes(end.connection, &bytes);
                     self.shard.step(now, end.slot, input, &mut self.wire);
                 }
-                self.wire.spare.push(bytes);
+                self.wire.buffers.take_back(bytes);
             }
             Cargo::StreamEnd(end) => {
                 if self.wire.streams.remove(&end).is_some() {
@@ -321,10 +321,10 @@ fn server_port(endpoint: Endpoint) -> u16 {
         Endpoint::Dhcp => 67,
         Endpoint::Tftp => 69,
         Endpoint::Transfer(number) => TRANSFER_PORT + number,
-        Endpoint::Sip => 5_060,
+        Endpoint::Sip => port::SIP,
         Endpoint::Pnp => PNP_PORT,
-        Endpoint::Ntp => NTP_PORT,
-        Endpoint::Mdns => MDNS_PORT,
+        Endpoint::Ntp => port::NTP,
+        Endpoint::Mdns => port::MDNS,
     }
 }
 
@@ -335,9 +335,9 @@ impl Wire {
         match to.port() {
             67 if here || to.ip().is_broadcast() => Some(Endpoint::Dhcp),
             69 if here => Some(Endpoint::Tftp),
-            NTP_PORT if here => Some(Endpoint::Ntp),
-            5_060 if here || *to.ip() == MULTICAST => Some(Endpoint::Sip),
-            MDNS_PORT if here || *to.ip() == mdns::GROUP => Some(Endpoint::Mdns),
+            port::NTP if here => Some(Endpoint::Ntp),
+            port::SIP if here || *to.ip() == MULTICAST => Some(Endpoint::Sip),
+            port::MDNS if here || *to.ip() == mdns::GROUP => Some(Endpoint::Mdns),
             PNP_PORT if here => Some(Endpoint::Pnp),
             port if here => {
                 let number = port.checked_sub(TRANSFER_PORT)?;
@@ -345,13 +345,6 @@ impl Wire {
             }
             _ => None,
         }
-    }
-
-    fn copy(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut copy = self.spare.pop().unwrap_or_default();
-        copy.clear();
-        copy.extend_from_slice(bytes);
-        copy
     }
 
     /// How often and when a datagram on a phone's link arrives.
@@ -371,7 +364,7 @@ impl Wire {
     fn down(&mut self, now: Moment, slot: u32, channel: Channel, from: SocketAddrV4, bytes: &[u8]) {
         let arrivals = self.arrivals(now, slot, Way::Received, bytes.len());
         for at in arrivals.into_iter().flatten() {
-            let bytes = self.copy(bytes);
+            let bytes = self.buffers.copy(bytes);
             self.queue.put(
                 at,
                 Cargo::Down {
@@ -405,7 +398,7 @@ impl Wire {
             let (now, later) = rest.split_at(piece);
             rest = later;
             if !now.is_empty() {
-                let bytes = self.copy(now);
+                let bytes = self.buffers.copy(now);
                 self.queue.put(at, Cargo::StreamDown(end, bytes));
             }
             if reset {
@@ -439,7 +432,7 @@ impl Network for Wire {
         let peer = SocketAddrV4::new(from.address, port_of(from.channel, self.ports));
         let arrivals = self.arrivals(now, from.slot, Way::Sent, bytes.len());
         for at in arrivals.into_iter().flatten() {
-            let bytes = self.copy(bytes);
+            let bytes = self.buffers.copy(bytes);
             self.queue.put(
                 at,
                 Cargo::Up {
@@ -457,7 +450,7 @@ impl Network for Wire {
         let service = match (to.port(), tls) {
             (443, Some(_)) if here => Some(Service::Web(Connection::secure())),
             (80, None) if here => Some(Service::Web(Connection::default())),
-            (5_060, None) if here => Some(Service::Sip(SipConnection::default())),
+            (port::SIP, None) if here => Some(Service::Sip(SipConnection::default())),
             _ => None,
         };
         let flow = self.lines.as_mut().and_then(|lines| lines.flow(end.slot));
@@ -503,7 +496,7 @@ impl Network for Wire {
             Some(flow) => flow.up(now, bytes.len()),
             None => now,
         };
-        let bytes = self.copy(bytes);
+        let bytes = self.buffers.copy(bytes);
         self.queue.put(at, Cargo::StreamUp(end, bytes));
     }
 

@@ -5,15 +5,15 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bootstorm_emulator::wire::dhcp::{self, SERVER_PORT};
+use bootstorm_emulator::wire::dhcp::{self};
+use bootstorm_emulator::wire::port;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
+use super::carrier::{self, Kernel, Reading, Shards, held};
 use super::ground::Told;
 use super::lan::preflight::Interface;
 use super::lan::{Arrival, Device, Routes, Traces};
@@ -21,8 +21,6 @@ use super::reach::Reach;
 use crate::drive::udp::Received;
 use crate::fleet::network::Farewell;
 
-/// Datagrams that may wait for one shard; more are dropped and counted.
-const QUEUE: usize = 8_192;
 /// How often the thread looks whether the run is over.
 const NAP: Duration = Duration::from_millis(50);
 const DATAGRAM_BYTES: usize = 65_536;
@@ -40,19 +38,12 @@ pub struct Relay {
     told: Mutex<Told>,
 }
 
-#[derive(Debug)]
-struct Kernel {
-    routes: Routes,
-    traces: Option<Traces>,
-}
-
 /// A relay agent at work. Dropping it takes the phones' addresses away.
 #[derive(Debug)]
 pub struct Relaying {
     /// What shards speak through.
     pub relay: Arc<Relay>,
-    over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    reading: Reading,
 }
 
 impl Relaying {
@@ -71,7 +62,7 @@ impl Relaying {
             .first()
             .ok_or_else(|| format!("{} has no IPv4 address", device.name))?;
         let traces = Traces::lay(&device, reach, None)?;
-        let at = SocketAddrV4::new(address, SERVER_PORT);
+        let at = SocketAddrV4::new(address, port::DHCP_SERVER);
         let socket = open(at).map_err(|fault| format!("failed to open {at}: {fault}"))?;
         let routes = Routes::open().map_err(|fault| format!("failed to open routes: {fault}"))?;
         let relay = Arc::new(Relay {
@@ -86,19 +77,10 @@ impl Relaying {
             dropped: AtomicU64::new(0),
             told: Mutex::default(),
         });
-        let ends = (0..shards).map(|_| mpsc::channel(QUEUE));
-        let (senders, receivers): (Vec<_>, Vec<_>) = ends.unzip();
-        let over = Arc::<AtomicBool>::default();
-        let (of_thread, ends) = (Arc::clone(&relay), Arc::clone(&over));
-        let work = move || of_thread.read(&senders, &ends);
-        let thread = std::thread::Builder::new().name("relay".to_owned());
-        let thread = thread.spawn(work);
-        let thread = thread.map_err(|fault| format!("failed to start a thread: {fault}"))?;
-        let relaying = Self {
-            relay,
-            over,
-            thread: Some(thread),
-        };
+        let (shards, receivers) = Shards::open(shards);
+        let of_thread = Arc::clone(&relay);
+        let reading = Reading::start("relay", move |over| of_thread.read(&shards, over))?;
+        let relaying = Self { relay, reading };
         Ok((relaying, receivers))
     }
 
@@ -106,12 +88,10 @@ impl Relaying {
     /// the run.
     #[must_use]
     pub fn close(self, farewells: &[Farewell]) -> Told {
-        let pause = Farewell::pause(farewells.len());
-        for farewell in farewells {
+        carrier::part(farewells, |farewell| {
             // Nobody is there any more who could send it again.
             let _ = self.relay.send(farewell.to, &farewell.bytes);
-            std::thread::sleep(pause);
-        }
+        });
         let mut told = std::mem::take(&mut *held(&self.relay.told));
         told.dropped = self.relay.dropped.load(Ordering::Relaxed);
         told
@@ -120,11 +100,7 @@ impl Relaying {
 
 impl Drop for Relaying {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has nothing more to say.
-            let _ = thread.join();
-        }
+        self.reading.end();
         // Here and not with the last shard's hold on the relay, which a panic may keep.
         drop(held(&self.relay.kernel).traces.take());
     }
@@ -137,10 +113,6 @@ fn open(at: SocketAddrV4) -> io::Result<Socket> {
     socket.set_read_timeout(Some(NAP))?;
     socket.bind(&at.into())?;
     Ok(socket)
-}
-
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Relay {
@@ -191,7 +163,7 @@ impl Relay {
     }
 
     /// Reads answers until it is over.
-    fn read(&self, shards: &[mpsc::Sender<Arrival>], over: &AtomicBool) {
+    fn read(&self, shards: &Shards, over: &AtomicBool) {
         use std::io::Read as _;
         let mut buffer = vec![0; DATAGRAM_BYTES];
         while !over.load(Ordering::Relaxed) {
@@ -203,18 +175,12 @@ impl Relay {
                 continue;
             }
             let received = Received {
-                from: SocketAddrV4::new(self.address, SERVER_PORT),
+                from: SocketAddrV4::new(self.address, port::DHCP_SERVER),
                 to: self.address,
                 length,
                 dropped: 0,
             };
-            for shard in shards {
-                // A shard that is over listens no more: nothing is lost.
-                let sent = shard.try_send(Arrival::Message(received, bytes.to_vec()));
-                if matches!(sent, Err(TrySendError::Full(_))) {
-                    self.dropped.fetch_add(1, Ordering::Relaxed);
-                }
-            }
+            shards.hand_over(&Arrival::Message(received, bytes.to_vec()), &self.dropped);
         }
     }
 

@@ -9,19 +9,17 @@ use bootstorm_emulator::time::Moment;
 use bootstorm_scenarios::link::{Flow, Lines, Told};
 use bootstorm_scenarios::wire::Way;
 
+use super::buffers::Buffers;
 use super::cwmp::Knock;
 use crate::fleet::shard::Sender;
 use crate::waiting::Waiting;
-
-/// Empty buffers kept; more are given back.
-const SPARE_MAX: usize = 1_024;
 
 /// The links of a shard's phones and what is under way on them.
 #[derive(Debug)]
 pub(super) struct UnderWay {
     lines: Lines,
     queue: Waiting<Cargo>,
-    spare: Vec<Vec<u8>>,
+    buffers: Buffers,
     late: Lateness,
 }
 
@@ -77,7 +75,7 @@ impl UnderWay {
         Self {
             lines,
             queue: Waiting::default(),
-            spare: Vec::new(),
+            buffers: Buffers::default(),
             late: Lateness::default(),
         }
     }
@@ -110,7 +108,7 @@ impl UnderWay {
     pub(super) fn up(&mut self, now: Moment, from: Sender, to: SocketAddrV4, bytes: &[u8]) {
         let arrivals = self.lines.datagram(from.slot, Way::Sent, now, bytes.len());
         for at in arrivals.into_iter().flatten() {
-            let bytes = self.copy(bytes);
+            let bytes = self.buffers.copy(bytes);
             self.queue.put(at, Cargo::Up { from, to, bytes });
         }
     }
@@ -125,7 +123,7 @@ impl UnderWay {
     ) {
         let arrivals = self.lines.datagram(slot, Way::Received, now, bytes.len());
         for at in arrivals.into_iter().flatten() {
-            let bytes = self.copy(bytes);
+            let bytes = self.buffers.copy(bytes);
             self.queue.put(
                 at,
                 Cargo::Down {
@@ -151,9 +149,7 @@ impl UnderWay {
 
     /// Takes a buffer back.
     pub(super) fn give_back(&mut self, bytes: Vec<u8>) {
-        if self.spare.len() < SPARE_MAX {
-            self.spare.push(bytes);
-        }
+        self.buffers.take_back(bytes);
     }
 
     /// By how much later than due it let go.
@@ -164,12 +160,5 @@ impl UnderWay {
     /// What befell the phones' packets.
     pub(super) fn told(&self) -> Told {
         self.lines.tally().told()
-    }
-
-    fn copy(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut copy = self.spare.pop().unwrap_or_default();
-        copy.clear();
-        copy.extend_from_slice(bytes);
-        copy
     }
 }

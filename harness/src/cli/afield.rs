@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-use bootstorm_emulator::wire::dhcp::SERVER_PORT;
+use bootstorm_emulator::wire::port;
 use bootstorm_scenarios::plan::Plan;
 
 use super::boot::Given;
@@ -130,7 +130,7 @@ pub(super) fn boot(
         endpoint.take_place(&mut subject);
     }
     if purpose == Use::Relay && !subject.given.dhcp {
-        subject.dhcp = Some(SocketAddrV4::new(plan.server, SERVER_PORT));
+        subject.dhcp = Some(SocketAddrV4::new(plan.server, port::DHCP_SERVER));
     }
     let plan = &with_elsewhere(plan, acs, &subject, None);
     if let Some(warning) = preflight::neighbours(plan.phones()) {

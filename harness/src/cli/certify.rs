@@ -8,16 +8,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use bootstorm_emulator::located::nearest;
+use bootstorm_emulator::located::{did_you_mean, nearest};
 use bootstorm_reports::case::CaseResult;
-use bootstorm_reports::measure::Ladder;
-use bootstorm_reports::redact::Redactor;
-use bootstorm_reports::report::Report;
 use bootstorm_reports::run::{Endpoint, RunFacts};
-use bootstorm_scenarios::suite::{self, Case, Side, Suite};
+use bootstorm_scenarios::suite::{Case, Side, Suite};
 
+use super::cases::{Began, JudgingArguments, are_known, is_chosen, report, seed, suites};
 use super::deliver::{self, Told};
 use super::live::catch_interrupt;
 use super::{Attachment, Exit, Shared, Trouble, load, mutant};
@@ -40,25 +37,15 @@ pub(super) struct CertifyArguments {
     /// Only this case, or those whose ids begin so and have a * (repeatable)
     #[arg(long, value_name = "ID")]
     case: Vec<String>,
-    /// A suite of your own, in place of those that come with the program (repeatable)
-    #[arg(long, value_name = "FILE")]
-    suite: Vec<PathBuf>,
+    #[command(flatten)]
+    judging: JudgingArguments,
     #[command(flatten)]
     server_mutants: mutant::OfServer,
     #[command(flatten)]
     phone_mutants: mutant::OfPhones,
-    /// Print every case, and the decoded exchange of each that did not pass
-    #[arg(long, visible_alias = "verbose")]
-    exchange: bool,
-    /// Show passwords in results instead of stand-ins
-    #[arg(long)]
-    keep_secrets: bool,
     /// Directory for the report; made if missing
     #[arg(long, value_name = "DIR", default_value = "bootstorm-report")]
     out: PathBuf,
-    /// Write the report as JSON to standard output instead of the table
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     known: known::BaselineArguments,
     #[command(flatten)]
@@ -80,10 +67,10 @@ pub(super) fn certify(shared: &Shared, arguments: &CertifyArguments) -> Result<E
         mutants: bootstorm_scenarios::mutant::built_in().map_err(Trouble::Faults)?,
         server: arguments.server_mutants.read()?,
         phones: arguments.phone_mutants.read()?,
-        keep_secrets: arguments.keep_secrets,
+        keep_secrets: arguments.judging.keep_secrets,
         ..Bench::default()
     };
-    let suites = suites(&arguments.suite)?;
+    let suites = suites(&arguments.judging.suite)?;
     let of_server = &arguments.server;
     let (mut chosen, judged) = if arguments.phones.is_empty() {
         let chosen = server::cases(&suites, arguments)?;
@@ -93,10 +80,7 @@ pub(super) fn certify(shared: &Shared, arguments: &CertifyArguments) -> Result<E
         let chosen = phones::cases(&suites, arguments, &bench.profiles)?;
         (chosen, Judged::Phones(bench))
     };
-    if let Some(seed) = shared.seed {
-        let scenarios = chosen.iter_mut().filter_map(|case| case.scenario.as_mut());
-        scenarios.for_each(|scenario| scenario.seed = seed);
-    }
+    seed(&mut chosen, shared);
     let known = arguments.known.read()?;
     let stop = Arc::clone(&judged.bench().stop);
     catch_interrupt(Arc::clone(&stop), ENDING)?;
@@ -116,22 +100,25 @@ pub(super) fn certify(shared: &Shared, arguments: &CertifyArguments) -> Result<E
         stopped: stop.load(Ordering::Relaxed),
         ..began.facts()
     };
-    let report = report(facts, results.clone(), arguments.keep_secrets)?;
+    let report = report(facts, results.clone(), arguments.judging.keep_secrets)?;
     let faults = deliver::write_all(&report, &arguments.out);
     let told = Told {
         shared,
         out: &arguments.out,
-        json: arguments.json,
-        verbose: arguments.exchange,
+        json: arguments.judging.json,
+        verbose: arguments.judging.exchange,
     };
     let exit = deliver::tell(&report, &told, faults)?;
     let services = judged.endpoints().into_iter().map(|it| it.service);
     let services = services.collect();
     arguments.known.write(known.as_ref(), services, &results)?;
     match known {
-        Some(known) if exit != Exit::Interrupted => {
-            Ok(known::compared(shared, arguments.json, &known, &results))
-        }
+        Some(known) if exit != Exit::Interrupted => Ok(known::compared(
+            shared,
+            arguments.judging.json,
+            &known,
+            &results,
+        )),
         _ => Ok(exit),
     }
 }
@@ -170,62 +157,6 @@ impl Judged {
     }
 }
 
-/// When a certification began.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Began {
-    at: Instant,
-    started_at: u64,
-}
-
-impl Began {
-    pub(super) fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        Self {
-            at: Instant::now(),
-            started_at: since.map_or(0, |since| since.as_secs()),
-        }
-    }
-
-    /// What is known of every certification once it is over.
-    pub(super) fn facts(self) -> RunFacts {
-        RunFacts {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            scenario: "certify".to_owned(),
-            time_scale: 1.0,
-            elapsed: self.at.elapsed(),
-            started_at: self.started_at,
-            ..RunFacts::default()
-        }
-    }
-}
-
-/// The report of cases.
-pub(super) fn report(
-    facts: RunFacts,
-    results: Vec<CaseResult>,
-    keep_secrets: bool,
-) -> Result<Report, Trouble> {
-    let mut redactor = Redactor::new(facts.seed);
-    if keep_secrets {
-        redactor = redactor.keeping_secrets();
-    }
-    let report = Report::new(facts, Ladder::default(), Vec::new(), &redactor);
-    let report = report.map_err(Trouble::own)?;
-    Ok(report.with_cases(results, &redactor))
-}
-
-/// The suites that are asked for: of files, or those that come with the program.
-pub(super) fn suites(files: &[PathBuf]) -> Result<Vec<Suite>, Trouble> {
-    if files.is_empty() {
-        return suite::read_built_in().map_err(Trouble::Faults);
-    }
-    let read = files.iter().map(|path| {
-        let text = load::read(path)?;
-        suite::read(&path.display().to_string(), &text).map_err(Trouble::Faults)
-    });
-    read.collect()
-}
-
 /// The cases about servers or about phones that --vendor and --case choose.
 fn cases_about<'a>(
     side: Side,
@@ -237,7 +168,7 @@ fn cases_about<'a>(
     for name in &arguments.vendor {
         if !names.clone().any(|known| known == name) {
             let near = nearest(name, names);
-            let hint = near.map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+            let hint = did_you_mean(near);
             return Err(Trouble::usage(format!(
                 "--vendor {name}: no suite about {side}s is called so{hint}"
             )));
@@ -259,43 +190,4 @@ fn cases_about<'a>(
         ));
     }
     Ok(chosen)
-}
-
-/// Requires that each --case names one of these cases.
-fn are_known<'a>(
-    asked: &[String],
-    cases: impl Iterator<Item = &'a Case> + Clone,
-) -> Result<(), Trouble> {
-    let unknown = asked.iter().filter(|asked| {
-        let asked = std::slice::from_ref(*asked);
-        !cases.clone().any(|case| is_chosen(&case.id, asked))
-    });
-    let unknown = unknown.map(|asked| {
-        let ids = cases.clone().map(|case| case.id.as_str());
-        // A beginning is compared with what the ids have before their first hyphens.
-        let near = match asked.strip_suffix('*') {
-            Some(part) => nearest(part, ids.map(|id| id.get(..part.len()).unwrap_or(id)))
-                .map(|near| format!("{near}*")),
-            None => nearest(asked, ids).map(str::to_owned),
-        };
-        let hint = near.map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
-        format!("--case {asked}: no case is called so{hint}")
-    });
-    let unknown: Vec<String> = unknown.collect();
-    match unknown.is_empty() {
-        true => Ok(()),
-        false => Err(Trouble::usage(format!(
-            "{}\nbootstorm list cases names all",
-            unknown.join("\n")
-        ))),
-    }
-}
-
-/// Whether an id is one of those asked for; all are where none is.
-pub(super) fn is_chosen(id: &str, asked: &[String]) -> bool {
-    let fits = |asked: &String| match asked.strip_suffix('*') {
-        Some(beginning) => id.starts_with(beginning),
-        None => id == asked,
-    };
-    asked.is_empty() || asked.iter().any(fits)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bootstorm_emulator::located::nearest;
+use bootstorm_emulator::located::{did_you_mean, nearest};
 use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_reports::capacity::{Capacity, Load, Tried, TryVerdict};
 use bootstorm_reports::measure::SETTLED as SETTLED_ROW;
@@ -303,7 +303,7 @@ impl Asked {
             return Ok(());
         };
         let hint = nearest(stage, known.iter().copied());
-        let hint = hint.map_or_else(String::new, |word| format!(" (did you mean \"{word}\"?)"));
+        let hint = did_you_mean(hint);
         Err(Trouble::usage(format!(
             "--until: no phone of the scenario has a step \"{stage}\"{hint}"
         )))

@@ -8,14 +8,12 @@ use std::time::Duration;
 
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::profile::set::ProfileSet;
-use bootstorm_reports::case::CaseResult;
-use bootstorm_reports::measure::Ladder;
-use bootstorm_reports::redact::Redactor;
 use bootstorm_reports::report::Report;
 use bootstorm_reports::run::RunFacts;
-use bootstorm_scenarios::suite::{self, Suite};
+use bootstorm_scenarios::suite::Suite;
 use bootstorm_scenarios::wire::message::{self, Message};
 
+use super::cases::{JudgingArguments, report, suites};
 use super::{Exit, Shared, Trouble, deliver, load};
 use crate::certify::Bench;
 use crate::observe::fit::{self, Fit};
@@ -41,25 +39,15 @@ pub(super) struct JudgeArguments {
     /// Only the phone with this MAC address (repeatable)
     #[arg(long, value_name = "MAC", value_parser = mac)]
     mac: Vec<Mac>,
-    /// A suite of your own, in place of those that come with the program (repeatable)
-    #[arg(long, value_name = "FILE")]
-    suite: Vec<PathBuf>,
+    #[command(flatten)]
+    judging: JudgingArguments,
     /// The captures hold all that the phones did: what is not there did not happen
     #[arg(long)]
     complete: bool,
-    /// Print every case, and the decoded exchange of each that was broken
-    #[arg(long, visible_alias = "verbose")]
-    exchange: bool,
-    /// Show passwords in results instead of stand-ins
-    #[arg(long)]
-    keep_secrets: bool,
     /// Directory for the report, and for one below it for each phone where there are several; made
     /// if missing
     #[arg(long, value_name = "DIR", default_value = "bootstorm-report")]
     out: PathBuf,
-    /// Write what was found as JSON to standard output instead of text
-    #[arg(long)]
-    json: bool,
 }
 
 /// What was found of a phone.
@@ -95,10 +83,10 @@ pub(super) fn judge(shared: &Shared, arguments: &JudgeArguments) -> Result<Exit,
     let bench = Bench {
         profiles: load::profiles(shared)?,
         mutants: bootstorm_scenarios::mutant::built_in().map_err(Trouble::Faults)?,
-        keep_secrets: arguments.keep_secrets,
+        keep_secrets: arguments.judging.keep_secrets,
         ..Bench::default()
     };
-    let suites = suites(&arguments.suite)?;
+    let suites = suites(&arguments.judging.suite)?;
     if let Some(name) = &arguments.profile {
         bench.profiles.get(name).map_err(Trouble::usage)?;
     }
@@ -227,7 +215,7 @@ fn of_phone(
         span,
         secured: secured.iter().map(told::secured).collect(),
         fit,
-        report: report(facts, results, arguments.keep_secrets)?,
+        report: report(facts, results, arguments.judging.keep_secrets)?,
     })))
 }
 
@@ -251,31 +239,6 @@ fn missing(observer: &Observer, macs: &[Mac]) -> Vec<String> {
     absent
         .map(|mac| format!("nothing of {mac} is in the capture"))
         .collect()
-}
-
-fn report(
-    facts: RunFacts,
-    results: Vec<CaseResult>,
-    keep_secrets: bool,
-) -> Result<Report, Trouble> {
-    let mut redactor = Redactor::new(facts.seed);
-    if keep_secrets {
-        redactor = redactor.keeping_secrets();
-    }
-    let report = Report::new(facts, Ladder::default(), Vec::new(), &redactor);
-    let report = report.map_err(Trouble::own)?;
-    Ok(report.with_cases(results, &redactor))
-}
-
-fn suites(files: &[PathBuf]) -> Result<Vec<Suite>, Trouble> {
-    if files.is_empty() {
-        return suite::read_built_in().map_err(Trouble::Faults);
-    }
-    let read = files.iter().map(|path| {
-        let text = load::read(path)?;
-        suite::read(&path.display().to_string(), &text).map_err(Trouble::Faults)
-    });
-    read.collect()
 }
 
 /// Reads a MAC address.

@@ -6,7 +6,7 @@ mod twin;
 
 use std::path::Path;
 
-use bootstorm_emulator::located::nearest;
+use bootstorm_emulator::located::{did_you_mean, nearest};
 use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_scenarios::lab::{self as labs, Lab, LabPlace};
 
@@ -51,7 +51,7 @@ fn places<'a>(lab: &'a Lab, asked: &[String]) -> Result<Vec<&'a LabPlace>, Troub
     let unknown: Vec<String> = unknown
         .map(|name| {
             let near = nearest(name, names());
-            let hint = near.map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+            let hint = did_you_mean(near);
             format!("--place {name}: the lab has no such place{hint}")
         })
         .collect();

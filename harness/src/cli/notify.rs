@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bootstorm_emulator::time::Moment;
-use bootstorm_emulator::wire::sip;
+use bootstorm_emulator::wire::{port, sip};
 use rustc_hash::FxHashMap;
 
 use super::live::catch_interrupt;
@@ -15,8 +15,6 @@ use super::{Exit, NotifyArguments, Shared, Trouble, load, print};
 use crate::reference::notify::{Batch, Message, Notifier, Outcome, Target};
 use crate::reference::{Endpoint, Replies};
 
-/// The port of a target that names none.
-const SIP_PORT: u16 = 5_060;
 /// Targets of one command.
 const TARGETS_MAX: usize = 100_000;
 /// Longest user name in a target, in bytes.
@@ -209,7 +207,7 @@ fn targets(arguments: &NotifyArguments) -> Result<Vec<Target>, Trouble> {
 /// Reads `[USER@]ADDRESS[:PORT]`.
 fn target(text: &str) -> Result<Target, String> {
     let (user, at) = text.rsplit_once('@').unwrap_or(("", text));
-    let to = address(at, SIP_PORT)
+    let to = address(at, port::SIP)
         .ok_or("expected [USER@]ADDRESS[:PORT], for example 0021f222b01d@192.0.2.17")?;
     let ip = to.ip();
     if ip.is_unspecified() || ip.is_broadcast() || ip.is_multicast() || to.port() == 0 {

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use bootstorm_emulator::located::nearest;
+use bootstorm_emulator::wire::port;
 
 use super::Trouble;
 use crate::subject::Subject;
@@ -25,14 +26,14 @@ enum Service {
 
 /// Services by scheme, with the port that is meant when none is given.
 const SERVICES: [(Service, &str, u16); 8] = [
-    (Service::Dhcp, "dhcp", 67),
-    (Service::Tftp, "tftp", 69),
-    (Service::Ftp, "ftp", 21),
-    (Service::Http, "http", 80),
-    (Service::Https, "https", 443),
-    (Service::Ntp, "ntp", 123),
-    (Service::Sip, "sip", 5_060),
-    (Service::Mdns, "mdns", 5_353),
+    (Service::Dhcp, "dhcp", port::DHCP_SERVER),
+    (Service::Tftp, "tftp", port::TFTP),
+    (Service::Ftp, "ftp", port::FTP),
+    (Service::Http, "http", port::HTTP),
+    (Service::Https, "https", port::HTTPS),
+    (Service::Ntp, "ntp", port::NTP),
+    (Service::Sip, "sip", port::SIP),
+    (Service::Mdns, "mdns", port::MDNS),
 ];
 
 /// What the auto-configuration server's URL is written after.
@@ -170,13 +171,9 @@ impl Endpoint {
 
     /// Reads the URL of an auto-configuration server.
     fn acs(text: &str, url: &str) -> Result<Self, Trouble> {
-        let (rest, port) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
-            (Some(rest), _) => (rest, 80),
-            (None, Some(rest)) => (rest, 443),
-            (None, None) => {
-                let why = "expected acs=http://ADDRESS:PORT/PATH or acs=https://…";
-                return Err(Trouble::usage(format!("--subject {text}: {why}")));
-            }
+        let Some((rest, port)) = web(url) else {
+            let why = "expected acs=http://ADDRESS:PORT/PATH or acs=https://…";
+            return Err(Trouble::usage(format!("--subject {text}: {why}")));
         };
         let end = rest.find('/').unwrap_or(rest.len());
         let (host, path) = rest.split_at(end);
@@ -186,7 +183,7 @@ impl Endpoint {
             let why = "expected a port other than 80 and 443, which stand for http and https";
             return Err(Trouble::usage(format!("--subject {text}: {why}")));
         }
-        let scheme = if port == 80 { "http" } else { "https" };
+        let scheme = if port == port::HTTP { "http" } else { "https" };
         Ok(Self {
             service: Service::Acs,
             address,
@@ -197,10 +194,8 @@ impl Endpoint {
     /// Reads the URL of a redirect service.
     fn redirect(text: &str, url: &str) -> Result<Self, Trouble> {
         let wrong = |why: &str| Trouble::usage(format!("--subject {text}: {why}"));
-        let (rest, port) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
-            (Some(rest), _) => (rest, 80),
-            (None, Some(rest)) => (rest, 443),
-            (None, None) => return Err(wrong("expected redirect=https://ADDRESS:PORT")),
+        let Some((rest, port)) = web(url) else {
+            return Err(wrong("expected redirect=https://ADDRESS:PORT"));
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         if rest.contains('/') {
@@ -242,6 +237,12 @@ impl Endpoint {
             Service::Redirect => (subject.redirect, given.redirect) = (address, true),
         }
     }
+}
+
+/// What follows the scheme of a web server's URL, and the port that the scheme stands for.
+fn web(url: &str) -> Option<(&str, u16)> {
+    let plain = url.strip_prefix("http://").map(|rest| (rest, port::HTTP));
+    plain.or_else(|| Some((url.strip_prefix("https://")?, port::HTTPS)))
 }
 
 /// Reads `ADDRESS[:PORT]`.

@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bootstorm_emulator::wire::port;
 use bootstorm_scenarios::lab::{Lab, LabPlace};
 use bootstorm_scenarios::plan::Plan;
 
@@ -21,15 +22,6 @@ use crate::reference::certificate::{Authority, ServerTls};
 use crate::reference::content::Source;
 use crate::reference::dhcp::{self, DhcpConfig, OptionValue};
 
-/// Well-known ports: a handset uses no others.
-const DHCP: u16 = 67;
-const TFTP: u16 = 69;
-const FTP: u16 = 21;
-const HTTP: u16 = 80;
-const HTTPS: u16 = 443;
-const SIP: u16 = 5_060;
-const NTP: u16 = 123;
-const MDNS: u16 = 5_353;
 /// Bytes of one file of a real server that is put back.
 const KEPT_BYTES_MAX: u64 = 64 << 20;
 
@@ -197,17 +189,17 @@ fn bind(lab: &Lab, has_mdns: bool, tls: ServerTls) -> Bind {
         address: own,
         beyond_loopback: true,
         dhcp_interface: Some(lab.subject.interface.clone()),
-        dhcp_port: port("dhcp", DHCP),
-        tftp_port: port("tftp", TFTP),
-        ftp_port: port("ftp", FTP),
-        http_port: port("http", HTTP),
-        https: port("https", HTTPS).map(|port| (port, tls)),
-        sip_port: port("sip", SIP),
-        sip_tcp_port: port("sip", SIP),
+        dhcp_port: port("dhcp", port::DHCP_SERVER),
+        tftp_port: port("tftp", port::TFTP),
+        ftp_port: port("ftp", port::FTP),
+        http_port: port("http", port::HTTP),
+        https: port("https", port::HTTPS).map(|port| (port, tls)),
+        sip_port: port("sip", port::SIP),
+        sip_tcp_port: port("sip", port::SIP),
         sip_group: (!theirs("sip")).then_some(own),
         pnp_port: port("sip", 0),
-        ntp_port: port("ntp", NTP),
-        mdns_port: port("mdns", MDNS).filter(|_| has_mdns),
+        ntp_port: port("ntp", port::NTP),
+        mdns_port: port("mdns", port::MDNS).filter(|_| has_mdns),
         networks: lab.networks.clone(),
         ..Bind::loopback()
     }

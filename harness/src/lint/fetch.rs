@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bootstorm_emulator::phone::io::{ConnectionFault, FtpMode};
 use bootstorm_emulator::url::{Scheme, Url};
+use bootstorm_emulator::wire::port;
 use bootstorm_emulator::wire::tftp::{self, Packet};
 use bootstorm_reports::redact::Redactor;
 use reqwest::blocking::Client;
@@ -106,7 +107,7 @@ impl Server {
                 let anonymous = url.user.is_empty();
                 Way::Ftp {
                     runtime,
-                    at: resolved(&url.host, port(21)).map_err(|fault| failed(&fault))?,
+                    at: resolved(&url.host, port(port::FTP)).map_err(|fault| failed(&fault))?,
                     user: match anonymous {
                         true => "anonymous".to_owned(),
                         false => url.user.clone(),
@@ -116,7 +117,7 @@ impl Server {
                 }
             }
             Scheme::Tftp => Way::Tftp {
-                at: resolved(&url.host, port(tftp::PORT)).map_err(|fault| failed(&fault))?,
+                at: resolved(&url.host, port(port::TFTP)).map_err(|fault| failed(&fault))?,
                 directory,
             },
         };

@@ -4,7 +4,8 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use bootstorm_emulator::wire::dhcp::{self, MessageType};
-use bootstorm_emulator::wire::{dns, sntp, tftp};
+use bootstorm_emulator::wire::port;
+use bootstorm_emulator::wire::sntp;
 use bootstorm_scenarios::wire::Way;
 
 use super::host::Datagram;
@@ -35,7 +36,7 @@ impl Observer {
             return;
         };
         let ports = [between.from.port(), between.to.port()];
-        let is_dhcp = |port: &u16| [dhcp::SERVER_PORT, dhcp::CLIENT_PORT].contains(port);
+        let is_dhcp = |port: &u16| [port::DHCP_SERVER, port::DHCP_CLIENT].contains(port);
         if ports.iter().all(is_dhcp) {
             self.lease(seen, &between);
             return;
@@ -56,7 +57,7 @@ impl Observer {
         }
         let direct = [between.from, between.to]
             .iter()
-            .any(|end| end.port() == dhcp::CLIENT_PORT);
+            .any(|end| end.port() == port::DHCP_CLIENT);
         if let Ok(message) = dhcp::Message::decode(between.bytes) {
             let address = match message.message_type() {
                 Some(MessageType::Ack) => message.yiaddr(),
@@ -89,19 +90,19 @@ impl Observer {
     fn recognise(&mut self, seen: &Seen<'_>, between: &Between<'_>) {
         let (source, bytes) = (seen.source, between.bytes);
         match between.to.port() {
-            tftp::PORT if matches!(bytes, [0, 1 | 2, ..]) => {
+            port::TFTP if matches!(bytes, [0, 1 | 2, ..]) => {
                 if let Some(host) = self.hosts.enlist_phone(source) {
                     self.hosts.at(host).transfer(between.from.port());
                 }
             }
-            sntp::PORT
+            port::NTP
                 if bytes
                     .first()
                     .is_some_and(|first| first & 7 == sntp::mode::CLIENT) =>
             {
                 self.hosts.enlist(source);
             }
-            dns::PORT if bytes.get(2).is_some_and(|flags| flags & 0x80 == 0) => {
+            port::MDNS if bytes.get(2).is_some_and(|flags| flags & 0x80 == 0) => {
                 if let Some(host) = self.hosts.enlist(source) {
                     self.hosts.at(host).asks_by_mdns = true;
                 }
@@ -126,7 +127,7 @@ impl Observer {
     fn received(&mut self, seen: &Seen<'_>, between: &Between<'_>) {
         let (phone, peer) = (between.to, between.from);
         if phone.ip().is_multicast() {
-            if peer.port() == dns::PORT {
+            if peer.port() == port::MDNS {
                 self.heard(seen, between);
             }
             return;
@@ -165,7 +166,7 @@ impl Observer {
         peer: SocketAddrV4,
         bytes: &[u8],
     ) -> bool {
-        let known = [tftp::PORT, sntp::PORT, dns::PORT];
+        let known = [port::TFTP, port::NTP, port::MDNS];
         known.contains(&peer.port())
             || SIP.contains(&peer.port())
             || SIP.contains(&phone.port())

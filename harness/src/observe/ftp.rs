@@ -8,8 +8,6 @@ use bootstorm_scenarios::wire::failure;
 
 use super::segment::Piece;
 
-/// FTP's well-known port.
-pub(super) const PORT: u16 = 21;
 /// Bytes of a line.
 const LINE_BYTES_MAX: usize = 4 << 10;
 

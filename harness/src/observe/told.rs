@@ -5,6 +5,7 @@ use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use bootstorm_emulator::identity::Mac;
+use bootstorm_emulator::wire::port;
 use bootstorm_scenarios::wire::{Part, failure};
 
 use super::ftp::{self, Control};
@@ -13,7 +14,7 @@ use super::segment::{Beyond, Key, Piece, way};
 use super::tls::Watch;
 
 /// Ports at which nobody speaks TLS from the first byte on.
-const PLAIN: [u16; 4] = [21, 80, 5_060, 7_547];
+const PLAIN: [u16; 4] = [port::FTP, port::HTTP, port::SIP, 7_547];
 /// After so long without an answer an end has given up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -84,7 +85,7 @@ impl Line {
         self.tls = inside_tls.is_some();
         self.port = inside_tls;
         let port = self.ends[1].port();
-        if port == ftp::PORT {
+        if port == port::FTP {
             self.speech = Speech::Ftp(Box::default());
         }
         if self.tls || PLAIN.contains(&port) {
@@ -143,6 +144,19 @@ impl Line {
         }
     }
 
+    /// Whether the end of this connection is that of a retrieval: FTP's data connection tells its
+    /// control connection, which ends one only where one was going on.
+    fn ends(&self, beyond: &mut Beyond) -> bool {
+        match &self.speech {
+            Speech::Data(control) => {
+                beyond.ended = Some(*control);
+                false
+            }
+            Speech::Ftp(control) => !control.is_idle(),
+            _ => true,
+        }
+    }
+
     /// A side says no more.
     pub(super) fn finished(
         &mut self,
@@ -151,11 +165,7 @@ impl Line {
         side: usize,
         beyond: &mut Beyond,
     ) {
-        if let Speech::Data(control) = self.speech {
-            beyond.ended = Some(control);
-            return;
-        }
-        if matches!(self.speech, Speech::Ftp(_)) && !self.ftp_ends() {
+        if !self.ends(beyond) {
             return;
         }
         match self.closing {
@@ -174,11 +184,7 @@ impl Line {
         side: usize,
         beyond: &mut Beyond,
     ) {
-        if let Speech::Data(control) = self.speech {
-            beyond.ended = Some(control);
-            return;
-        }
-        if matches!(self.speech, Speech::Ftp(_)) && !self.ftp_ends() {
+        if !self.ends(beyond) {
             return;
         }
         if let Some((first, at)) = self.closing {
@@ -350,14 +356,6 @@ impl Line {
                 ftp::Step::Complete => self.close(hosts, place, 1),
                 ftp::Step::Failed(why) => self.fail(hosts, place, &why),
             }
-        }
-    }
-
-    /// The end of a control connection is that of a retrieval only where one was going on.
-    fn ftp_ends(&mut self) -> bool {
-        match &self.speech {
-            Speech::Ftp(control) => !control.is_idle(),
-            _ => true,
         }
     }
 

@@ -16,17 +16,13 @@ use std::time::Duration;
 
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::time::Moment;
+use bootstorm_emulator::wire::port;
 
 use super::counters::{Counter, Counters};
 use super::replies::{Endpoint, Replies};
 use lease::{Client, Leases};
 use rule::{Asker, Rules};
 pub use rule::{BOOT_FILE_BYTES_MAX, Match, OptionValue, Rule};
-
-/// The server's well-known port.
-pub const SERVER_PORT: u16 = 67;
-/// The client's well-known port.
-pub const CLIENT_PORT: u16 = 68;
 
 /// Bytes before the options: 236 of BOOTP and the magic cookie.
 const HEADER_BYTES: usize = 240;
@@ -428,17 +424,17 @@ impl Dhcp {
     /// unicast: that needs ARP entries which only a kernel can write.
     fn destination(&self, request: &Request, answer: Answer) -> SocketAddrV4 {
         let asked = &request.message;
-        let broadcast = SocketAddrV4::new(Ipv4Addr::BROADCAST, CLIENT_PORT);
+        let broadcast = SocketAddrV4::new(Ipv4Addr::BROADCAST, port::DHCP_CLIENT);
         let by_source = self.config.relay_answer == RelayAnswer::Source;
         let source = Some(request.peer).filter(|peer| by_source && !peer.ip().is_unspecified());
         if !asked.giaddr().is_unspecified() {
-            return source.unwrap_or(SocketAddrV4::new(asked.giaddr(), SERVER_PORT));
+            return source.unwrap_or(SocketAddrV4::new(asked.giaddr(), port::DHCP_SERVER));
         }
         if matches!(answer, Answer::Nak) {
             return source.unwrap_or(broadcast);
         }
         if !asked.ciaddr().is_unspecified() {
-            return source.unwrap_or(SocketAddrV4::new(asked.ciaddr(), CLIENT_PORT));
+            return source.unwrap_or(SocketAddrV4::new(asked.ciaddr(), port::DHCP_CLIENT));
         }
         source.unwrap_or(broadcast)
     }

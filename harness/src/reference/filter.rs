@@ -7,24 +7,19 @@ use std::time::Duration;
 
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::time::Moment;
-use bootstorm_emulator::wire::{dhcp, sip};
+use bootstorm_emulator::wire::{dhcp, port, sip};
 use bootstorm_scenarios::matcher::Fill;
 use bootstorm_scenarios::mutant::{Copied, Engine, Envelope, Mutant, Protocol, Side, Treated};
 use bootstorm_scenarios::wire::Way;
 use rustc_hash::FxHashMap;
 
-use super::mdns::MDNS_PORT;
 use super::replies::{Endpoint, Replies};
-use super::sntp::NTP_PORT;
 use crate::waiting::Waiting;
 
 /// Transfers whose requests are remembered; with more of them all are forgotten.
 const TRANSFERS_MAX: usize = 8_192;
 /// Datagrams that wait for their time; more are lost.
 const LATE_MAX: usize = 1 << 16;
-const DHCP_PORT: u16 = 67;
-const TFTP_PORT: u16 = 69;
-const SIP_PORT: u16 = 5_060;
 
 /// What the mutants of a server do to its messages.
 #[derive(Debug)]
@@ -212,7 +207,7 @@ impl Filter {
             return Passed::Untouched;
         }
         let port = match (stream.protocol, stream.tls) {
-            (Protocol::Sip, _) => SIP_PORT,
+            (Protocol::Sip, _) => port::SIP,
             (Protocol::Ftp, _) => 21,
             (_, true) => 443,
             (_, false) => 80,
@@ -294,18 +289,18 @@ fn protocol_of(endpoint: Endpoint) -> Protocol {
 
 fn port_of(protocol: Protocol) -> u16 {
     match protocol {
-        Protocol::Dhcp => DHCP_PORT,
-        Protocol::Tftp => TFTP_PORT,
-        Protocol::Ntp => NTP_PORT,
-        Protocol::Mdns => MDNS_PORT,
-        Protocol::Sip | Protocol::Http | Protocol::Ftp => SIP_PORT,
+        Protocol::Dhcp => port::DHCP_SERVER,
+        Protocol::Tftp => port::TFTP,
+        Protocol::Ntp => port::NTP,
+        Protocol::Mdns => port::MDNS,
+        Protocol::Sip | Protocol::Http | Protocol::Ftp => port::SIP,
     }
 }
 
 /// Where a datagram leaves from that is to come from another port, as far as the server has it.
 fn endpoint(from: Endpoint, port: Option<u16>) -> Endpoint {
     match (from, port) {
-        (Endpoint::Transfer(_), Some(TFTP_PORT)) => Endpoint::Tftp,
+        (Endpoint::Transfer(_), Some(port::TFTP)) => Endpoint::Tftp,
         (from, _) => from,
     }
 }

@@ -11,14 +11,13 @@ use std::sync::Arc;
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::url::{Scheme, Url};
 use bootstorm_emulator::wire::dns::{Encoder, Message, kind};
+use bootstorm_emulator::wire::port;
 
 use super::counters::{Counter, Counters};
 use super::replies::{Endpoint, Replies};
 
 /// The multicast group.
 pub const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
-/// The port of the protocol.
-pub const MDNS_PORT: u16 = 5_353;
 /// Seconds that an answer to a one-shot query may be kept (RFC 6762 §6.7: at most 10).
 const TTL_S: u32 = 10;
 /// The host of the instances.
@@ -82,7 +81,7 @@ impl Mdns {
         let Some((service, kind)) = asked.filter(|_| message.is_query()) else {
             return self.counters.count(Counter::MdnsIgnored);
         };
-        if peer.port() == MDNS_PORT {
+        if peer.port() == port::MDNS {
             return self.counters.count(Counter::MdnsIgnored);
         }
         self.counters.count(Counter::MdnsQuery);
@@ -257,7 +256,7 @@ mod tests {
         Encoder::answer(&mut answer, 1)
             .question(SERVICE, kind::PTR)
             .finish();
-        let full = SocketAddrV4::new(*PHONE.ip(), MDNS_PORT);
+        let full = SocketAddrV4::new(*PHONE.ip(), port::MDNS);
         for (peer, bytes) in [
             (PHONE, query("_ipp._tcp.local", kind::PTR)),
             (PHONE, query(SERVICE, kind::A)),

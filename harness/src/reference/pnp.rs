@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::time::Moment;
+use bootstorm_emulator::wire::port;
 use bootstorm_scenarios::scenario::PnpNotify;
 
 use super::counters::{Counter, Counters};
@@ -26,8 +27,6 @@ use super::timers::{Slab, Slot, Timers};
 pub use manner::{ContactManner, EventManner, Manner, StateManner, ViaManner};
 use message::{Accept, Notify, Start, Subscribe};
 
-/// The port on which SUBSCRIBEs arrive.
-pub const SIP_PORT: u16 = 5060;
 /// The multicast group of SIP PnP.
 pub const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 75);
 
@@ -340,7 +339,7 @@ impl Pnp {
             manner,
         };
         let phone = match manner.to_sip_port && !stream {
-            true => SocketAddrV4::new(*peer.ip(), SIP_PORT),
+            true => SocketAddrV4::new(*peer.ip(), port::SIP),
             false => peer,
         };
         if let Some(&slot) = self.by_transaction.get(&transaction) {

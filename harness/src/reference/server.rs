@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::time::Moment;
+use bootstorm_emulator::wire::port;
 use bootstorm_scenarios::mutant::{Mutant, Protocol};
 
 use super::acs::{Acs, AcsConfig, Caller};
@@ -16,7 +17,7 @@ use super::ftp::{Ftp, FtpConfig};
 use super::http::{Http, HttpConfig, Reply, Request, Site};
 use super::mdns::{Mdns, MdnsConfig};
 use super::notify::{Batch, Message, Notifier, Target};
-use super::pnp::{Pnp, PnpConfig, SIP_PORT};
+use super::pnp::{Pnp, PnpConfig};
 use super::registrar::{Lines, Origin, Registrar, RegistrarConfig};
 use super::replies::{Endpoint, Replies};
 use super::sntp::{Sntp, SntpConfig};
@@ -93,7 +94,7 @@ impl ReferenceConfig {
             http: HttpConfig::default(),
             pnp: None,
             sntp: SntpConfig::new(),
-            sip: SocketAddrV4::new(Ipv4Addr::LOCALHOST, SIP_PORT),
+            sip: SocketAddrV4::new(Ipv4Addr::LOCALHOST, port::SIP),
             seed: 0,
             registrar: None,
             acs: None,

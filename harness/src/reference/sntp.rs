@@ -13,8 +13,6 @@ use bootstorm_emulator::wire::sntp::{Packet, Timestamp, UNSYNCHRONISED, mode};
 use super::counters::{Counter, Counters};
 use super::replies::{Endpoint, Replies};
 
-/// The server's well-known port.
-pub const NTP_PORT: u16 = bootstorm_emulator::wire::sntp::PORT;
 /// When simulated runs begin: 2026-01-01 00:00 UTC, a Thursday.
 pub const SIMULATED_BEGINNING: Duration = Duration::from_secs(1_767_225_600);
 

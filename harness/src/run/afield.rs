@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use bootstorm_emulator::identity::Mac;
+use bootstorm_emulator::wire::port;
 use bootstorm_reports::run::{Endpoint, RunFacts};
 use bootstorm_scenarios::plan::Plan;
 use tokio::sync::mpsc;
@@ -16,9 +17,6 @@ use crate::attach::relay::Relaying;
 use crate::drive::tls::Trust;
 use crate::fleet::network::Farewell;
 use crate::subject::Subject;
-
-/// The port of phones' SIP user agents.
-const SIP: u16 = 5_060;
 
 /// Where a run's phones are attached.
 #[derive(Debug)]
@@ -87,7 +85,7 @@ impl Field {
 
     /// The port that phones' SIP leaves from and comes to; 0 = any.
     pub(super) fn sip_port(&self) -> u16 {
-        if self.is_afield() { SIP } else { 0 }
+        if self.is_afield() { port::SIP } else { 0 }
     }
 
     /// What each shard has of it; once.

@@ -1,5 +1,8 @@
 //! DHCP servers of others, told what the fleet's phones are to learn.
 
+#[path = "../support/dnsmasq.rs"]
+mod dnsmasq;
+
 use std::fs;
 
 use bootstorm_scenarios::scenario::Discovery;
@@ -7,6 +10,7 @@ use bootstorm_scenarios::scenario::Discovery;
 use crate::rows::{Leases, Other, Row};
 use crate::space::{Port, Process};
 use crate::{NETWORK, POOL, SERVER, Segment};
+use dnsmasq::BARE;
 
 /// An option as bytes.
 struct Given {
@@ -74,17 +78,7 @@ pub(crate) fn start(which: Leases, row: &Row, segment: &Segment) -> Process {
 
 fn dnsmasq(given: &[Given], segment: &Segment) -> Process {
     let mut command = segment.server.command("dnsmasq");
-    command.args([
-        "--keep-in-foreground",
-        "--conf-file=/dev/null",
-        "--pid-file=",
-    ]);
-    command.args([
-        "--log-facility=-",
-        "--port=0",
-        "--user=root",
-        "--interface=eth0",
-    ]);
+    command.args(BARE).arg("--interface=eth0");
     command.args(["--dhcp-authoritative", "--no-ping"]);
     let leases = segment.own("dnsmasq").join("leases");
     command.arg(format!("--dhcp-leasefile={}", leases.display()));

@@ -230,7 +230,7 @@ fn what_a_scenario_does_to_its_phones_is_checked() {
     );
     step("after = \"settled\"", "missing key 'step[0].do'");
     let whom = "after = \"settled\"\ndo = \"check-sync\"\nfleet = \"on\"";
-    step(whom, "no fleet is called \"on\" (did you mean \"one\"?)");
+    step(whom, "no fleet is called \"on\" (did you mean 'one'?)");
     faults(
         "[time]\nsilent = 3",
         "",

@@ -1,10 +1,14 @@
 //! Real DHCP, TFTP and HTTP servers of a segment, told the phones' makers apart by their MACs.
 
+#[path = "../support/dnsmasq.rs"]
+mod dnsmasq;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::space::{Host, Port, Process};
+use dnsmasq::BARE;
 
 /// The server's address.
 pub(crate) const SERVER: &str = "10.77.0.1";
@@ -83,13 +87,7 @@ pub(crate) const WIDE: Pool = Pool {
 pub(crate) fn dnsmasq(host: &Host, interface: &str, pool: &Pool, files: &Path) -> Process {
     let mut command = host.command("dnsmasq");
     let (first, last) = pool.range;
-    command.args([
-        "--keep-in-foreground",
-        "--conf-file=/dev/null",
-        "--pid-file=",
-        "--log-facility=-",
-        "--port=0",
-        "--user=root",
+    command.args(BARE).args([
         "--bind-interfaces",
         "--no-ping",
         "--dhcp-authoritative",
@@ -185,16 +183,8 @@ fn kea_configuration(interface: &str, pool: &Pool, own: &Path) -> String {
 /// dnsmasq as TFTP server alone.
 pub(crate) fn tftp(host: &Host, files: &Path) -> Process {
     let mut command = host.command("dnsmasq");
-    command.args([
-        "--keep-in-foreground",
-        "--conf-file=/dev/null",
-        "--pid-file=",
-        "--log-facility=-",
-        "--port=0",
-        "--user=root",
-        "--enable-tftp",
-        "--tftp-max=1000",
-    ]);
+    command.args(BARE);
+    command.args(["--enable-tftp", "--tftp-max=1000"]);
     command.arg(format!("--tftp-root={}", files.display()));
     let mut server = host.start("tftp", &mut command);
     server.wait_port(Port::Udp(69));

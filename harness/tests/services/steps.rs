@@ -183,7 +183,7 @@ fn steps_that_cannot_be_are_told() {
         ("after = \"settled\"\ndo = \"reset\"", "check-sync"),
         (
             "after = \"settled\"\ndo = \"check-sync\"\nfleet = \"ones\"",
-            "did you mean \"one\"?",
+            "did you mean 'one'?",
         ),
     ] {
         let text = stepped(1, &format!("\n[[step]]\n{step}\n"));

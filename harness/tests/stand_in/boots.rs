@@ -1,6 +1,9 @@
 //! The stand-in boots whole, at our server and at one that nobody here wrote; its switch is a
 //! switch; those of its kind that differ from the guide can be told apart on the wire.
 
+#[path = "../support/dnsmasq.rs"]
+mod dnsmasq;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,6 +11,7 @@ use crate::place::{Lab, MAC, READER, SERVER, WRITER, here};
 use crate::program::{Finished, Started};
 use crate::space::{Port, Process};
 use crate::tool::tool;
+use dnsmasq::BARE;
 
 /// What passes in a boot without a boot file, as `sent` has it.
 const BOOT: [&str; 9] = [
@@ -152,17 +156,7 @@ fn dnsmasq(lab: &Lab) -> Option<Process> {
     command.args(["--server", SERVER, "--out"]).arg(&content);
     Started::new(&mut command).finish().expect(0);
     let mut command = lab.server.command("dnsmasq");
-    command.args([
-        "--keep-in-foreground",
-        "--conf-file=/dev/null",
-        "--pid-file=",
-    ]);
-    command.args([
-        "--log-facility=-",
-        "--port=0",
-        "--user=root",
-        "--interface=eth0",
-    ]);
+    command.args(BARE).arg("--interface=eth0");
     command.args(["--dhcp-range=192.0.2.60,192.0.2.69", "--dhcp-authoritative"]);
     command.arg(format!("--dhcp-option=66,{SERVER}"));
     let leases = lab.space.path().join("leases");

@@ -7,7 +7,8 @@ use bootstorm_reports::case::{CaseResult, CaseVerdict};
 use bootstorm_reports::json;
 
 use crate::boots::{PAGE, serve};
-use crate::place::{Lab, MAC, SERVER, SWITCH, WRITER, here};
+use crate::lab_file;
+use crate::place::{Lab, MAC, here};
 use crate::program::{Finished, Started};
 
 /// What a handset can show whose udhcpc reads nothing but a host's name in option 66, and whose web
@@ -47,31 +48,11 @@ const QUICK: [&str; 6] = [
 /// Those about multicast, for a handset whose page has it on.
 const MULTICAST: [&str; 2] = ["asks-by-multicast-first", "asks-three-times-by-multicast"];
 
-/// The lab as its owner would write it down; whether the handset's page has PnP on.
-fn write(lab: &Lab, pnp: bool) {
-    let secret = lab.space.path().join("community");
-    fs::write(&secret, WRITER).expect("writable");
-    let text = format!(
-        "name = \"stand-in\"\nnetworks = [\"192.0.2.0/24\"]\n\
-         [subject]\ninterface = \"eth0\"\naddress = \"{SERVER}\"\n\
-         [power.switch]\ndriver = \"snmp\"\nagent = \"{SWITCH}\"\nversion = \"2c\"\n\
-         timeout_s = 1\nsettle_s = 3\ncommunity = {{ file = \"{}\" }}\n\
-         [[place]]\nname = \"table\"\nmac = \"{MAC}\"\nprofile = \"stand-in/handset\"\n\
-         suite = \"flyingvoice\"\npower = \"switch\"\naddress = \"192.0.2.50\"\noff_s = 0.3\n\
-         link_s = 10\nrest_s = {}\nforgets = true\nport = \"{}\"\n\
-         [place.content.fleet]\nsource = \"dhcp\"\ntransport = \"tftp\"\nlayout = \"flat\"\n\
-         web.pnp_enable = \"{}\"\ncommon.\"local_time.time_zone\" = \"+1\"\n",
-        secret.display(),
-        if pnp { 7 } else { 2 },
-        lab.port,
-        u8::from(pnp),
-    );
-    fs::write(lab.space.path().join("lab.toml"), text).expect("writable");
-}
-
 /// `bootstorm lab run` with these cases, and what it found.
 fn certify(lab: &Lab, pnp: bool, cases: &[&str]) -> (Finished, Vec<CaseResult>) {
-    write(lab, pnp);
+    let rest = if pnp { 7 } else { 2 };
+    let place = format!("rest_s = {rest}\nport = \"{}\"\n", lab.port);
+    lab_file::write(lab, pnp, "", &place);
     let mut command = lab.server.command(env!("CARGO_BIN_EXE_bootstorm"));
     command
         .current_dir(lab.space.path())

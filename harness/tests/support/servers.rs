@@ -1,5 +1,8 @@
 //! Servers that nobody here wrote, on loopback ports that the kernel chose.
 
+#[path = "dnsmasq.rs"]
+mod dnsmasq;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
@@ -12,6 +15,7 @@ use rcgen::{CertificateParams, KeyPair};
 
 use crate::program::{Started, until};
 use crate::tool::{not_run, tool};
+use dnsmasq::BARE;
 
 /// Longest time that a server takes to answer first.
 const READY: Duration = Duration::from_secs(10);
@@ -95,13 +99,7 @@ pub(crate) fn dnsmasq_with(directory: &Path, further: &[&str]) -> Option<Server>
     let command = |_| {
         let mut command = Command::new(&program);
         let root = format!("--tftp-root={}", directory.display());
-        command.args([
-            "--keep-in-foreground",
-            "--conf-file=/dev/null",
-            "--pid-file=",
-            "--log-facility=-",
-            "--port=0",
-            "--user=root",
+        command.args(BARE).args([
             "--listen-address=127.0.0.1",
             "--bind-interfaces",
             "--enable-tftp",

@@ -17,17 +17,7 @@ pub fn write(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     let title = format!("{} · twin · bootstorm", comparison.title);
     head(&title, "", "", &mut page);
     page.raw("<body><a class=\"skip\" href=\"#main\">Skip to the ladders</a><header>");
-    let Comparison {
-        title,
-        mac,
-        profile,
-        subject,
-        ..
-    } = comparison;
-    top(
-        &format!("{title} · {mac} · {profile} · {subject}"),
-        &mut page,
-    );
+    top(&comparison.heading(), &mut page);
     let class = match comparison.counts() {
         (0, 0) => Class::Met,
         (0, _) => Class::Inconclusive,

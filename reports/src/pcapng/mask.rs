@@ -15,7 +15,7 @@ mod places;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use bootstorm_emulator::wire::{dhcp, dns, sntp, tftp};
+use bootstorm_emulator::wire::port;
 use bootstorm_scenarios::wire::record::Record;
 use bootstorm_scenarios::wire::{Carrier, Packet, Part, Way};
 use memchr::memmem;
@@ -275,16 +275,16 @@ impl Flows {
 
     fn datagram(&mut self, packet: &Packet<'_>, place: Range<usize>, cut: bool) {
         let port = packet.phone.port();
-        let is_request = packet.peer.port() == tftp::PORT && packet.bytes.starts_with(&READ);
+        let is_request = packet.peer.port() == port::TFTP && packet.bytes.starts_with(&READ);
         if is_request {
             self.transfers.remove(&port);
         }
         let binary = [
-            dhcp::CLIENT_PORT,
-            dhcp::SERVER_PORT,
-            sntp::PORT,
-            dns::PORT,
-            tftp::PORT,
+            port::DHCP_CLIENT,
+            port::DHCP_SERVER,
+            port::NTP,
+            port::MDNS,
+            port::TFTP,
         ];
         let ports = [port, packet.peer.port()];
         let is_binary = ports.iter().any(|port| binary.contains(port));

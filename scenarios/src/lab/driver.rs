@@ -5,13 +5,12 @@ use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use bootstorm_emulator::located::{Reader, Slot, nearest};
+use bootstorm_emulator::wire::port;
 
 /// Holes of texts that a driver sends or runs.
 const HOLES: [&str; 6] = ["port", "mac", "mac:colon", "place", "address", "secret"];
 /// The port of SNMP agents (RFC 3411 §3.1, RFC 3417 §3.1).
 const SNMP_PORT: u16 = 161;
-/// The port of SIP user agents.
-const SIP_PORT: u16 = 5_060;
 /// How long a driver's answer is waited for, unless the file says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a port takes until it powers what is plugged in: detection, classification, a second
@@ -306,7 +305,7 @@ pub(super) fn driver(table: &Reader<'_>) -> Option<Driver> {
             port: table
                 .may("sip_port")
                 .number(1..=u16::MAX)
-                .unwrap_or(SIP_PORT),
+                .unwrap_or(port::SIP),
             user: text(&table.may("user"), &["mac"]).unwrap_or_default(),
             timeout: timeout(table, TIMEOUT),
         }),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::located::{Faults, Log, Node, Place, Reader, Slot, nearest};
 use bootstorm_emulator::profile::set::ProfileSet;
+use bootstorm_emulator::wire::port;
 
 use super::driver::{self, Driver, HttpDriver};
 use super::{Action, Addresses, Capture, Lab, LabPlace, LabSubject, Network, Switch};
@@ -27,14 +28,14 @@ const LINK: Duration = Duration::from_secs(90);
 const REST: Duration = Duration::from_secs(20);
 /// Endpoints that a real server may have: the scheme, and the port that handsets use.
 const SERVICES: [(&str, u16); 8] = [
-    ("dhcp", 67),
-    ("tftp", 69),
-    ("ftp", 21),
-    ("http", 80),
-    ("https", 443),
-    ("ntp", 123),
-    ("sip", 5_060),
-    ("mdns", 5_353),
+    ("dhcp", port::DHCP_SERVER),
+    ("tftp", port::TFTP),
+    ("ftp", port::FTP),
+    ("http", port::HTTP),
+    ("https", port::HTTPS),
+    ("ntp", port::NTP),
+    ("sip", port::SIP),
+    ("mdns", port::MDNS),
 ];
 
 /// Reads a lab from a file's name and text. Profiles that it names must be in `profiles`.

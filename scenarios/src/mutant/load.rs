@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bootstorm_emulator::located::{Faults, Log, Node, Reader, Slot, Value, nearest};
+use bootstorm_emulator::located::{Faults, Log, Node, Reader, Slot, Value, did_you_mean, nearest};
 use regex::bytes::RegexBuilder;
 
 use super::content::FileChange;
@@ -268,8 +268,7 @@ fn protocol(slot: &Slot<'_>, message: &str) -> Option<Protocol> {
     let (word, kind) = message.split_once('.').unwrap_or((message, ""));
     let Some(protocol) = Protocol::of(message) else {
         let known = Protocol::ALL.map(|(_, word)| word);
-        let hint = nearest(word, known)
-            .map_or_else(String::new, |near| format!(" (did you mean '{near}'?)"));
+        let hint = did_you_mean(nearest(word, known));
         let known = known.join(", ");
         slot.fault(format!(
             "'{message}' is no message that can be edited: {known}{hint}"
@@ -280,9 +279,8 @@ fn protocol(slot: &Slot<'_>, message: &str) -> Option<Protocol> {
     let plain = |kind: &str| !kind.is_empty() && kind.bytes().all(|it| it.is_ascii_lowercase());
     let known = kind == "*" || kinds.contains(&kind) || kinds.is_empty() && plain(kind);
     if !known {
-        let hint = nearest(kind, kinds.iter().copied()).map_or_else(String::new, |near| {
-            format!(" (did you mean '{word}.{near}'?)")
-        });
+        let near = nearest(kind, kinds.iter().copied());
+        let hint = did_you_mean(near.map(|near| format!("{word}.{near}")));
         slot.fault(format!("'{message}' is no message{hint}"));
     }
     known.then_some(protocol)

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bootstorm_emulator::identity::Mac;
-use bootstorm_emulator::located::nearest;
+use bootstorm_emulator::located::{did_you_mean, nearest};
 use bootstorm_emulator::profile::Profile;
 use bootstorm_emulator::profile::set::ProfileSet;
 
@@ -212,8 +212,7 @@ pub(super) fn unknown_stages(scenario: &Scenario, profiles: &[Arc<Profile>]) -> 
     let fault = |(stage, place): &(String, _)| PlanFault::Stage {
         place: said(Option::as_ref(place)),
         stage: stage.clone(),
-        hint: nearest(stage, known())
-            .map_or_else(String::new, |word| format!(" (did you mean \"{word}\"?)")),
+        hint: did_you_mean(nearest(stage, known())),
     };
     unknown.map(fault).collect()
 }

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bootstorm_emulator::located::{Faults, Log, Node, Place, Reader, Slot, nearest};
+use bootstorm_emulator::located::{Faults, Log, Node, Place, Reader, Slot, did_you_mean, nearest};
 use bootstorm_emulator::profile::Param;
 use bootstorm_emulator::profile::template::Template;
 use bootstorm_emulator::version::is_stamp;
@@ -385,8 +385,7 @@ fn web(table: &Reader<'_>) -> Vec<(Param, String)> {
             Some(param) => fields.push((param, value.to_owned())),
             None => {
                 let known = Param::ALL.iter().map(|(_, name)| *name);
-                let hint = nearest(&entry.key, known)
-                    .map_or_else(String::new, |word| format!(" (did you mean '{word}'?)"));
+                let hint = did_you_mean(nearest(&entry.key, known));
                 slot.fault(format!("unknown web page field '{}'{hint}", entry.key));
             }
         }

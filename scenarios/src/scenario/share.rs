@@ -2,7 +2,7 @@
 //! `[template.name]` as a model's profile is laid over its vendor's. Tables are merged key by key,
 //! the template's keys first; everything else of the fleet counts.
 
-use bootstorm_emulator::located::{Entry, Log, Node, Reader, Value, nearest};
+use bootstorm_emulator::located::{Entry, Log, Node, Reader, Value, did_you_mean, nearest};
 
 const TEMPLATES: &str = "template";
 const FLEETS: &str = "fleet";
@@ -62,8 +62,7 @@ fn laid_over(fleet: Node, templates: &[Entry], used: &mut Vec<String>, log: &Log
     let wanted = like.text().unwrap_or_default();
     let Some(template) = templates.iter().find(|known| known.key == wanted) else {
         let known = templates.iter().map(|known| known.key.as_str());
-        let hint = nearest(wanted, known)
-            .map_or_else(String::new, |word| format!(" (did you mean '{word}'?)"));
+        let hint = did_you_mean(nearest(wanted, known));
         let message = format!("there is no template called '{wanted}'{hint}");
         fault(&like, log, message);
         return fleet;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bootstorm_emulator::located::{Place, Reader, nearest};
+use bootstorm_emulator::located::{Place, Reader, did_you_mean, nearest};
 use bootstorm_emulator::profile::template::Template;
 
 use super::Fleet;
@@ -339,8 +339,7 @@ fn fleet(table: &Reader<'_>, fleets: &[Fleet]) -> Option<String> {
     if let Some(name) = &fleet
         && !names.clone().any(|known| known == name)
     {
-        let hint = nearest(name, names)
-            .map_or_else(String::new, |word| format!(" (did you mean \"{word}\"?)"));
+        let hint = did_you_mean(nearest(name, names));
         slot.fault(format!("no fleet is called \"{name}\"{hint}"));
     }
     fleet

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bootstorm_emulator::located::{Place, Reader, Slot, nearest};
+use bootstorm_emulator::located::{Place, Reader, Slot, did_you_mean, nearest};
 
 use crate::matcher::{Matcher, Pattern, With};
 use crate::wire::Way;
@@ -229,7 +229,7 @@ fn marked(slot: &Slot<'_>, marks: &BTreeSet<String>) -> Option<String> {
     let mark = slot.text()?;
     if !marks.contains(mark) {
         let hint = nearest(mark, marks.iter().map(String::as_str));
-        let hint = hint.map_or_else(String::new, |near| format!(" (did you mean '{near}'?)"));
+        let hint = did_you_mean(hint);
         slot.fault(format!("no line above has mark = \"{mark}\"{hint}"));
     }
     Some(mark.to_owned())

@@ -17,7 +17,7 @@ mod tftp;
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
 
-use bootstorm_emulator::wire::{dhcp as dhcp_wire, dns as dns_wire, sntp as sntp_wire};
+use bootstorm_emulator::wire::port;
 
 use super::message::Message;
 use super::{Carrier, Packet, Way};
@@ -107,9 +107,9 @@ impl Decoder {
     /// belongs to, else by what it looks like.
     fn datagram(&mut self, packet: &Packet<'_>, fields: &mut Fields) -> Name {
         let read = match packet.peer.port() {
-            dhcp_wire::SERVER_PORT | dhcp_wire::CLIENT_PORT => dhcp::read(packet.bytes, fields),
-            sntp_wire::PORT => sntp::read(packet.bytes, fields),
-            dns_wire::PORT => dns::read(packet.bytes, fields),
+            port::DHCP_SERVER | port::DHCP_CLIENT => dhcp::read(packet.bytes, fields),
+            port::NTP => sntp::read(packet.bytes, fields),
+            port::MDNS => dns::read(packet.bytes, fields),
             _ => match self.transfers.read(packet, fields) {
                 None => sip::read_datagram(packet, fields),
                 read => read,

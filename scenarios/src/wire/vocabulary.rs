@@ -1,7 +1,7 @@
 //! The names of messages and of their fields, so that a suite or a mutant that names what no
 //! decoder knows is told so when it is read.
 
-use bootstorm_emulator::located::{Slot, Value, nearest};
+use bootstorm_emulator::located::{Slot, Value, did_you_mean, nearest};
 
 /// Methods of HTTP that are decoded as requests.
 const HTTP: [&str; 9] = [
@@ -164,8 +164,7 @@ pub(crate) fn check_fields(slot: &Slot<'_>, name: &str) {
 }
 
 fn unknown<'a>(what: &str, word: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let hint =
-        nearest(word, known).map_or_else(String::new, |near| format!(" (did you mean '{near}'?)"));
+    let hint = did_you_mean(nearest(word, known));
     format!("unknown {what} '{word}'{hint}")
 }
 

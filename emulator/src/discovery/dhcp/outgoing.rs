@@ -6,7 +6,8 @@ use crate::phone::io::Channel;
 use crate::phone::turn::Turn;
 use crate::profile::template::Vars;
 use crate::profile::{DhcpOption, DhcpSpec, URL_OPTION};
-use crate::wire::dhcp::{Encoder, Header, MessageType, SERVER_PORT, code};
+use crate::wire::dhcp::{Encoder, Header, MessageType, code};
+use crate::wire::port;
 
 /// What the phone's page adds to option 55.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,7 +51,7 @@ impl Outgoing {
             ciaddr: self.ciaddr,
             ..Header::request(xid, mac)
         };
-        let to = SocketAddrV4::new(self.to, SERVER_PORT);
+        let to = SocketAddrV4::new(self.to, port::DHCP_SERVER);
         turn.out.send(Channel::Dhcp, to, |out| {
             let mut encoder = Encoder::begin(out, &header);
             for option in &spec.options {

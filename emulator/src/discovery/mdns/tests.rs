@@ -3,6 +3,8 @@ use std::time::Duration;
 use super::super::pnp::fixture::Rig;
 use super::*;
 
+use crate::wire::port;
+
 const SERVICE: &str = "_provisioning._tcp.local";
 const CHANNEL: Channel = Channel::Fresh(3);
 const MASK: Option<Ipv4Addr> = Some(Ipv4Addr::new(255, 255, 255, 0));
@@ -37,7 +39,7 @@ fn rig(service: &str) -> Rig {
 
 fn near(rig: &Rig) -> SocketAddrV4 {
     let [a, b, c, _] = rig.address.octets();
-    SocketAddrV4::new(Ipv4Addr::new(a, b, c, 77), dns::PORT)
+    SocketAddrV4::new(Ipv4Addr::new(a, b, c, 77), port::MDNS)
 }
 
 fn answer(service: &str, id: u16, all: &[Said<'_>]) -> Vec<u8> {
@@ -146,7 +148,7 @@ fn believes_only_answers_of_its_own_network() {
     let mut rig = rig(SERVICE);
     let (mut client, id) = search(&mut rig);
     let near = near(&rig);
-    let far = SocketAddrV4::new(Ipv4Addr::new(172, 16, 0, 1), dns::PORT);
+    let far = SocketAddrV4::new(Ipv4Addr::new(172, 16, 0, 1), port::MDNS);
     let good = answer(SERVICE, id, &[PLAIN]);
     let mut asked = Vec::new();
     Encoder::query(&mut asked, id)

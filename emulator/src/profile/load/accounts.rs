@@ -6,11 +6,10 @@ use crate::limits::ACCOUNTS_MAX;
 use crate::located::{Reader, Slot, Value, nearest};
 use crate::profile::accounts::{AccountKey, AccountKeys, AccountsSpec};
 use crate::profile::template::Template;
+use crate::wire::port;
 
 /// The least and the longest time that may be asked for: a minute, and ten years.
 const EXPIRES_S: std::ops::RangeInclusive<u32> = 60..=316_224_000;
-/// RFC 3261 §19.1.2.
-const PORT: u16 = 5_060;
 /// RFC 3261 §10.2.1.1 leaves it open; what most phones ask for.
 const EXPIRES_DEFAULT_S: u32 = 3_600;
 /// RFC 3261 §10.3 leaves it open as well.
@@ -69,7 +68,7 @@ pub(super) fn accounts(root: &Reader<'_>, limits: &[(String, u32)]) -> Option<Ac
         port: table
             .may("default_port")
             .number(1..=u16::MAX)
-            .unwrap_or(PORT),
+            .unwrap_or(port::SIP),
         expires_s: table
             .may("expires_s")
             .number(EXPIRES_S)

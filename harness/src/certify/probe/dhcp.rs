@@ -3,7 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use bootstorm_emulator::phone::io::{Channel, Effect, Input};
-use bootstorm_emulator::wire::dhcp::{Encoder, Header, Message, MessageType, SERVER_PORT, code};
+use bootstorm_emulator::wire::dhcp::{Encoder, Header, Message, MessageType, code};
+use bootstorm_emulator::wire::port;
 use bootstorm_scenarios::suite::probe::{DhcpAsk, DhcpKind};
 
 use super::{Flow, Turn};
@@ -133,8 +134,8 @@ impl Asking {
         let chosen = spec.server_id.or(chosen);
         let server = lease.map_or(turn.me.plan.server, |lease| lease.server);
         let to = match spec.kind {
-            DhcpKind::Renew | DhcpKind::Release => SocketAddrV4::new(server, SERVER_PORT),
-            _ => SocketAddrV4::new(Ipv4Addr::BROADCAST, SERVER_PORT),
+            DhcpKind::Renew | DhcpKind::Release => SocketAddrV4::new(server, port::DHCP_SERVER),
+            _ => SocketAddrV4::new(Ipv4Addr::BROADCAST, port::DHCP_SERVER),
         };
         turn.out.send(Channel::Dhcp, to, |out| {
             let mut message = Encoder::begin(out, &header);

@@ -2,16 +2,13 @@
 
 use bootstorm_emulator::phone::io::{Channel, Connection, Effect, FtpMode, Input};
 use bootstorm_emulator::profile::template::Template;
-use bootstorm_emulator::wire::dns;
 use bootstorm_emulator::wire::sntp::{self as time, Timestamp};
+use bootstorm_emulator::wire::{dns, port};
 use bootstorm_scenarios::suite::probe::{FtpGet, MdnsQuery, SntpAsk, TcpConnect};
 
 use super::compare::Compare;
 use super::{Flow, TlsWish, Turn, Weight};
 use crate::subject::MDNS_GROUP;
-
-/// The FTP server's port.
-const FTP_PORT: u16 = 21;
 
 /// A question under way.
 #[derive(Debug)]
@@ -36,7 +33,7 @@ pub(super) fn sntp(turn: &mut Turn<'_>, spec: &SntpAsk) -> Plain {
         version: spec.version,
         ..time::Packet::request(sent)
     };
-    let to = turn.me.server(time::PORT);
+    let to = turn.me.server(port::NTP);
     turn.out.send(channel, to, |out| packet.encode(out));
     Plain::Time(channel, sent)
 }
@@ -45,7 +42,7 @@ pub(super) fn sntp(turn: &mut Turn<'_>, spec: &SntpAsk) -> Plain {
 pub(super) fn mdns(turn: &mut Turn<'_>, spec: &MdnsQuery) -> Plain {
     let channel = turn.kept.fresh();
     let id = (turn.kept.rng.next_u64() & 0xffff) as u16;
-    let to = std::net::SocketAddrV4::new(MDNS_GROUP, dns::PORT);
+    let to = std::net::SocketAddrV4::new(MDNS_GROUP, port::MDNS);
     turn.out.send(channel, to, |out| {
         let query = dns::Encoder::query(out, id);
         query.question(&spec.service, spec.kind).finish();
@@ -75,7 +72,7 @@ pub(super) fn ftp(turn: &mut Turn<'_>, spec: &FtpGet, same_as: Option<&Template>
     let path = range(&path);
     turn.out.effects.push(Effect::Retrieve {
         connection,
-        to: me.server(FTP_PORT),
+        to: me.server(port::FTP),
         mode: match spec.active {
             true => FtpMode::Active,
             false => FtpMode::Passive,

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use bootstorm_emulator::phone::io::{Channel, Input};
 use bootstorm_emulator::time::Moment;
+use bootstorm_emulator::wire::port;
 use bootstorm_emulator::wire::sip::{self, Message};
 use bootstorm_scenarios::suite::probe::PnpSubscribe;
 
 use super::{Flow, Turn};
 use crate::subject::PNP_GROUP;
 
-/// SIP's own port.
-const SIP_PORT: u16 = 5_060;
 /// Between two copies of a SUBSCRIBE (T1 of RFC 3261 §17.1.1.1).
 const T1: Duration = Duration::from_millis(500);
 
@@ -97,7 +96,7 @@ impl Subscribing {
     }
 
     fn send(&mut self, turn: &mut Turn<'_>) {
-        let to = SocketAddrV4::new(PNP_GROUP, SIP_PORT);
+        let to = SocketAddrV4::new(PNP_GROUP, port::SIP);
         turn.out.send(Channel::Pnp, to, |out| {
             out.extend_from_slice(&self.subscribe);
         });

@@ -4,13 +4,11 @@ use bootstorm_emulator::phone::io::{Channel, Input};
 use bootstorm_emulator::rng::Rng;
 use bootstorm_emulator::transfer::http::AuthMethod;
 use bootstorm_emulator::transfer::http::auth::{Challenge, Grant, Login};
+use bootstorm_emulator::wire::port;
 use bootstorm_emulator::wire::sip::{self, Message};
 use bootstorm_scenarios::suite::probe::SipRegister;
 
 use super::{Flow, Turn};
-
-/// SIP's own port.
-const SIP_PORT: u16 = 5_060;
 
 /// A registration under way.
 #[derive(Debug)]
@@ -104,7 +102,7 @@ impl Registering {
         let uri = format!("sip:{}", self.domain);
         let user = self.address.split('@').next().unwrap_or_default();
         let contact = format!("<{user}@{address}:{port}>");
-        let to = me.server(SIP_PORT);
+        let to = me.server(port::SIP);
         turn.out.send(Channel::Sip, to, |out| {
             let mut writer = sip::Writer::request(out, "REGISTER", &uri, b"")
                 .header(

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bootstorm_emulator::phone::io::{Channel, Input};
 use bootstorm_emulator::profile::template::Template;
 use bootstorm_emulator::time::Moment;
+use bootstorm_emulator::wire::port;
 use bootstorm_emulator::wire::tftp::{self as wire, Packet};
 use bootstorm_scenarios::suite::probe::{Lost, TftpRead, Twice};
 
@@ -267,7 +268,7 @@ impl Reading {
 
     /// Sends the request.
     fn ask(&self, turn: &mut Turn<'_>) {
-        let to = turn.me.server(wire::PORT);
+        let to = turn.me.server(port::TFTP);
         turn.out.send(self.channel, to, |out| {
             out.extend_from_slice(&self.request);
         });

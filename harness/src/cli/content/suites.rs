@@ -1,7 +1,7 @@
 //! `bootstorm content --suite`: the files that cases about servers need, all cases beside each
 //! other, a root for each.
 
-use bootstorm_emulator::located::nearest;
+use bootstorm_emulator::located::{did_you_mean, nearest};
 use bootstorm_scenarios::suite::{self, Case, Content, Side, Suite};
 
 use super::super::{ContentArguments, Exit, Shared, Trouble, load, print};
@@ -58,7 +58,7 @@ fn chosen(suites: &[Suite], names: &[String]) -> Result<Vec<Case>, Trouble> {
     for name in names {
         if !about().any(|suite| suite.name == *name) {
             let near = nearest(name, about().map(|suite| suite.name.as_str()));
-            let hint = near.map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+            let hint = did_you_mean(near);
             return Err(Trouble::usage(format!(
                 "--suite {name}: no suite about servers is called so{hint}"
             )));

@@ -51,14 +51,14 @@ impl<'a> Told<'a> {
         self.phones += 1;
         self.kept += u64::from(counts.of(CaseVerdict::Pass));
         self.broken += u64::from(counts.of(CaseVerdict::Fail));
-        if self.arguments.json {
+        if self.arguments.judging.json {
             self.objects.push(as_json(phone));
             return Ok(());
         }
         let mut text = String::new();
         head(&mut text, phone, &counts);
         if !self.shared.quiet {
-            body(&mut text, phone, self.arguments.exchange);
+            body(&mut text, phone, self.arguments.judging.exchange);
         }
         print(&text);
         Ok(())
@@ -66,7 +66,7 @@ impl<'a> Told<'a> {
 
     /// Says what is to be said at the end.
     pub(super) fn end(&self, notes: &[String]) {
-        if self.arguments.json {
+        if self.arguments.judging.json {
             print(&format!(
                 "{{\"phones\":[{}],\"not_judged\":[{}],\"notes\":[{}]}}\n",
                 self.objects.join(","),

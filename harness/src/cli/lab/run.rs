@@ -4,13 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bootstorm_emulator::located::nearest;
 use bootstorm_reports::case::CaseResult;
 use bootstorm_reports::run::{Endpoint, RunFacts};
 use bootstorm_scenarios::lab::{Capture, Lab, LabPlace};
 use bootstorm_scenarios::suite::Case;
 
-use super::super::certify::{self, Began, is_chosen, suites};
+use super::super::cases::{Began, JudgingArguments, are_known, is_chosen, report, seed, suites};
 use super::super::deliver::{self, Told};
 use super::super::live::catch_interrupt;
 use super::super::{Exit, Shared, Trouble, load};
@@ -30,27 +29,17 @@ pub(in crate::cli) struct LabRunArguments {
     /// Only the handset of this place (repeatable)
     #[arg(long, value_name = "NAME")]
     place: Vec<String>,
-    /// A suite of your own, in place of those that come with the program (repeatable)
-    #[arg(long, value_name = "FILE")]
-    suite: Vec<PathBuf>,
+    #[command(flatten)]
+    judging: JudgingArguments,
     /// Only this case, or those whose ids begin so and have a * (repeatable)
     #[arg(long, value_name = "ID")]
     case: Vec<String>,
     /// Also the cases that take long
     #[arg(long)]
     nightly: bool,
-    /// Print every case, and the decoded exchange of each that did not pass
-    #[arg(long, visible_alias = "verbose")]
-    exchange: bool,
-    /// Show passwords in results instead of stand-ins
-    #[arg(long)]
-    keep_secrets: bool,
     /// Directory for the report; made if missing
     #[arg(long, value_name = "DIR", default_value = "bootstorm-report")]
     out: PathBuf,
-    /// Write the report as JSON to standard output instead of the table
-    #[arg(long)]
-    json: bool,
 }
 
 /// Carries out the cases and reports.
@@ -58,7 +47,7 @@ pub(super) fn run(shared: &Shared, arguments: &LabRunArguments) -> Result<Exit, 
     let bench = Bench {
         profiles: load::profiles(shared)?,
         mutants: bootstorm_scenarios::mutant::built_in().map_err(Trouble::Faults)?,
-        keep_secrets: arguments.keep_secrets,
+        keep_secrets: arguments.judging.keep_secrets,
         ..Bench::default()
     };
     let lab = super::read(&arguments.lab, &bench.profiles)?;
@@ -76,7 +65,7 @@ pub(super) fn run(shared: &Shared, arguments: &LabRunArguments) -> Result<Exit, 
     let mut all = Outcome::default();
     for (place, cases) in &work {
         let mut tell = |result: &CaseResult| {
-            if !shared.quiet && !arguments.json {
+            if !shared.quiet && !arguments.judging.json {
                 let seconds = result.took_us / 1_000_000;
                 eprintln!(
                     "{}: {} {} ({seconds} s)",
@@ -101,13 +90,13 @@ pub(super) fn run(shared: &Shared, arguments: &LabRunArguments) -> Result<Exit, 
         notes: all.notes,
         ..began.facts()
     };
-    let report = certify::report(facts, all.results, arguments.keep_secrets)?;
+    let report = report(facts, all.results, arguments.judging.keep_secrets)?;
     let faults = deliver::write_all(&report, &arguments.out);
     let told = Told {
         shared,
         out: &arguments.out,
-        json: arguments.json,
-        verbose: arguments.exchange,
+        json: arguments.judging.json,
+        verbose: arguments.judging.exchange,
     };
     deliver::tell(&report, &told, faults)
 }
@@ -122,20 +111,23 @@ fn work<'a>(
     lab: &'a Lab,
     bench: &Bench,
 ) -> Result<Vec<Work<'a>>, Trouble> {
-    let suites = suites(&arguments.suite)?;
-    let mut work = Vec::new();
-    let mut known: Vec<String> = Vec::new();
-    for place in super::places(lab, &arguments.place)? {
-        let mut own = cases(&suites, place, &bench.profiles);
-        known.extend(own.iter().map(|case| case.id.clone()));
-        own.retain(|case| is_chosen(&case.id, &arguments.case));
-        if let Some(seed) = shared.seed {
-            let scenarios = own.iter_mut().filter_map(|case| case.scenario.as_mut());
-            scenarios.for_each(|scenario| scenario.seed = seed);
-        }
-        work.push((place, own));
+    let suites = suites(&arguments.judging.suite)?;
+    let places = super::places(lab, &arguments.place)?.into_iter();
+    let mut work: Vec<Work<'_>> = places
+        .map(|place| (place, cases(&suites, place, &bench.profiles)))
+        .collect();
+    let known = work.iter().flat_map(|(_, cases)| cases);
+    if known.clone().next().is_none() {
+        return Err(Trouble::usage(
+            "no suite is about these handsets (a place's 'suite' names one; bootstorm list cases \
+             names all)",
+        ));
     }
-    are_about_someone(&arguments.case, &known)?;
+    are_known(&arguments.case, known)?;
+    for (_, cases) in &mut work {
+        cases.retain(|case| is_chosen(&case.id, &arguments.case));
+        seed(cases, shared);
+    }
     super::has_interface(&lab.subject.interface)?;
     for (place, _) in &work {
         if let Capture::Interface(name) = &place.capture {
@@ -143,35 +135,6 @@ fn work<'a>(
         }
     }
     Ok(work)
-}
-
-/// Requires that each --case names a case of some handset, and that there is any.
-fn are_about_someone(asked: &[String], known: &[String]) -> Result<(), Trouble> {
-    let mut wrong = Vec::new();
-    for one in asked {
-        if known
-            .iter()
-            .any(|id| is_chosen(id, std::slice::from_ref(one)))
-        {
-            continue;
-        }
-        let near = nearest(one, known.iter().map(String::as_str));
-        let hint = near.map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
-        wrong.push(format!(
-            "--case {one}: no case about these handsets is called so{hint}"
-        ));
-    }
-    if wrong.is_empty() && known.is_empty() {
-        wrong.push(
-            "no suite is about these handsets (a place's 'suite' names one; bootstorm list cases \
-             names all)"
-                .to_owned(),
-        );
-    }
-    match wrong.is_empty() {
-        true => Ok(()),
-        false => Err(Trouble::usage(wrong.join("\nbootstorm: "))),
-    }
 }
 
 /// What the handsets meet.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bootstorm_emulator::phone::io::{Channel, Connection, Effect, FtpMode, Input};
 use bootstorm_emulator::time::Moment;
+use bootstorm_emulator::wire::port;
 use bootstorm_scenarios::matcher::Fill;
 use bootstorm_scenarios::mutant::{Copied, Engine, Envelope, Mutant, Protocol, Side, Treated};
 use bootstorm_scenarios::wire::Way;
@@ -26,10 +27,6 @@ const LATE_MAX: usize = 1 << 16;
 const HELD_BYTES_MAX: usize = 16 << 20;
 /// Requests remembered for what answers them; with more of them all are forgotten.
 const ASKED_MAX: usize = 1 << 16;
-const SIP_PORT: u16 = 5_060;
-const TFTP_PORT: u16 = 69;
-const NTP_PORT: u16 = 123;
-const MDNS_PORT: u16 = 5_353;
 
 /// What the mutants of a shard's phones need to know.
 #[derive(Debug)]
@@ -172,7 +169,7 @@ impl Shard {
     ) -> Option<Vec<Effect>> {
         let bytes = self.out.slice(bytes);
         let protocol = protocol_of(channel, to);
-        if protocol == Protocol::Tftp && to.port() == TFTP_PORT {
+        if protocol == Protocol::Tftp && to.port() == port::TFTP {
             tamper.remember(slot, channel, bytes);
         }
         let passing = Passing {
@@ -319,7 +316,7 @@ impl Shard {
         let address = address.unwrap_or(Ipv4Addr::UNSPECIFIED);
         // A transfer is known by the port that its request went to.
         let peer = match passing.protocol {
-            Protocol::Tftp => SocketAddrV4::new(*passing.peer.ip(), TFTP_PORT),
+            Protocol::Tftp => SocketAddrV4::new(*passing.peer.ip(), port::TFTP),
             _ => passing.peer,
         };
         Envelope {
@@ -516,7 +513,7 @@ impl Stream {
 
     fn protocol(&self) -> Protocol {
         match self.peer.port() {
-            SIP_PORT => Protocol::Sip,
+            port::SIP => Protocol::Sip,
             _ => Protocol::Http,
         }
     }
@@ -546,8 +543,8 @@ fn protocol_of(channel: Channel, peer: SocketAddrV4) -> Protocol {
     match (channel, peer.port()) {
         (Channel::Dhcp, _) => Protocol::Dhcp,
         (Channel::Sip | Channel::Pnp, _) => Protocol::Sip,
-        (Channel::Fresh(_), NTP_PORT) => Protocol::Ntp,
-        (Channel::Fresh(_), MDNS_PORT) => Protocol::Mdns,
+        (Channel::Fresh(_), port::NTP) => Protocol::Ntp,
+        (Channel::Fresh(_), port::MDNS) => Protocol::Mdns,
         (Channel::Fresh(_), _) => Protocol::Tftp,
     }
 }

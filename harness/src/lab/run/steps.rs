@@ -4,15 +4,13 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Instant;
 
 use bootstorm_emulator::time::Moment;
+use bootstorm_emulator::wire::port;
 use bootstorm_scenarios::scenario::{Action, Step};
 use bootstorm_scenarios::wire::message;
 
 use super::{Handset, Scene, Unjudged};
 use crate::fleet::steps::{Chosen, Stepper};
 use crate::reference::notify::{Message, Target};
-
-/// The port of SIP user agents.
-const SIP_PORT: u16 = 5_060;
 
 /// The way through the steps.
 pub(super) struct Steps {
@@ -113,7 +111,7 @@ fn chosen(handset: &Handset<'_>) -> Chosen {
     let address = leased.into_iter().next().or(handset.outlet.address);
     let allowed = address.filter(|address| handset.table.lab.allows(*address));
     let target = allowed.map(|address| Target {
-        to: SocketAddrV4::new(address, SIP_PORT),
+        to: SocketAddrV4::new(address, port::SIP),
         user: handset.place.mac.to_string(),
         account: None,
     });

@@ -4,7 +4,7 @@ use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bootstorm_emulator::located::nearest;
+use bootstorm_emulator::located::{did_you_mean, nearest};
 use bootstorm_emulator::time::Moment;
 use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
@@ -173,7 +173,7 @@ fn address(name: &str) -> Result<LinkAddr, SourceFault> {
         names.push(one.interface_name);
     }
     let near = nearest(name, names.iter().map(String::as_str));
-    let near = near.map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+    let near = did_you_mean(near);
     Err(SourceFault::Given(format!(
         "there is no interface {name}{near}; there are {}",
         names.join(", ")

@@ -5,14 +5,12 @@ use std::hash::{Hash, Hasher};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use bootstorm_emulator::limits::{HEADER_BYTES_MAX, HEADERS_MAX};
+use bootstorm_emulator::wire::port;
 use bootstorm_scenarios::plan::Login;
 use rustc_hash::FxHasher;
 
 use crate::reference::http::Scheme;
 use crate::reference::http::auth::{hex, parameters};
-
-/// Where a phone's URL has no port.
-const HTTP_PORT: u16 = 80;
 
 /// A connection request under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +43,7 @@ impl Caller {
         };
         let to = host.parse().ok();
         let to: SocketAddrV4 =
-            to.or_else(|| Some(SocketAddrV4::new(host.parse().ok()?, HTTP_PORT)))?;
+            to.or_else(|| Some(SocketAddrV4::new(host.parse().ok()?, port::HTTP)))?;
         let plain = path
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && byte != b'"');

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bootstorm_emulator::located::{Reader, nearest};
+use bootstorm_emulator::located::{Reader, did_you_mean, nearest};
 
 use super::super::Fleet;
 use crate::load_shape::{Group, LoadShape, Members, Pace, Rounds};
@@ -135,8 +135,7 @@ fn members(table: &Reader<'_>, fleets: &[Fleet]) -> Members {
         if known().any(|held| held == name) {
             names.push(name.to_owned());
         } else {
-            let hint = nearest(name, known())
-                .map_or_else(String::new, |word| format!(" (did you mean \"{word}\"?)"));
+            let hint = did_you_mean(nearest(name, known()));
             item.fault(format!("no fleet is called \"{name}\"{hint}"));
         }
     }
@@ -237,7 +236,7 @@ mod tests {
             ),
             (
                 "shape = \"waves\"\nwave = [{ name = \"a\", fleets = [\"on\"] }]",
-                "did you mean \"one\"?",
+                "did you mean 'one'?",
             ),
             (
                 "shape = \"waves\"\nwave = [{ name = \"a\", fleets = [\"one\"] }]",

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bootstorm_emulator::identity::Mac;
-use bootstorm_emulator::located::{Node, Place, Reader, Slot, Value, nearest};
+use bootstorm_emulator::located::{Node, Place, Reader, Slot, Value, did_you_mean, nearest};
 use bootstorm_emulator::profile::template::Template;
 
 use super::super::{Macs, mac_of, number_of};
@@ -165,8 +165,7 @@ fn check_holes(table: &Reader<'_>, given: bool, inventory: Option<&Inventory>) {
                         if known.clone().any(|it| it == column) {
                             continue;
                         }
-                        let hint = nearest(column, known)
-                            .map_or_else(String::new, |it| format!(" (did you mean '{it}'?)"));
+                        let hint = did_you_mean(nearest(column, known));
                         format!("the inventory has no column '{column}'{hint}")
                     }
                     // What is wrong with it was said.

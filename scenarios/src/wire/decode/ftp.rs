@@ -7,9 +7,6 @@ use super::{BODY_SHOWN_MAX, hex};
 use crate::wire::Way;
 use crate::wire::message::Message;
 
-/// FTP's well-known port.
-pub(super) const PORT: u16 = 21;
-
 /// One retrieval.
 #[derive(Debug, Default)]
 pub(super) struct Retrieval {

@@ -1,14 +1,12 @@
 //! SIP, on datagrams and on streams.
 
+use bootstorm_emulator::wire::port;
 use bootstorm_emulator::wire::sip::{Message, StartLine, frame, is_keep_alive, long_name};
 
 use super::tcp::Piece;
 use super::{Fields, Name, joined, padded};
 use crate::wire::Packet;
 use crate::wire::message::Message as Decoded;
-
-/// SIP's well-known port.
-pub(super) const PORT: u16 = 5_060;
 
 /// One direction of a stream.
 #[derive(Debug, Default)]
@@ -18,7 +16,7 @@ pub(super) struct Side {
 
 /// Reads a datagram that may be SIP.
 pub(super) fn read_datagram(packet: &Packet<'_>, fields: &mut Fields) -> Option<Name> {
-    let ours = packet.peer.port() == PORT || packet.phone.port() == PORT;
+    let ours = packet.peer.port() == port::SIP || packet.phone.port() == port::SIP;
     if ours && is_keep_alive(packet.bytes) {
         return Some("sip.keepalive".into());
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use bootstorm_emulator::wire::port;
+
 use super::http::Exchange;
 use super::{Fields, Name, ftp, put_unknown, sip};
 use crate::wire::message::Message;
@@ -118,7 +120,7 @@ impl Stream {
             begun[side].extend_from_slice(piece.bytes);
             let line_ends = begun[side].trim_ascii_start().contains(&b'\n');
             let enough = line_ends || begun[side].len() > FIRST_LINE_MAX || piece.missing > 0;
-            let ftp = packet.peer.port() == ftp::PORT;
+            let ftp = packet.peer.port() == port::FTP;
             if enough || ftp {
                 self.begin(&piece, out);
             }
@@ -136,9 +138,9 @@ impl Stream {
         let first = begun[side(piece.packet.way)].trim_ascii_start();
         let line = first.split(|byte| *byte == b'\n').next().unwrap_or(first);
         let peer = piece.packet.peer.port();
-        self.spoken = if peer == ftp::PORT || line.starts_with(b"USER ") {
+        self.spoken = if peer == port::FTP || line.starts_with(b"USER ") {
             Spoken::Ftp(Box::default())
-        } else if sip::begins(line) || peer == sip::PORT {
+        } else if sip::begins(line) || peer == port::SIP {
             Spoken::Sip(Default::default())
         } else {
             Spoken::Http(Box::default())

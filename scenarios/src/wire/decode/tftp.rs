@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bootstorm_emulator::wire::port;
 use bootstorm_emulator::wire::tftp::{
     self, BLKSIZE, BLOCK_BYTES, Options, Packet as Wire, Request,
 };
@@ -26,7 +27,7 @@ impl Transfers {
     /// Reads a packet that belongs to a transfer or, where its request was not recorded, looks so.
     pub(super) fn read(&mut self, packet: &Packet<'_>, fields: &mut Fields) -> Option<Name> {
         let port = packet.phone.port();
-        let to_server = packet.peer.port() == tftp::PORT;
+        let to_server = packet.peer.port() == port::TFTP;
         let known = to_server || self.0.contains_key(&port);
         let wire = match tftp::decode(packet.bytes) {
             Ok(wire) => wire,
