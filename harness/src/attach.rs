@@ -10,10 +10,10 @@
 //! All carry the conditions of the phones' links. `ground` is what the real ones differ in; the
 //! rest of `lan` and `relay` is `loopback`'s. `reach` says where their phones may send to.
 //!
-//! `carrier` is what `lan` and `relay` share. `underway` keeps what is on its way on slow links of a
-//! real attachment, in `buffers` that are used again. `sip` owns the SIP port that all shards of a real attachment share, `cwmp` the
-//! port of connection requests; `port` numbers the ports that channels have where the network is
-//! simulated.
+//! `carrier` is what `lan` and `relay` share. `underway` keeps what is on its way on slow links of
+//! a real attachment, in `buffers` that are used again. `sip` owns the SIP port that all shards of
+//! a real attachment share, `cwmp` the port of connection requests; `port` numbers the ports that
+//! channels have where the network is simulated.
 
 mod buffers;
 mod carrier;

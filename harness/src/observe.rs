@@ -14,6 +14,7 @@
 //! | `segment` | TCP connections followed and put in order |
 //! | `told` | what connections tell the phones at their ends |
 //! | `ftp` | FTP's two connections as the one retrieval that a record has |
+//! | `gaps` | what nobody saw, and which cases that leaves open |
 //! | `traits` | what tells one model from another on the wire |
 //! | `fit` | which profile a phone fits best |
 //! | `premise` | whether a capture shows what a case starts from |
@@ -27,6 +28,7 @@ mod datagram;
 pub mod file;
 pub mod fit;
 mod ftp;
+pub mod gaps;
 mod host;
 mod ip;
 mod link;

@@ -18,7 +18,7 @@ mod space;
 mod tool;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bootstorm_reports::case::{CaseResult, CaseVerdict};
 use bootstorm_reports::json;
@@ -100,6 +100,32 @@ fn a_handset_is_judged_by_the_phones_suite_with_its_power_cycled_for_each_case()
         lab.told()
     );
     assert!(is_powered(&lab));
+}
+
+#[test]
+fn a_handset_that_is_never_at_rest_is_not_blamed_for_steps_that_were_not_taken() {
+    let Some(lab) = Lab::new(PAGE) else {
+        return;
+    };
+    let file = write(&lab, "", &place(&lab));
+    let text = fs::read_to_string(&file).expect("readable");
+    fs::write(&file, text.replace("rest_s = 4", "rest_s = 60")).expect("writable");
+    let suites = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/suites/phone");
+    let text = fs::read_to_string(suites.join("flyingvoice.toml")).expect("readable");
+    let short = lab.space.path().join("short.toml");
+    let text = text.replacen("deadline_s = 600", "deadline_s = 8", 1);
+    fs::write(&short, text).expect("writable");
+    let short = short.to_str().expect("text");
+    let case = ["--case", "flyingvoice/check-sync-with-reboot"];
+    let arguments = [&["--suite", short][..], &case].concat();
+    start(&lab, "run", &arguments).finish().expect(3);
+    let report = report(&lab);
+    let [(_, verdict, reason)] = verdicts(report.cases())[..] else {
+        panic!("one case");
+    };
+    assert_eq!(verdict, CaseVerdict::Inconclusive, "{reason}");
+    let why = "the 8 s of the case were over before all its steps were taken";
+    assert!(reason.starts_with(why), "{reason}");
 }
 
 #[test]

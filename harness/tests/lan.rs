@@ -452,6 +452,17 @@ fn says_what_is_missing_before_anything_is_changed() {
         code == Some(2) && said.contains("the server, 10.77.0.1, is outside"),
         "{said}"
     );
+    let elsewhere = [
+        "--subject",
+        "http://192.0.2.9",
+        "--allow-network",
+        "10.77.0.0/16",
+    ];
+    let (code, said) = run(&[&on("eth0")[..], &elsewhere].concat());
+    assert!(
+        code == Some(2) && said.contains("--subject: 192.0.2.9 is outside"),
+        "{said}"
+    );
     lab.phones.ip(&["link", "set", "eth0", "down"]);
     let (code, said) = run(&on("eth0"));
     assert!(

@@ -126,6 +126,13 @@ pub(super) fn boot(
     let mut subject = Subject::beyond_loopback(plan.server, reach);
     let mut acs = None;
     for endpoint in given.subjects {
+        let host = endpoint.host();
+        if !reach.contains(host) {
+            return Err(Trouble::usage(format!(
+                "--subject: {host} is outside the networks that phones may send to ({reach}): name \
+                 its network by --allow-network"
+            )));
+        }
         acs = endpoint.acs_url().map(str::to_owned).or(acs);
         endpoint.take_place(&mut subject);
     }

@@ -18,7 +18,7 @@ use super::{Exit, Shared, Trouble, deliver, load};
 use crate::certify::Bench;
 use crate::observe::fit::{self, Fit};
 use crate::observe::source::{self, Next, SourceFault};
-use crate::observe::verdicts::{Heard, verdicts};
+use crate::observe::verdicts::{self, Heard, verdicts};
 use crate::observe::{Limits, Observer, traits};
 use told::Told;
 
@@ -162,7 +162,7 @@ fn of_phone(
     suites: &[Suite],
     bench: &Bench,
 ) -> Result<Judged, Trouble> {
-    let (missing, last) = (observer.missing(mac), observer.last());
+    let (mut gaps, last) = (observer.gaps(mac), observer.last());
     let secured = observer.secured(mac).to_vec();
     let epoch = observer.epoch();
     let Some(record) = observer.record(mac) else {
@@ -187,14 +187,16 @@ fn of_phone(
         let other = format!("{mac} fits no profile; nearest {name}, {score} %: {reasons}");
         return Ok(Judged::Other(other));
     }
+    gaps.end = match arguments.complete {
+        true => None,
+        false => verdicts::end(&messages, last),
+    };
     let heard = Heard {
         mac,
         record,
         messages: &messages,
-        secured: &secured,
-        missing,
+        gaps: &gaps,
         last,
-        complete: arguments.complete,
     };
     let results = verdicts(&heard, &fit.profile, suites, bench);
     let first = messages.first().map_or(last, |first| first.at);

@@ -210,6 +210,11 @@ impl Endpoint {
         })
     }
 
+    /// Where it is.
+    pub(super) fn host(&self) -> Ipv4Addr {
+        *self.address.ip()
+    }
+
     /// The URL that phones are told of, of the auto-configuration server.
     pub(super) fn acs_url(&self) -> Option<&str> {
         (self.service == Service::Acs).then_some(&self.url)

@@ -13,8 +13,9 @@ use bootstorm_emulator::time::Moment;
 use bootstorm_scenarios::lab::Capture;
 use bootstorm_scenarios::wire::record::Record;
 
+use crate::observe::gaps::Gaps;
 use crate::observe::source::{self, Next, Source, SourceFault, Stopper};
-use crate::observe::{Frame, Limits, Link, Losses, Observer};
+use crate::observe::{Frame, Limits, Link, Observer};
 
 /// Another machine's clock is taken for ours unless it differs by more than this: what its frames
 /// say is then moved by the difference.
@@ -47,6 +48,8 @@ struct Held {
     /// What the source says of how complete it is, now and when recording began.
     notes: Vec<String>,
     notes_before: Vec<String>,
+    /// What the source does not see at all.
+    unseen: Option<String>,
     /// Why there will be no more frames.
     ended: Option<String>,
 }
@@ -86,6 +89,7 @@ impl Watch {
             packets: 0,
             notes: Vec::new(),
             notes_before: Vec::new(),
+            unseen: source.unseen(),
             ended: None,
         }));
         let stopper = source.stopper();
@@ -136,9 +140,9 @@ impl Watch {
         record.unwrap_or_else(|| Record::new(RECORD_BYTES))
     }
 
-    /// Why not everything of the handset could be seen, in words; nothing where everything was.
+    /// Why not everything of the handset could be seen.
     #[must_use]
-    pub fn gaps(&self) -> Vec<String> {
+    pub fn gaps(&self) -> Gaps {
         self.held().gaps(self.mac)
     }
 
@@ -217,28 +221,12 @@ impl Held {
         }
     }
 
-    fn gaps(&self, mac: Mac) -> Vec<String> {
-        let mut gaps = Vec::new();
-        let secured = self.observer.secured(mac).len();
-        if secured > 0 {
-            gaps.push(format!(
-                "nobody sees what is inside its {secured} TLS connections"
-            ));
-        }
-        let missing = self.observer.missing(mac);
-        if missing > 0 {
-            gaps.push(format!(
-                "the capture lacks {missing} segments of its connections"
-            ));
-        }
-        // What the observer lost may have been the handset's, and so may what the source did.
-        let lost = Losses {
-            segments: 0,
-            ..self.observer.losses()
-        };
-        gaps.extend(lost.sentence());
+    fn gaps(&self, mac: Mac) -> Gaps {
+        let mut gaps = self.observer.gaps(mac);
+        // What the source lost meanwhile may have been the handset's.
         let notes = self.notes.iter();
-        gaps.extend(notes.filter(|it| !self.notes_before.contains(it)).cloned());
+        let notes = notes.filter(|it| !self.notes_before.contains(it));
+        gaps.others.extend(self.unseen.iter().chain(notes).cloned());
         gaps
     }
 }
@@ -281,6 +269,7 @@ mod tests {
             packets: 0,
             notes: dropped(5),
             notes_before: Vec::new(),
+            unseen: None,
             ended: None,
         };
         let watch = Watch {
@@ -290,7 +279,7 @@ mod tests {
             mac,
         };
         watch.begin();
-        assert_eq!(watch.gaps(), [""; 0]);
+        assert_eq!(watch.gaps(), Gaps::default());
         let mut held = watch.held();
         held.from = 0;
         held.notes = dropped(7);
@@ -305,6 +294,13 @@ mod tests {
         held.take(&cut, mac);
         drop(held);
         let cut = "frames too short to be read".to_owned();
-        assert_eq!(watch.gaps(), [format!("1 {cut}"), dropped(7).remove(0)]);
+        assert_eq!(
+            watch.gaps().others,
+            [format!("1 {cut}"), dropped(7).remove(0)]
+        );
+        let blind = "eth0: only what is for this machine is seen".to_owned();
+        watch.held().unseen = Some(blind.clone());
+        watch.begin();
+        assert_eq!(watch.gaps().others, [blind]);
     }
 }

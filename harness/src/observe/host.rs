@@ -14,8 +14,9 @@ use crate::fleet::recorder::PIECE_BYTES;
 
 /// Transfers by TFTP whose ports are remembered of one phone.
 const TRANSFERS_MAX: usize = 256;
-/// Packets whose places in the capture are remembered of one phone.
+/// Packets whose places in the capture are remembered of one phone, and of all together.
 const NUMBERS_MAX: usize = 1 << 16;
+const NUMBERS_TOTAL_MAX: usize = 1 << 21;
 /// TLS connections told of one phone.
 const SECURED_MAX: usize = 64;
 /// Memory of records that were let go, kept for the next ones.
@@ -51,6 +52,8 @@ pub(super) struct Host {
     pub(super) secured: Vec<Secured>,
     /// Segments that the capture does not have.
     pub(super) missing: u64,
+    /// Packets that were cut when they were captured.
+    pub(super) cut: u64,
     /// Ports of transfers, and how many bytes came; the newest last.
     transfers: VecDeque<(u16, usize)>,
     connections: u32,
@@ -66,6 +69,8 @@ pub(super) struct Hosts {
     only: BTreeSet<Mac>,
     limits: Limits,
     pool: Pool,
+    /// Places in the capture that are remembered of all.
+    numbers: usize,
     /// Stations that had no more room.
     pub(super) refused: u64,
     /// Packets for which the memory of all records together was too small.
@@ -143,11 +148,14 @@ impl Host {
         found.map(|(_, number)| *number)
     }
 
-    fn note(&mut self, place: Place) {
-        if self.numbers.len() >= NUMBERS_MAX {
-            self.numbers.pop_front();
+    /// Remembers the place of a packet, of more or only of the newest ones; how many it has then.
+    fn note(&mut self, place: Place, more: bool) -> usize {
+        let is_full = !more || self.numbers.len() >= NUMBERS_MAX;
+        if is_full && self.numbers.pop_front().is_none() {
+            return 0;
         }
         self.numbers.push_back((place.at, place.number));
+        self.numbers.len()
     }
 }
 
@@ -160,6 +168,7 @@ impl Hosts {
             only: BTreeSet::new(),
             pool: Pool::new(limits.total_bytes, SPARE_BYTES.min(limits.total_bytes)),
             limits,
+            numbers: 0,
             refused: 0,
             dropped: 0,
         };
@@ -212,6 +221,7 @@ impl Hosts {
             asks_by_mdns: false,
             secured: Vec::new(),
             missing: 0,
+            cut: 0,
             transfers: VecDeque::new(),
             connections: 0,
             numbers: VecDeque::new(),
@@ -235,7 +245,7 @@ impl Hosts {
         let host = &mut self.list[host];
         if !std::mem::replace(&mut host.serves, true) && self.only.is_empty() && !host.strong {
             host.record.clear(&mut self.pool);
-            host.numbers = VecDeque::new();
+            self.numbers -= std::mem::take(&mut host.numbers).len();
         }
     }
 
@@ -295,7 +305,9 @@ impl Hosts {
         if held.serves && !held.strong && self.only.is_empty() {
             return;
         }
-        held.note(place);
+        let before = held.numbers.len();
+        let now = held.note(place, self.numbers < NUMBERS_TOTAL_MAX);
+        self.numbers = self.numbers + now - before;
         self.dropped += held.record.push_within(packet, &mut self.pool);
     }
 
@@ -315,4 +327,39 @@ fn beginning<'a>(before: &mut usize, kept_max: usize, bytes: &'a [u8]) -> &'a [u
 pub(super) fn stand_in(address: Ipv4Addr) -> Mac {
     let [a, b, c, d] = address.octets();
     Mac([2, 0, a, b, c, d])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_of_packets_are_bounded_for_each_phone_and_for_all() {
+        let mut hosts = Hosts::new(Limits::default(), BTreeSet::new());
+        let phones = NUMBERS_TOTAL_MAX / NUMBERS_MAX + 2;
+        let packet = |number| Packet {
+            at: Moment::from_nanos(number),
+            way: Way::Sent,
+            phone: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1),
+            peer: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 2),
+            carrier: Carrier::Udp,
+            length: 0,
+            bytes: &[],
+        };
+        let packets = NUMBERS_MAX as u64 + 10;
+        for phone in 0..phones {
+            let mac = stand_in(Ipv4Addr::from(0x0a00_0000 + u32::try_from(phone).unwrap()));
+            let host = hosts.enlist(mac).expect("room");
+            for number in 1..=packets {
+                let at = Moment::from_nanos(number);
+                hosts.push(host, Place { at, number }, &packet(number));
+            }
+        }
+        let held = |phone: usize| hosts.list()[phone].numbers.len();
+        assert_eq!(held(0), NUMBERS_MAX);
+        assert_eq!((0..phones).map(held).sum::<usize>(), NUMBERS_TOTAL_MAX);
+        assert_eq!(hosts.numbers, NUMBERS_TOTAL_MAX);
+        let newest = hosts.list()[0].number_at(Moment::from_nanos(packets));
+        assert_eq!(newest, Some(packets));
+    }
 }

@@ -41,7 +41,7 @@ pub(super) struct Fragments {
     bytes: usize,
     bytes_max: usize,
     /// Packets given up.
-    pub(super) lost: u64,
+    lost: u64,
 }
 
 #[derive(Debug, Default)]
@@ -107,6 +107,11 @@ impl Fragments {
             bytes_max,
             lost: 0,
         }
+    }
+
+    /// Packets of which not all fragments came: given up, or waiting for what may not come.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost + self.waiting.len() as u64
     }
 
     /// Bytes that are held.

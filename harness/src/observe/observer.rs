@@ -10,6 +10,7 @@ use bootstorm_scenarios::wire::record::Record;
 use rustc_hash::FxHashMap;
 
 use super::Frame;
+use super::gaps::Gaps;
 use super::host::{Host, Hosts, Place, Secured, stand_in};
 use super::ip::{Fragments, Packet};
 use super::link::{ARP, IPV4, IPV6, Inner};
@@ -48,6 +49,8 @@ pub struct Losses {
     pub short: u64,
     /// Frames of IPv6, which phones are not provisioned by here.
     pub ipv6: u64,
+    /// Packets that were cut when they were captured.
+    pub cut: u64,
     /// Packets of which fragments are missing.
     pub fragments: u64,
     /// Segments of TCP connections that the capture does not have.
@@ -200,11 +203,32 @@ impl Observer {
         self.host(mac).map_or(0, |host| host.missing)
     }
 
+    /// Why not everything of a phone was seen. What was lost of nobody knows whom may be the
+    /// phone's.
+    #[must_use]
+    pub fn gaps(&self, mac: Mac) -> Gaps {
+        let cut = self.host(mac).map_or(0, |host| host.cut);
+        let cut = (cut > 0).then(|| format!("{cut} of its packets were cut when captured"));
+        let lost = Losses {
+            cut: 0,
+            segments: 0,
+            stations: 0,
+            packets: 0,
+            ..self.losses()
+        };
+        Gaps {
+            secured: self.secured(mac).len(),
+            segments: self.missing(mac),
+            others: cut.into_iter().chain(lost.sentence()).collect(),
+            end: None,
+        }
+    }
+
     /// What was not read, or could not be.
     #[must_use]
     pub fn losses(&self) -> Losses {
         Losses {
-            fragments: self.fragments.lost,
+            fragments: self.fragments.lost(),
             segments: self.hosts.list().iter().map(|host| host.missing).sum(),
             stations: self.hosts.refused,
             connections: self.connections.evicted,
@@ -259,6 +283,14 @@ impl Observer {
         match packet.protocol {
             UDP => self.datagram(&seen),
             _ => self.connections.segment(&mut self.hosts, &seen),
+        }
+        if packet.bytes.len() < packet.length {
+            self.losses.cut += 1;
+            for mac in [Some(seen.source), seen.target].into_iter().flatten() {
+                if let Some(host) = self.hosts.of(mac) {
+                    self.hosts.at(host).cut += 1;
+                }
+            }
         }
     }
 
@@ -317,6 +349,7 @@ impl Losses {
         let mut text = String::new();
         for (count, what) in [
             (self.short, "frames too short to be read"),
+            (self.cut, "packets cut when they were captured"),
             (self.fragments, "packets without all their fragments"),
             (self.segments, "TCP segments that the capture does not have"),
             (self.stations, "stations for which there was no room"),

@@ -204,7 +204,16 @@ impl Source {
         }
     }
 
-    /// What a user is to know of how complete it is; nothing where there is nothing.
+    /// What is not seen here, however long one listens; nothing where everything is.
+    #[must_use]
+    pub fn unseen(&self) -> Option<String> {
+        match &self.kind {
+            Kind::File(_) | Kind::Command(_) => None,
+            Kind::Interface(interface) => interface.unseen(),
+        }
+    }
+
+    /// What a user is to know of how complete it is so far; nothing where there is nothing.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let unread = match &self.kind {

@@ -11,11 +11,11 @@ use bootstorm_scenarios::judge::{Finding, Seen, Verdict, judge};
 use bootstorm_scenarios::matcher::Fill;
 use bootstorm_scenarios::plan::{PhonePlan, Plan};
 use bootstorm_scenarios::scenario::Macs;
-use bootstorm_scenarios::suite::{Case, Quantity, Side, Suite, Wanted, WireLine};
+use bootstorm_scenarios::suite::{Case, Side, Suite};
 use bootstorm_scenarios::wire::message::Message;
 use bootstorm_scenarios::wire::record::Record;
 
-use super::Secured;
+use super::gaps::{ABSENT, Decided, Gaps, is_certain};
 use super::premise::{self, Gap, World};
 use crate::certify::case::Prepared;
 use crate::certify::exchange::{Censor, exchange};
@@ -23,14 +23,6 @@ use crate::certify::{self, Bench, told};
 
 /// So long a phone must be quiet at the end of a capture before what it did not do counts.
 const QUIET_MIN: Duration = Duration::from_secs(30);
-/// Why a case that was kept, as far as anybody saw, is not known to be.
-pub(crate) const ABSENT: &str =
-    "as expected in what was seen; what the case says must not come may be in what was not";
-/// How the names of messages begin that TLS may hide.
-const IN_TLS: [&str; 3] = ["http.", "sip.", "tcp."];
-/// How the names of messages begin of which segments may be missing.
-const IN_SEGMENTS: [&str; 4] = ["http.", "sip.", "tcp.", "ftp."];
-
 /// A phone that was listened to.
 #[derive(Debug, Clone, Copy)]
 pub struct Heard<'a> {
@@ -40,14 +32,25 @@ pub struct Heard<'a> {
     pub record: &'a Record,
     /// The same, decoded.
     pub messages: &'a [Message],
-    /// What can be seen of its TLS connections.
-    pub secured: &'a [Secured],
-    /// Segments of its connections that the capture does not have.
-    pub missing: u64,
+    /// What nobody saw of it.
+    pub gaps: &'a Gaps,
     /// The end of the capture.
     pub last: Moment,
-    /// The capture holds all that the phone did: what is not there did not happen.
-    pub complete: bool,
+}
+
+/// Why a phone may have done more than a capture shows that ends here; nothing where it was quiet
+/// for long before.
+#[must_use]
+pub fn end(messages: &[Message], last: Moment) -> Option<String> {
+    let packet = messages.iter().map(|message| message.at).max();
+    let quiet = last.since(packet.unwrap_or(last));
+    let seconds = quiet.as_secs_f64();
+    (quiet < QUIET_MIN).then(|| {
+        format!(
+            "the capture ends {seconds:.1} s after the phone's last packet, and more may have come \
+             (--complete says that none did)"
+        )
+    })
 }
 
 /// What the cases about phones of a profile say of one; in the order of the suites.
@@ -142,11 +145,7 @@ fn result(
         redactor = redactor.keeping_secrets();
     }
     let censor = Censor::new(&prepared.plan, phone, None, &redactor);
-    let doubt = match finding.verdict {
-        Verdict::Pass if absences(case).next().is_none() => None,
-        Verdict::Inconclusive => None,
-        _ => doubt(heard, case, world, gap, &finding),
-    };
+    let doubt = doubt(heard, case, world, gap, &finding);
     let (verdict, reason) = match (finding.verdict, doubt) {
         (Verdict::Pass, None) => (CaseVerdict::Pass, String::new()),
         (Verdict::Pass, Some(doubt)) => (CaseVerdict::Inconclusive, format!("{doubt}: {ABSENT}")),
@@ -167,32 +166,6 @@ fn result(
     }
 }
 
-/// The lines of a case that hold because something is not there.
-fn absences(case: &Case) -> impl Iterator<Item = &Wanted> {
-    case.wire.iter().filter_map(|line| match line {
-        WireLine::Again => None,
-        WireLine::Wanted(wanted) => {
-            let is_bounded = match wanted.quantity {
-                Quantity::Never { .. } => true,
-                Quantity::Count { max, .. } => max < u64::MAX,
-                Quantity::Next { .. } | Quantity::Every => false,
-            };
-            is_bounded.then_some(&**wanted)
-        }
-    })
-}
-
-/// Whether a case is kept only if what connections did not show has none of something.
-pub(crate) fn needs_absence_in_connections(case: &Case) -> bool {
-    absences(case).any(|wanted| is_named(wanted, &IN_SEGMENTS))
-}
-
-fn is_named(wanted: &Wanted, beginnings: &[&str]) -> bool {
-    beginnings
-        .iter()
-        .any(|beginning| wanted.name.starts_with(beginning))
-}
-
 /// Why what looks like a breach need not be one; and what looks kept for want of something, kept.
 fn doubt(
     heard: &Heard<'_>,
@@ -201,44 +174,23 @@ fn doubt(
     gap: &Gap,
     finding: &Finding,
 ) -> Option<String> {
-    let kept = finding.verdict == Verdict::Pass;
-    let named = |names: &[&str]| match kept {
-        true => absences(case).any(|wanted| is_named(wanted, names)),
-        false => case.wire.iter().any(|line| match line {
-            WireLine::Again => false,
-            WireLine::Wanted(wanted) => is_named(wanted, names),
-        }),
+    let decided = match finding.verdict {
+        Verdict::Pass => Decided::Kept,
+        Verdict::Fail => Decided::broken(&finding.actual, !finding.evidence.is_empty()),
+        Verdict::Inconclusive => return None,
     };
-    let decided = finding.evidence.iter().max();
-    let too_few = ["no ", "none ", "nothing ", "there is ", "there are "];
-    let too_few = too_few
-        .iter()
-        .any(|words| finding.actual.starts_with(words));
-    let absent = kept || too_few || finding.evidence.is_empty();
-    if absent && !heard.complete {
-        let last = heard.messages.iter().map(|message| message.at).max();
-        let quiet = heard.last.since(last.unwrap_or(heard.last));
-        if quiet < QUIET_MIN {
-            let seconds = quiet.as_secs_f64();
-            return Some(format!(
-                "the capture ends {seconds:.1} s after the phone's last packet, and more may have \
-                 come (--complete says that none did)"
-            ));
-        }
+    if is_certain(case, decided) {
+        return None;
     }
-    if !heard.secured.is_empty() && named(&IN_TLS) {
-        return Some("some of what the phone says is inside TLS".to_owned());
-    }
-    if heard.missing > 0 && named(&IN_SEGMENTS) {
-        return Some("the capture lacks segments of the phone's connections".to_owned());
+    if let Some(doubt) = heard.gaps.doubt(case, decided) {
+        return Some(doubt);
     }
     // What it does once it has read other settings than the case's follows from those.
-    let after = match (decided, world.first_file) {
-        (Some(decided), Some(first)) if !absent => *decided > first,
+    let last = finding.evidence.iter().max();
+    let after = match (last, world.first_file) {
+        (Some(last), Some(first)) if decided == Decided::Broken => *last > first,
         (_, first) => first.is_some(),
     };
-    if gap.other_content && after {
-        return Some("the phone had read files that are not the case's".to_owned());
-    }
-    None
+    (gap.other_content && after)
+        .then(|| "the phone had read files that are not the case's".to_owned())
 }

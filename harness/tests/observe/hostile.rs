@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use bootstorm::observe::file::Capture;
+use bootstorm::observe::gaps::Gaps;
 use bootstorm::observe::{Frame, Limits, Link, Observer};
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::time::Moment;
@@ -307,6 +308,56 @@ fn memory_stays_within_limits_however_many_stations_and_connections_there_are() 
     let losses = observer.losses();
     assert!(losses.stations > 0 && losses.connections > 0, "{losses:?}");
     assert!(losses.sentence().expect("told").contains("no room"));
+}
+
+#[test]
+fn packets_cut_when_they_were_captured_are_gaps_of_whose_they_are() {
+    let plan = plan("first-run", 12);
+    let mut ended = ran(&plan);
+    let frames = frames(&plan, &mut ended);
+    let [whole, cut] = [3, 4].map(|phone| plan.phone(phone).expect("a phone").identity.mac);
+    let mut observer = Observer::new(Limits::default());
+    for frame in &frames {
+        let is_cut = frame.bytes[..12].windows(6).any(|it| it == cut.0);
+        let kept = match is_cut {
+            true => frame.bytes.len().min(100),
+            false => frame.bytes.len(),
+        };
+        observer.take(&Frame {
+            bytes: &frame.bytes[..kept],
+            ..Frame::whole(frame.at, frame.link, &frame.bytes)
+        });
+    }
+    observer.settle();
+    assert!(observer.losses().cut > 5, "{:?}", observer.losses());
+    let told = observer.gaps(cut).others;
+    assert!(
+        told.len() == 1 && told[0].contains("were cut when captured"),
+        "{told:?}"
+    );
+    assert_eq!(observer.gaps(whole), Gaps::default());
+}
+
+#[test]
+fn a_fragment_whose_others_never_came_is_a_gap() {
+    let mut frame = Segment {
+        from_phone: true,
+        port: 5_060,
+        sequence: 0,
+        acknowledged: 0,
+        flags: 0,
+        bytes: &[b'x'; 64],
+    }
+    .frame();
+    // Of UDP, with more fragments to come.
+    frame[23] = 17;
+    frame[20] = 0x20;
+    let mut observer = Observer::only(Limits::default(), [PHONE].into());
+    observer.take(&Frame::whole(Moment::ZERO, Link::Ethernet, &frame));
+    observer.settle();
+    assert_eq!(observer.losses().fragments, 1);
+    let told = observer.gaps(PHONE).others;
+    assert_eq!(told, ["1 packets without all their fragments"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use bootstorm::observe::file::Capture;
 use tempfile::TempDir;
 
 /// What the program says and writes, and how it exits.
@@ -266,5 +267,43 @@ fn of_nobody_nothing_is_concluded() {
     assert!(
         text.starts_with("{\"phones\":[{\"mac\":\"0021f2000000\",\"profile\":"),
         "{text}"
+    );
+}
+
+#[test]
+fn a_capture_of_cut_packets_blames_no_phone() {
+    let directory = TempDir::new().expect("a directory");
+    let whole = std::fs::read(captured(directory.path(), &[])).expect("readable");
+    let mut capture = Capture::new(&*whole);
+    // Version 2.4 of pcap, in nanoseconds, Ethernet; of each packet no more than 90 bytes.
+    let mut cut = 0xa1b2_3c4d_u32.to_le_bytes().to_vec();
+    cut.extend_from_slice(&[2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 90, 0, 0, 0, 1, 0, 0, 0]);
+    while let Some(frame) = capture.frame().expect("sound") {
+        let kept = &frame.bytes[..frame.bytes.len().min(90)];
+        let nanos = frame.at.nanos();
+        for word in [
+            nanos / 1_000_000_000,
+            nanos % 1_000_000_000,
+            kept.len() as u64,
+            u64::from(frame.length),
+        ] {
+            let word = u32::try_from(word).expect("32 bits");
+            cut.extend_from_slice(&word.to_le_bytes());
+        }
+        cut.extend_from_slice(kept);
+    }
+    let path = directory.path().join("cut.pcap");
+    std::fs::write(&path, cut).expect("written");
+    let path = path.to_str().expect("text");
+    let out = directory.path().join("judged");
+    let out = out.to_str().expect("text");
+    let profile = ["--profile", "flyingvoice/fip13g"];
+    let arguments = [&["judge", path, "--out", out, "--complete"][..], &profile].concat();
+    let (text, faults, exit) = bootstorm(&arguments);
+    assert!(exit == 0 || exit == 3, "{exit}: {text}{faults}");
+    assert!(text.contains(", 0 broken,"), "{text}");
+    assert!(
+        faults.contains("packets cut when they were captured"),
+        "{faults}"
     );
 }

@@ -141,20 +141,18 @@ impl Interface {
 
     /// What a user is to know of how complete it is.
     pub(super) fn notes(&self) -> Vec<String> {
-        let name = &self.name;
-        let mut notes = Vec::new();
-        if self.dropped > 0 {
-            let dropped = self.dropped;
-            notes.push(format!(
-                "{name}: {dropped} frames were dropped: they were not taken in time"
-            ));
-        }
-        if let Some(why) = &self.refused {
-            notes.push(format!(
-                "{name}: only what is for this machine or for everybody is seen: {why}"
-            ));
-        }
-        notes
+        let (name, dropped) = (&self.name, self.dropped);
+        let dropped = (dropped > 0)
+            .then(|| format!("{name}: {dropped} frames were dropped: they were not taken in time"));
+        dropped.into_iter().collect()
+    }
+
+    /// What is not seen here, however long one listens.
+    pub(super) fn unseen(&self) -> Option<String> {
+        let (name, why) = (&self.name, self.refused.as_ref()?);
+        Some(format!(
+            "{name}: only what is for this machine or for everybody is seen: {why}"
+        ))
     }
 }
 
