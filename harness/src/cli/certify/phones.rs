@@ -20,24 +20,39 @@ pub(super) fn cases(
     let cases = cases_about(Side::Phone, suites, arguments)?;
     let mut chosen = Vec::new();
     for name in &arguments.phones {
-        chosen.extend(of_phones(&cases, name, profiles)?);
+        chosen.extend(of_phones(
+            &cases,
+            name,
+            !arguments.vendor.is_empty(),
+            profiles,
+        )?);
     }
     if chosen.is_empty() {
         return Err(Trouble::usage(
-            "no case is about these phones (bootstorm list cases names all)",
+            "no case is about these phones (--vendor says by whose suite to judge a profile of your \
+             own; bootstorm list cases names all)",
         ));
     }
     Ok(chosen)
 }
 
-/// The cases about phones of one vendor or profile.
-fn of_phones(cases: &[&Case], name: &str, profiles: &ProfileSet) -> Result<Vec<Case>, Trouble> {
+/// The cases about phones of one vendor or profile; all of them for one profile whose vendor has no
+/// suite, where the user said whose it is to be judged by.
+fn of_phones(
+    cases: &[&Case],
+    name: &str,
+    said: bool,
+    profiles: &ProfileSet,
+) -> Result<Vec<Case>, Trouble> {
     let wanted = profiles.select(name).map_err(Trouble::usage)?;
     let names: Vec<&str> = wanted.iter().map(|profile| profile.name.as_str()).collect();
     let one = names.first().filter(|_| name.contains('/')).copied();
     let vendor = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
     let wanted = names.first().map(|it| vendor(it));
-    let about = |case: &&&Case| wanted == Some(vendor(&case.profile));
+    let about = |case: &&&Case| match one {
+        Some(model) if said => !case.of_model || case.profile == model,
+        _ => wanted == Some(vendor(&case.profile)),
+    };
     let cases = cases.iter().filter(about).map(|case| match one {
         Some(model) => (*case).clone().on(model),
         None => (*case).clone(),
