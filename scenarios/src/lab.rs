@@ -116,7 +116,7 @@ pub struct LabPlace {
     pub off: Duration,
     /// Within this time after its power came back something must be heard of it.
     pub link: Duration,
-    /// It is taken to be at rest when it was silent for so long.
+    /// It is taken to be at rest when it was silent for so long: longer than any pause of a boot.
     pub rest: Duration,
     /// How it is provisioned where no case says so: one fleet of this one handset.
     pub scenario: Scenario,

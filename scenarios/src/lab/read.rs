@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bootstorm_emulator::identity::Mac;
 use bootstorm_emulator::located::{Faults, Log, Node, Place, Reader, Slot, nearest};
+use bootstorm_emulator::profile::Param;
 use bootstorm_emulator::profile::set::ProfileSet;
 use bootstorm_emulator::wire::port;
 
@@ -24,7 +25,8 @@ const INTERFACE_BYTES_MAX: usize = 15;
 const OFF: Duration = Duration::from_secs(5);
 /// How long a handset may take until something is heard of it.
 const LINK: Duration = Duration::from_secs(90);
-/// How long a handset is silent before it is taken to be at rest.
+/// How long a handset is silent before it is taken to be at rest, beside what it may wait at random
+/// before it asks for anything.
 const REST: Duration = Duration::from_secs(20);
 /// Endpoints that a real server may have: the scheme, and the port that handsets use.
 const SERVICES: [(&str, u16); 8] = [
@@ -354,7 +356,7 @@ fn place(slot: &Slot<'_>, shared: &mut Shared<'_>) -> Option<LabPlace> {
         suite: table.may("suite").text().map(str::to_owned),
         off: time("off_s", OFF),
         link: time("link_s", LINK),
-        rest: time("rest_s", REST),
+        rest: time("rest_s", REST + at_random(&profile, shared)),
         scenario: content(&table, slot, (&name, &profile, mac), shared),
         port: port.text().map(str::to_owned),
         at: table.place(),
@@ -412,6 +414,14 @@ fn profile(slot: &Slot<'_>, shared: &Shared<'_>) -> String {
         slot.fault(format!("'{}': {fault}", slot.name()));
     }
     profile.to_owned()
+}
+
+/// The longest time that phones of a profile wait at random after power on, out of the box.
+fn at_random(profile: &str, shared: &Shared<'_>) -> Duration {
+    let profile = shared.profiles.and_then(|it| it.get(profile).ok());
+    let spec = profile.and_then(|it| Some(it.params.get(Param::RandomDelayS as usize)?.clone()));
+    let seconds = spec.and_then(|spec| spec.default.source().parse().ok());
+    Duration::from_secs(seconds.unwrap_or(0))
 }
 
 fn addresses(slot: &Slot<'_>, name: &str, shared: &mut Shared<'_>) -> Option<Addresses> {

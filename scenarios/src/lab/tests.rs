@@ -30,6 +30,9 @@ fn reads_the_sample() {
     assert_eq!(left.capture, Capture::Interface("eth1".to_owned()));
     assert!(matches!(&middle.capture, Capture::Command(words) if words[0] == "ssh"));
     assert_eq!(right.off, Duration::from_secs(8));
+    // FLY-86: it waits 0 to 40 s before it asks.
+    assert_eq!(left.rest, Duration::from_secs(60));
+    assert_eq!(right.rest, Duration::from_secs(90));
     assert_eq!(
         left.scenario.fleets[0].transport,
         crate::scenario::Transport::Tftp
