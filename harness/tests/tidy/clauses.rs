@@ -8,7 +8,7 @@ use crate::lexer::Kind;
 use crate::tree::{Fault, Source, Tree};
 
 const CLAUSES: &str = "scenarios/clauses/";
-const DOCUMENTS: [&str; 6] = ["WIRE", "PND", "FLY", "GIG", "AUE", "FAN"];
+const DOCUMENTS: [&str; 7] = ["WIRE", "NET", "PND", "FLY", "GIG", "AUE", "FAN"];
 /// What stands between the two ends of a range, of which the second is a number alone.
 const BETWEEN: [&str; 6] = ["…", "..=", "..", "–", "-", "/"];
 
