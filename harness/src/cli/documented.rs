@@ -163,6 +163,35 @@ fn every_option_that_a_document_mentions_is_there() {
     }
 }
 
+/// The interface as the chapter on the first handset sets it up.
+const OWN: [&str; 2] = ["10.77.0.1", "10.77.0.0/24"];
+
+#[test]
+fn servers_of_commands_beyond_loopback_are_other_machines_where_phones_may_send_to() {
+    let text = text("README.md");
+    assert!(text.contains("ip address add 10.77.0.1/24 dev eth1"));
+    let mut found = 0;
+    for words in commands(&fenced(&text)) {
+        let all = std::iter::once("bootstorm").chain(words.iter().map(String::as_str));
+        let Command::Run(arguments) = Cli::try_parse_from(all).expect("a command").command else {
+            continue;
+        };
+        if arguments.attachment().purpose().is_none() {
+            continue;
+        }
+        found += 1;
+        let Ok(server) = arguments.server_afield() else {
+            panic!("{words:?}");
+        };
+        let mut networks = arguments.afield.allow_network.clone();
+        networks.push(OWN[1].parse().expect("a network"));
+        let words = words.join(" ");
+        assert!(networks.iter().any(|it| it.contains(server)), "{words}");
+        assert_ne!(server.to_string(), OWN[0], "{words}");
+    }
+    assert!(found >= 2, "{found}");
+}
+
 #[test]
 fn the_readme_counts_the_cases_that_there_are() {
     let suites = suite::read_built_in().expect("sound suites");
