@@ -160,8 +160,8 @@ fn explain_shows_the_ladder_with_its_clauses() {
     );
 }
 
-// GIG-06 … GIG-09, GIG-17, GIG-21, GIG-44, GIG-48: a ladder has the whole list of requests, and one
-// all three steps; no source leads past them.
+// GIG-06, GIG-07, GIG-08, GIG-09, GIG-17, GIG-21, GIG-44, GIG-48: a ladder has the whole list of
+// requests, and one all three steps; no source leads past them.
 #[test]
 fn explain_shows_every_step_of_a_catalogue() {
     let text = alone(&["explain", "gigaset/maxwell-3"], 0).out;

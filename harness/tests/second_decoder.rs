@@ -485,7 +485,7 @@ fn mdns_messages_mean_what_was_meant() {
     }
 }
 
-// FAN-116 … FAN-119: sessions with the auto-configuration server are SOAP by HTTP.
+// FAN-116, FAN-117, FAN-119: sessions with the auto-configuration server are SOAP by HTTP.
 #[test]
 fn sessions_with_the_auto_configuration_server_mean_what_was_meant() {
     let Some(decoded) = Decoded::boot("acs-download", 12) else {

@@ -333,7 +333,8 @@ fn believes_any_notify_with_a_url() {
     assert_eq!(urls(&world), ["http://prov.server.com/rogue.xml"]);
 }
 
-// AUE-25 … AUE-28, AUE-86: the sample: both options joined with a slash, and its marker filled.
+// AUE-25, AUE-26, AUE-27, AUE-28, AUE-86: the sample: both options joined with a slash, and its
+// marker filled.
 #[test]
 fn joins_options_66_and_67() {
     for (server, file) in [
@@ -370,7 +371,7 @@ fn takes_the_file_field_of_dhcp() {
     );
 }
 
-// AUE-30 … AUE-34: the 27 bytes of the document give the URL that it works out.
+// AUE-30, AUE-31, AUE-32, AUE-33, AUE-34: the 27 bytes of the document give the URL that it works out.
 #[test]
 fn reads_the_sample_of_option_43() {
     assert_eq!(OPTION_43.len(), 27);

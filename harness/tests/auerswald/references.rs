@@ -30,8 +30,8 @@ fn skipped(world: &World, url: &str) -> bool {
     })
 }
 
-// AUE-14, AUE-57 … AUE-62, AUE-64, AUE-83, AUE-85: the document's own sample, letter by letter,
-// with the four URLs that it works out. The fourth resolves as RFC 3986 has it (AUE-63).
+// AUE-14, AUE-57, AUE-58, AUE-59, AUE-60, AUE-61, AUE-62, AUE-64, AUE-83, AUE-85: the document's
+// own sample, letter by letter, with the four URLs that it works out. The fourth resolves as RFC 3986 has it (AUE-63).
 #[test]
 fn resolves_the_four_urls_of_the_sample() {
     let sample = references(&[
@@ -121,7 +121,8 @@ fn refuses_markers_that_are_no_xml_where_the_profile_says_so() {
     }
 }
 
-// AUE-15, AUE-81 … AUE-85: the worked URL in the server setting; the serial number is the sample's.
+// AUE-15, AUE-81, AUE-82, AUE-83, AUE-84, AUE-85: the worked URL in the server setting; the serial
+// number is the sample's.
 #[test]
 fn fills_the_markers_of_the_worked_url() {
     let d100 = "inherits = \"auerswald/comfortel-d-100\"\nserial = \"123412341234\"\n";

@@ -165,7 +165,7 @@ fn boots_by_sipp(url: &str, scenario: &str) {
     drop(joined);
 }
 
-// FLY-41 … FLY-50
+// FLY-41, FLY-49, FLY-50: the NOTIFY's body is one URL, of a file that is fetched.
 #[test]
 fn sipp_names_each_phone_its_file_by_multicast() {
     let settings = "\"account.1.user_name\" = \"p{index}\"";

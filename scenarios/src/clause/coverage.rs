@@ -70,26 +70,13 @@ mod tests {
         Register::built_in().unwrap_or_else(|faults| panic!("{faults}"))
     }
 
-    /// Whether the tests in a file cite a clause, by its id or in a span: `AUE-57 … AUE-62`.
+    /// Whether the tests in a file cite a clause by its id. A span, `AUE-57 … AUE-62`, cites its two
+    /// ends: what lies between is named by nobody.
     fn cites(text: &str, id: &ClauseId) -> bool {
-        let alone = text.match_indices(&id.to_string()).any(|(at, found)| {
+        text.match_indices(&id.to_string()).any(|(at, found)| {
             let after = text[at + found.len()..].bytes().next();
             !after.is_some_and(|byte| byte.is_ascii_digit())
-        });
-        let mut spans = text.match_indices(" … ");
-        alone
-            || spans.any(|(at, dots)| {
-                let first = text[..at]
-                    .rsplit(|it: char| it.is_whitespace() || it == '(')
-                    .next();
-                let rest = &text[at + dots.len()..];
-                let end = rest.find(|it: char| it != '-' && !it.is_ascii_alphanumeric());
-                let last = ClauseId::parse(&rest[..end.unwrap_or(rest.len())]);
-                let first = first.and_then(ClauseId::parse);
-                first.zip(last).is_some_and(|(first, last)| {
-                    first.prefix == id.prefix && (first..=last).contains(id)
-                })
-            })
+        })
     }
 
     // The register is the promise; this is what keeps it.
@@ -108,6 +95,7 @@ mod tests {
     #[test]
     fn tests_that_the_register_names_cite_their_clauses() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut silent = Vec::new();
         for clause in register().clauses() {
             let Some(file) = &clause.tested_by else {
                 continue;
@@ -123,19 +111,20 @@ mod tests {
             };
             let tests = from.map_or("", |from| &text[from..]);
             assert!(tests.contains("#[test]"), "{id}: {file} has no test");
-            assert!(cites(tests, id), "{id}: no test in {file} cites it");
+            if !cites(tests, id) {
+                silent.push(format!("{id}: no test in {file} cites it"));
+            }
         }
+        assert!(silent.is_empty(), "{}", silent.join("\n"));
     }
 
     #[test]
-    fn cites_are_found_alone_and_in_spans() {
+    fn what_lies_within_a_span_is_not_cited() {
         let id = |text| ClauseId::parse(text).unwrap();
         for (text, cited) in [
             ("// AUE-61", true),
-            ("// AUE-57 … AUE-62, AUE-64", true),
+            ("// AUE-57 … AUE-62, AUE-64", false),
             ("(AUE-61 … AUE-62)", true),
-            ("// AUE-62 … AUE-64", false),
-            ("// FAN-57 … FAN-62", false),
             ("// AUE-611", false),
         ] {
             assert_eq!(cites(text, &id("AUE-61")), cited, "{text}");
