@@ -316,16 +316,29 @@ fn no_finding_about_a_file_shows_a_secret() {
     fs::write(at("meant.toml"), planted(FLEETS[0].1, 'A').0).expect("a file");
     fs::write(at("served.toml"), planted(FLEETS[0].1, 'B').0).expect("a file");
     let content = ["content", "served.toml", "--out", "tree", "--phones", "120"];
-    run(directory.path(), &content).expect(0);
     // As it is; with keys that nobody knows; with lines that are none; with values that are cut.
+    // What is told of each.
     type Damage = fn(&str) -> String;
-    let damages: [Damage; 4] = [
-        str::to_owned,
-        |text| text.replace("assword", "asswords"),
-        |text| text.replace("assword=", "assword "),
-        |text| text.replace("assword", "asswort").replace("=\"", "=\"\""),
+    let damages: [(Damage, &str); 4] = [
+        (str::to_owned, "account.1.password) goes over the network"),
+        (
+            |text| text.replace("assword", "asswords"),
+            "account.1.passwords is kept, and is no key that is known",
+        ),
+        (
+            |text| text.replace("assword=", "assword "),
+            "not in the format's grammar (account.1.password***)",
+        ),
+        (
+            |text| text.replace("assword", "asswort").replace("=\"", "=\"\""),
+            "XML that is not well-formed",
+        ),
     ];
-    for damage in damages {
+    for (number, (damage, expected)) in damages.into_iter().enumerate() {
+        // Anew, so that no damage is done to what another one changed.
+        let _ = fs::remove_dir_all(at("tree"));
+        run(directory.path(), &content).expect(0);
+        let mut changed = 0;
         let mut directories = vec![at("tree")];
         while let Some(path) = directories.pop() {
             for entry in fs::read_dir(path).expect("a directory") {
@@ -333,14 +346,18 @@ fn no_finding_about_a_file_shows_a_secret() {
                 if path.is_dir() {
                     directories.push(path);
                 } else if let Ok(text) = fs::read_to_string(&path) {
-                    fs::write(path, damage(&text)).expect("a file");
+                    let damaged = damage(&text);
+                    changed += usize::from(damaged != text);
+                    fs::write(path, damaged).expect("a file");
                 }
             }
         }
+        assert_eq!(changed > 0, number > 0, "damage {number}: {changed} files");
         for further in [&[][..], &["--json"]] {
             let arguments = ["check", "--content", "tree", "--fleet", "meant.toml"];
             let said = run(directory.path(), &[&arguments[..], further].concat());
             assert!([0, 1].contains(&said.code), "{}", said.err);
+            assert!(said.out.contains(expected), "{expected}: {}", said.out);
             for tag in ['A', 'B'] {
                 holds_no_secret(tag, "standard output", said.out.as_bytes());
                 holds_no_secret(tag, "standard error", said.err.as_bytes());
