@@ -19,8 +19,8 @@ use tempfile::TempDir;
 /// Two phones of one vendor, of two models; one of another vendor; what each must hold.
 const PHONES: &str = "\
 mac,profile,account.1.label,account.1.password,sip.sip1 phone number
-00:21:f2:00:00:07,flyingvoice/fip13g,Desk 7,Qzx7pw,
-0021f2000008,flyingvoice/fip10p,Desk 8,x9,
+00:21:f2:00:00:07,flyingvoice/fip13g,Desk 7,Qzx7planted,
+0021f2000008,flyingvoice/fip10p,Desk 8,Qzx8planted,
 0c383e000001,fanvil/x6,,,301
 ";
 
@@ -32,11 +32,11 @@ fn site(own: &Path) {
     write("y000000000000.cfg", "local_time.time_zone=+1\n");
     write(
         "0021f2000007.cfg",
-        "account.1.label=Desk 7\naccount.1.password=Qzx7pw\n",
+        "account.1.label=Desk 7\naccount.1.password=Qzx7planted\n",
     );
     write(
         "0021f2000008.cfg",
-        "account.1.label=Desk 8\naccount.1.password=x9\n",
+        "account.1.label=Desk 8\naccount.1.password=Qzx8planted\n",
     );
     fs::write(own.join("phones.csv"), PHONES).expect("a file");
 }
@@ -77,7 +77,11 @@ fn a_site_is_judged_by_its_inventory() {
     );
     // One phone's file says something else: that phone is named, and no secret.
     let file = own.join("tree/prov/0021f2000008.cfg");
-    fs::write(&file, "account.1.label=Desk 8\naccount.1.password=y8\n").expect("a file");
+    fs::write(
+        &file,
+        "account.1.label=Desk 8\naccount.1.password=Qzx8served\n",
+    )
+    .expect("a file");
     let finished = certify(own, &tftp, &inventory).expect(1);
     tells(
         &finished,
@@ -87,7 +91,7 @@ fn a_site_is_judged_by_its_inventory() {
             "account.1.password",
         ],
     );
-    for secret in ["'x9'", "'y8'", "Qzx7pw"] {
+    for secret in ["Qzx7planted", "Qzx8planted", "Qzx8served"] {
         for entry in fs::read_dir(own.join("bootstorm-report")).expect("reports") {
             let bytes = fs::read(entry.expect("an entry").path()).expect("a file");
             let text = String::from_utf8_lossy(&bytes);
