@@ -1,6 +1,8 @@
 //! Every vendor's phones on a segment of real servers: leases, files, time, accounts and discovery
 //! each by a program that nobody here wrote, configured from the fleet. A row is a combination.
 
+#[path = "support/busy.rs"]
+mod busy;
 #[path = "combinations/files.rs"]
 mod files;
 #[path = "combinations/leases.rs"]
@@ -27,6 +29,7 @@ use bootstorm_reports::report::Report;
 use bootstorm_reports::run::Outcome;
 use bootstorm_scenarios::plan::Plan;
 use bootstorm_scenarios::scenario;
+use busy::{lateness, was_too_busy};
 use program::{Started, run};
 use rows::{Other, ROWS, Row};
 use space::{Host, Process, Space, Switch, needs};
@@ -126,18 +129,18 @@ impl Segment {
                 command.args(["--subject", subject]);
             }
             let ended = Started::new(&mut command).finish();
-            let code = ended.code;
-            finished = Some(ended);
-            if code != VOID {
+            let said = format!("{}\n{}", ended.out, ended.err);
+            let again = ended.code == VOID && was_too_busy(&said);
+            finished = Some((ended.code, said));
+            if !again {
                 break;
             }
         }
-        let finished = finished.expect("at least one run");
-        let said = format!("{}\n{}", finished.out, finished.err);
+        let (code, said) = finished.expect("at least one run");
         let file = self.space.path().join("bootstorm-report/report.json");
         let mut file = fs::File::open(file).unwrap_or_else(|_| panic!("no report:\n{said}"));
         let report = bootstorm_reports::json::read(&mut file).expect("a sound report");
-        (finished.code, said, report)
+        (code, said, report)
     }
 }
 
@@ -170,6 +173,22 @@ fn boots(row: &Row) {
             .collect();
         assert_eq!(registered.len(), PHONES as usize, "{}:\n{logs}", row.name);
     }
+}
+
+#[test]
+fn only_a_machine_that_was_too_busy_is_a_reason_to_boot_again() {
+    let verdict = |why: &str| format!("Void: {why}; 3 of 10 provisioned,\nwhich says nothing.");
+    let late = "phones were served\n 312 ms late";
+    for (why, again) in [
+        (format!("generator saturated ({late})"), true),
+        (format!("generator saturated (a lease (two); {late})"), true),
+        ("generator saturated (a lease (two))".to_owned(), false),
+        ("3 phones never started".to_owned(), false),
+    ] {
+        assert_eq!(lateness(&verdict(&why)).is_some(), again, "{why}");
+    }
+    let absent = "Inconclusive: the server does not answer; no phone was booted.";
+    assert_eq!(lateness(absent), None);
 }
 
 fn boots_all_of(vendor: &str) {
