@@ -109,6 +109,7 @@ fn requests_in_another_order_are_told_once() {
     let rows = rows(&own, &other);
     let found = told(&rows);
     // Of one name they stand beside each other: what is asked for differs.
+    assert_eq!(found.len(), 2, "{found:?}");
     assert!(
         found.iter().all(|(aspect, ..)| *aspect == Aspect::Name),
         "{found:?}"
@@ -227,6 +228,10 @@ fn the_twin_of_a_twin_is_alike_in_everything_but_what_is_random() {
     let nothing = Record::new(1);
     let comparison = compare(&pair, &record, &nothing, false);
     assert_eq!(comparison.notes, ["nothing was heard of the handset"]);
+    let lines = comparison.rows.iter().filter_map(|row| row.twin.as_ref());
+    let sent = lines.filter(|line| line.sent).count();
+    assert!(sent > 0, "{comparison:?}");
+    assert_eq!(comparison.differences().count(), sent);
     assert!(
         comparison
             .differences()
