@@ -13,7 +13,7 @@ mod tool;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -357,9 +357,28 @@ fn a_program_gets_its_words_and_its_secret_and_is_ended_with_all_that_it_started
     assert!(told.contains("No such file"), "{told}");
 }
 
+/// The file with the ids of programs that nothing ends but the test.
+struct Daemons(PathBuf);
+
+impl Daemons {
+    fn ids(&self) -> Vec<String> {
+        let text = fs::read_to_string(&self.0).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Daemons {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(self.ids()).status();
+    }
+}
+
 #[test]
 fn a_daemon_that_holds_a_programs_complaints_is_not_waited_for() {
-    let daemon = "setsid sleep 8 &";
+    let own = TempDir::new().expect("a directory");
+    let daemons = Daemons(own.path().join("ids"));
+    let ids = daemons.0.display();
+    let daemon = format!("setsid sh -c \"echo \\$\\$ >>{ids}; exec sleep 8\" &");
     let power = outlet(&format!(
         "driver = \"command\"\non = [\"sh\", \"-c\", '{daemon}']\n\
          off = [\"sh\", \"-c\", '{daemon} echo no >&2; sleep 0.2; exit 7']"
@@ -369,6 +388,8 @@ fn a_daemon_that_holds_a_programs_complaints_is_not_waited_for() {
     let told = act(&power, Action::Off).expect_err("it failed").to_string();
     assert!(told.ends_with("exit status 7: no"), "{told}");
     assert!(began.elapsed() < Duration::from_secs(6));
+    let started = program::until(Duration::from_secs(5), || daemons.ids().len() == 2);
+    assert!(started, "{:?}", daemons.ids());
 }
 
 #[test]

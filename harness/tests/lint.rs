@@ -9,7 +9,7 @@ mod program;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use program::{Finished, bootstorm, run};
 use tempfile::TempDir;
@@ -336,6 +336,16 @@ fn hostile_files_neither_lead_out_nor_stop_it() {
     assert!(finished.out.contains("\"severity\": \"error\""));
 }
 
+/// A server that ends with the test, however that ends.
+struct Serving(Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn reads_the_files_behind_a_url() {
     let site = site();
@@ -346,12 +356,12 @@ fn reads_the_files_behind_a_url() {
     let ports: Vec<_> = ports.iter().map(|it| format!("--{it}-port")).collect();
     let mut arguments = vec!["serve", "first-run", "--content", "site"];
     arguments.extend(ports.iter().flat_map(|port| [port.as_str(), "0"]));
-    let mut child = bootstorm(site.path(), &arguments)
+    let child = bootstorm(site.path(), &arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        .spawn();
+    let mut serving = Serving(child.unwrap());
+    let lines = BufReader::new(serving.0.stdout.take().unwrap()).lines();
     let mut lines = lines.map_while(Result::ok);
     let mut urls = Vec::new();
     while urls.len() < 3 {
@@ -364,8 +374,7 @@ fn reads_the_files_behind_a_url() {
     let fleet = "first-run:flyingvoice-web-page";
     let check = |url: &str| run(site.path(), &["check", "--content", url, "--fleet", fleet]);
     let found: Vec<_> = urls.iter().map(|url| check(url)).collect();
-    let _ = child.kill();
-    let _ = child.wait();
+    drop(serving);
     for (url, finished) in urls.iter().zip(found) {
         let finished = finished.expect(1);
         let unknown = "web/0021f200021c:8: error: unknown key acount.1.label; did you mean";

@@ -381,9 +381,13 @@ mod tests {
         let mut source = command(&words(&["sh", "-c", &script])).unwrap();
         assert!(matches!(source.next(), Ok(Next::Frame(_))));
         let read = || std::fs::read_to_string(ids.to_string()).unwrap_or_default();
+        let began = Instant::now();
         while read().lines().count() < 2 {
+            assert!(began.elapsed() < Duration::from_secs(10), "{}", read());
             std::thread::sleep(Duration::from_millis(10));
         }
+        let text = read();
+        let _ends = Ends(text.lines().collect());
         let stopper = source.stopper();
         let waiter = std::thread::spawn(move || source.next().map(|it| it == Next::End));
         let began = Instant::now();
@@ -394,8 +398,20 @@ mod tests {
             let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
             !line.is_empty()
         };
-        let left = read().lines().filter(|id| runs(id)).count();
+        let left = text.lines().filter(|id| runs(id)).count();
         assert_eq!(left, 1, "the one that left the group");
+    }
+
+    /// Programs that go on, by their ids, until the test ends.
+    struct Ends<'a>(Vec<&'a str>);
+
+    impl Drop for Ends<'_> {
+        fn drop(&mut self) {
+            let _ = Command::new("kill")
+                .args(&self.0)
+                .stderr(Stdio::null())
+                .status();
+        }
     }
 
     #[test]
