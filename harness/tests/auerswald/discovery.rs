@@ -371,7 +371,8 @@ fn takes_the_file_field_of_dhcp() {
     );
 }
 
-// AUE-30, AUE-31, AUE-32, AUE-33, AUE-34: the 27 bytes of the document give the URL that it works out.
+// AUE-30, AUE-31, AUE-32, AUE-33, AUE-34: the 27 bytes of the document give the URL that it works
+// out.
 #[test]
 fn reads_the_sample_of_option_43() {
     assert_eq!(OPTION_43.len(), 27);

@@ -31,7 +31,8 @@ fn skipped(world: &World, url: &str) -> bool {
 }
 
 // AUE-14, AUE-57, AUE-58, AUE-59, AUE-60, AUE-61, AUE-62, AUE-64, AUE-83, AUE-85: the document's
-// own sample, letter by letter, with the four URLs that it works out. The fourth resolves as RFC 3986 has it (AUE-63).
+// own sample, letter by letter, with the four URLs that it works out. The fourth resolves as RFC
+// 3986 has it (AUE-63).
 #[test]
 fn resolves_the_four_urls_of_the_sample() {
     let sample = references(&[

@@ -1,4 +1,5 @@
-//! A segment, or a way over a router: real servers at the one end, the program at the other.
+//! A segment, or a way over a router, with real servers at its one end and the program at its
+//! other.
 
 use std::ffi::OsStr;
 use std::fs;

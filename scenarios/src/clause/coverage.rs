@@ -70,8 +70,8 @@ mod tests {
         Register::built_in().unwrap_or_else(|faults| panic!("{faults}"))
     }
 
-    /// Whether the tests in a file cite a clause by its id. A span, `AUE-57 … AUE-62`, cites its two
-    /// ends: what lies between is named by nobody.
+    /// Whether the tests in a file cite a clause by its id. A span, `AUE-57 … AUE-62`, cites its
+    /// two ends: what lies between is named by nobody.
     fn cites(text: &str, id: &ClauseId) -> bool {
         text.match_indices(&id.to_string()).any(|(at, found)| {
             let after = text[at + found.len()..].bytes().next();
