@@ -41,7 +41,7 @@ use crate::fleet::network::Farewell;
 use frame::{Arp, Datagram, EVERYBODY, Frame};
 use preflight::Interface;
 use socket::FrameSocket;
-use tenure::{Claim, Found, Tenure};
+use tenure::{Claim, Found, Given, Tenure};
 
 pub(super) use route::Routes;
 pub(super) use traces::Traces;
@@ -332,11 +332,13 @@ impl Reader {
                 ));
             }
             let kept = (received, datagram.payload.to_vec());
-            let Some(kept) = tenure.probe(mac, address, claim, kept, Instant::now()) else {
-                return;
-            };
+            let given = tenure.probe(mac, address, claim, kept, Instant::now());
             drop(tenure);
-            return self.hand_over(&Arrival::Message(kept.0, kept.1));
+            return match given {
+                Given::Kept => {}
+                Given::Known(kept) => self.hand_over(&Arrival::Message(kept.0, kept.1)),
+                Given::Twice(first) => self.leased_twice(first, mac, address),
+            };
         }
         drop(tenure);
         self.hand_over(&Arrival::Message(received, datagram.payload.to_vec()));
@@ -376,6 +378,17 @@ impl Reader {
         for (received, bytes) in due.cleared {
             self.hand_over(&Arrival::Message(received, bytes));
         }
+        for (first, mac, address) in due.twice {
+            self.leased_twice(first, mac, address);
+        }
+    }
+
+    /// The first of two phones keeps the address that both were leased.
+    fn leased_twice(&self, first: Mac, mac: Mac, address: Ipv4Addr) {
+        held(&self.segment.told).note(format!(
+            "{address} was leased to the phone {mac} while the phone {first} had it: declined"
+        ));
+        self.hand_over(&Arrival::Taken(mac, address));
     }
 
     fn hand_over(&self, arrival: &Arrival) {

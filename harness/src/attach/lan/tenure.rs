@@ -64,6 +64,17 @@ struct Probing {
     next: Instant,
 }
 
+/// What becomes of the message that gave a phone an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Given {
+    /// It is kept until the segment was asked.
+    Kept,
+    /// There is nothing to ask: the phone holds the address already, and extends its lease.
+    Known(Kept),
+    /// Another phone of the run has the address, or is about to.
+    Twice(Mac),
+}
+
 /// What an ARP packet means for the phones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
@@ -87,6 +98,8 @@ pub(super) struct Due {
     pub(super) say: Vec<Arp>,
     /// ACKs whose addresses nobody claimed.
     pub(super) cleared: Vec<Kept>,
+    /// Phones whose addresses another phone of the run took meanwhile: it comes first.
+    pub(super) twice: Vec<(Mac, Mac, Ipv4Addr)>,
 }
 
 impl Tenure {
@@ -110,8 +123,7 @@ impl Tenure {
         claim.map(|(_, claim)| claim.server)
     }
 
-    /// A phone was given an address by a message. Hands the message back where there is nothing to
-    /// ask: the phone holds it already, and extends its lease.
+    /// A phone was given an address by a message, which is kept until nobody claimed the address.
     pub(super) fn probe(
         &mut self,
         mac: Mac,
@@ -119,16 +131,23 @@ impl Tenure {
         claim: Claim,
         kept: Kept,
         now: Instant,
-    ) -> Option<Kept> {
-        self.phones.get_mut(&mac)?.claim = Some((address, claim));
-        let holder = self.holders.get(&address);
-        if holder.is_some_and(|holder| holder.mac == mac) {
-            return Some(kept);
+    ) -> Given {
+        let Some(phone) = self.phones.get_mut(&mac) else {
+            return Given::Kept;
+        };
+        phone.claim = Some((address, claim));
+        let holder = self.holders.get(&address).map(|it| it.mac);
+        let probing = self.probing.get(&address).map(|it| it.mac);
+        if holder == Some(mac) {
+            return Given::Known(kept);
         }
-        // The same message again changes nothing; another phone's is the server's fault, seen
-        // when this phone answers the other's probe.
-        let same = self.probing.get(&address).is_some_and(|it| it.mac == mac);
-        if !same {
+        // The phones of a run do not hear each other's probes: they leave by this machine's hand.
+        if let Some(first) = holder.or(probing).filter(|first| *first != mac) {
+            self.probing.retain(|_, probing| probing.mac != mac);
+            return Given::Twice(first);
+        }
+        // The same message again changes nothing.
+        if probing.is_none() {
             self.probing.retain(|_, probing| probing.mac != mac);
             let probing = Probing {
                 mac,
@@ -139,7 +158,7 @@ impl Tenure {
             };
             self.probing.insert(address, probing);
         }
-        None
+        Given::Kept
     }
 
     /// A phone took an address: what its latest ACK said of that, or, where nobody gave it,
@@ -237,6 +256,11 @@ impl Tenure {
         }
         for address in cleared {
             if let Some(probing) = self.probing.remove(&address) {
+                // It had been asked about already, but not taken yet, when this phone was given it.
+                if let Some(first) = self.holders.get(&address) {
+                    due.twice.push((first.mac, probing.mac, address));
+                    continue;
+                }
                 if let Some(phone) = self.phones.get_mut(&probing.mac) {
                     phone.claim = Some((address, probing.claim));
                 }
@@ -285,7 +309,8 @@ mod tests {
     fn probing() -> (Tenure, Instant) {
         let mut tenure = Tenure::new(&[PHONE]);
         let now = Instant::now();
-        assert!(tenure.probe(PHONE, ADDRESS, claim(), kept(), now).is_none());
+        let given = tenure.probe(PHONE, ADDRESS, claim(), kept(), now);
+        assert_eq!(given, Given::Kept);
         (tenure, now)
     }
 
@@ -310,7 +335,7 @@ mod tests {
         assert_eq!(tenure.enter((PHONE, ADDRESS), None, now), None, "it has it");
         assert_eq!(
             tenure.probe(PHONE, ADDRESS, claim(), kept(), now),
-            Some(kept())
+            Given::Known(kept())
         );
         let later = now + ANNOUNCE_AGAIN;
         assert_eq!(tenure.due(later).say, [Arp::announcement(PHONE, ADDRESS)]);
@@ -328,6 +353,33 @@ mod tests {
             assert_eq!(tenure.heard(said, now), Found::Taken(PHONE, ADDRESS));
             assert!(tenure.due(now + PROBE_WAIT * 9).cleared.is_empty());
         }
+    }
+
+    #[test]
+    fn an_address_that_two_phones_were_given_stays_the_firsts() {
+        const OTHER: Mac = Mac([2, 0, 0, 0, 0, 6]);
+        let mut tenure = Tenure::new(&[PHONE, OTHER]);
+        let now = Instant::now();
+        let given = |tenure: &mut Tenure, mac| tenure.probe(mac, ADDRESS, claim(), kept(), now);
+        assert_eq!(given(&mut tenure, PHONE), Given::Kept);
+        assert_eq!(
+            given(&mut tenure, OTHER),
+            Given::Twice(PHONE),
+            "asked about"
+        );
+        assert_eq!(tenure.due(now).say, [Arp::probe(PHONE, ADDRESS)]);
+        tenure.due(now + PROBE_WAIT);
+        assert_eq!(tenure.due(now + PROBE_WAIT * 2).cleared, [kept()]);
+        assert_eq!(given(&mut tenure, OTHER), Given::Kept, "not taken yet");
+        tenure.enter((PHONE, ADDRESS), None, now).expect("given");
+        tenure.due(now);
+        tenure.due(now + PROBE_WAIT);
+        let due = tenure.due(now + PROBE_WAIT * 2);
+        assert_eq!(due.twice, [(PHONE, OTHER, ADDRESS)]);
+        assert!(due.cleared.is_empty());
+        assert_eq!(given(&mut tenure, OTHER), Given::Twice(PHONE), "held");
+        assert!(tenure.leave(PHONE, ADDRESS));
+        assert_eq!(given(&mut tenure, OTHER), Given::Kept);
     }
 
     #[test]
