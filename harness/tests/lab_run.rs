@@ -245,16 +245,15 @@ fn power_comes_back_when_the_user_ends_the_run() {
     let text = fs::read_to_string(&file).expect("readable");
     fs::write(&file, text.replace("off_s = 0.3", "off_s = 60")).expect("writable");
     lab.power(true);
-    let run = start(
-        &lab,
-        "run",
-        &["--case", "flyingvoice/names-are-tried-in-order"],
-    );
-    let off = program::until(program::LIMIT, || !is_powered(&lab));
-    assert!(off, "power was never taken");
-    interrupt(&run.child);
-    run.finish().expect(5);
-    assert!(is_powered(&lab));
+    let case = ["--case", "flyingvoice/names-are-tried-in-order"];
+    for (verb, arguments) in [("run", &case[..]), ("twin", &[])] {
+        let run = start(&lab, verb, arguments);
+        let off = program::until(program::LIMIT, || !is_powered(&lab));
+        assert!(off, "power was never taken");
+        interrupt(&run.child);
+        run.finish().expect(5);
+        assert!(is_powered(&lab));
+    }
 }
 
 #[test]

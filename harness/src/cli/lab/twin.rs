@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bootstorm_emulator::identity::Mac;
 use bootstorm_reports::html::twin as page;
@@ -16,7 +17,7 @@ use bootstorm_scenarios::wire::message;
 use bootstorm_scenarios::wire::record::Record;
 
 use super::super::live::{catch_interrupt, columns};
-use super::super::{Exit, Shared, Trouble, deliver, load, print};
+use super::super::{Exit, Shared, Trouble, deliver, harmless, load, print};
 use crate::capture::whole_file;
 use crate::certify::Bench;
 use crate::lab::file;
@@ -81,26 +82,36 @@ struct Heard {
     notes: Vec<String>,
 }
 
-/// Boots both and compares.
+/// Boots both and compares, until the user ends it.
 pub(super) fn twin(shared: &Shared, arguments: &LabTwinArguments) -> Result<Exit, Trouble> {
     let bench = Bench {
         profiles: load::profiles(shared)?,
         keep_secrets: arguments.keep_secrets,
         ..Bench::default()
     };
+    match both(shared, arguments, &bench) {
+        Err(Trouble::Own(why)) if bench.stop.load(Ordering::Relaxed) => {
+            eprintln!("bootstorm: {}", harmless(&why));
+            Ok(Exit::Interrupted)
+        }
+        done => done,
+    }
+}
+
+fn both(shared: &Shared, arguments: &LabTwinArguments, bench: &Bench) -> Result<Exit, Trouble> {
     let suites = suite::read_built_in().map_err(Trouble::Faults)?;
     let heard = match &arguments.lab {
         Some(path) => {
             let lab = super::read(path, &bench.profiles)?;
             deliver::probe(&arguments.out, 0)?;
-            of_lab(&lab, arguments, &bench)?
+            of_lab(&lab, arguments, bench)?
         }
         None => {
             deliver::probe(&arguments.out, 0)?;
-            of_capture(arguments, &bench)?
+            of_capture(arguments, bench)?
         }
     };
-    let comparison = compared(heard, &suites, &bench)?;
+    let comparison = compared(heard, &suites, bench)?;
     let html = arguments.out.join(PAGE);
     let written = [
         (
@@ -131,6 +142,9 @@ pub(super) fn twin(shared: &Shared, arguments: &LabTwinArguments) -> Result<Exit
 
 fn compared(heard: Heard, suites: &[Suite], bench: &Bench) -> Result<Comparison, Trouble> {
     let own = twin::boot(&heard.plan, heard.pool, heard.router, bench).map_err(Trouble::own)?;
+    if bench.stop.load(Ordering::Relaxed) {
+        return Err(Trouble::own("the run was ended before the twin had booted"));
+    }
     let pair = Pair {
         title: heard.title,
         plan: &heard.plan,
