@@ -207,8 +207,8 @@ fn meta(report: &Report) -> String {
 #[derive(Debug, Clone, Copy)]
 enum Opening {
     Verdict(Class),
-    /// Of a comparison: what is judged has its word, alike or not.
-    Compared(Class),
+    /// Of a comparison, which has a word of its own.
+    Compared(Class, &'static str),
     Running,
 }
 
@@ -232,7 +232,7 @@ fn class_word(class: Class) -> &'static str {
 fn banner(opening: Opening, sentence: &str, page: &mut Markup) {
     let (class, word, icon) = match opening {
         Opening::Running => ("running", "Running", "<path d=\"M16 14v20l18-10z\"/>"),
-        Opening::Verdict(class) | Opening::Compared(class) => {
+        Opening::Verdict(class) | Opening::Compared(class, _) => {
             let (name, icon) = match class {
                 Class::Met => ("met", "<path d=\"m14 25 7 7 14-16\"/>"),
                 Class::SubjectFailed => {
@@ -242,9 +242,8 @@ fn banner(opening: Opening, sentence: &str, page: &mut Markup) {
                 Class::OwnFault => ("own_fault", "<path d=\"M24 13v14M24 34.5v.5\"/>"),
                 Class::Interrupted => ("interrupted", "<path d=\"M18 16v16M30 16v16\"/>"),
             };
-            let word = match (opening, class) {
-                (Opening::Compared(_), Class::Met) => "Alike",
-                (Opening::Compared(_), _) => "Different",
+            let word = match opening {
+                Opening::Compared(_, word) => word,
                 _ => class_word(class),
             };
             (name, word, icon)

@@ -9,6 +9,7 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthChar;
 
 use crate::text::harmless;
+use crate::verdict::Class;
 
 /// The narrowest column of a ladder on a terminal.
 const COLUMN_MIN: usize = 30;
@@ -30,6 +31,8 @@ pub struct Comparison {
     pub subject: String,
     /// Message by message.
     pub rows: Vec<Row>,
+    /// Later messages of both, which were not compared.
+    pub left_out: usize,
     /// What a reader is to know besides.
     pub notes: Vec<String>,
 }
@@ -203,16 +206,36 @@ impl Comparison {
         (cited, self.differences().count() - cited)
     }
 
+    /// What came of it: a difference that no clause speaks of is nobody's failure.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self.counts() {
+            (0, _) => Class::Met,
+            _ => Class::SubjectFailed,
+        }
+    }
+
     /// What came of it, in one sentence.
     #[must_use]
     pub fn verdict(&self) -> String {
         let alike = self.rows.iter().filter(|row| row.differences.is_empty());
         let (alike, rows) = (alike.count(), self.rows.len());
+        let left_out = match self.left_out {
+            0 => String::new(),
+            later => format!("; {later} later ones were not compared"),
+        };
         match self.counts() {
-            (0, 0) => format!("Handset and twin are alike in all {rows} messages."),
+            (0, 0) => {
+                let all = if self.left_out == 0 {
+                    "all"
+                } else {
+                    "the first"
+                };
+                format!("Handset and twin are alike in {all} {rows} messages{left_out}.")
+            }
             (cited, other) => format!(
                 "Handset and twin are alike in {alike} of {rows} messages: {cited} differences \
-                 that a clause speaks of, {other} others."
+                 that a clause speaks of, {other} others{left_out}."
             ),
         }
     }
@@ -379,6 +402,7 @@ pub(crate) mod tests {
                     differences: vec![difference(Aspect::Extra, "http.get", &[])],
                 },
             ],
+            left_out: 0,
             notes: vec!["the capture lacks 2 segments".to_owned()],
         }
     }
@@ -412,6 +436,19 @@ pub(crate) mod tests {
             "Handset and twin are alike in 1 of 3 messages: 1 differences that a clause speaks of, \
              1 others.\n"
         ));
+    }
+
+    #[test]
+    fn messages_that_were_not_compared_are_not_said_to_be_alike() {
+        let mut comparison = sample();
+        comparison.left_out = 7;
+        let verdict = comparison.verdict();
+        assert!(verdict.ends_with("1 others; 7 later ones were not compared."));
+        comparison.rows.retain(|row| row.differences.is_empty());
+        assert_eq!(
+            comparison.verdict(),
+            "Handset and twin are alike in the first 1 messages; 7 later ones were not compared."
+        );
     }
 
     #[test]

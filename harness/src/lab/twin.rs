@@ -103,6 +103,8 @@ pub fn compare(pair: &Pair<'_>, twin: &Record, handset: &Record, keep_secrets: b
     let mut notes = pair.notes.clone();
     notes.extend(gone(&twin, "the twin"));
     notes.extend(gone(&handset, "the handset"));
+    notes.extend(left_out(&one, "the twin"));
+    notes.extend(left_out(&other, "the handset"));
     Comparison {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         title: pair.title.clone(),
@@ -114,6 +116,7 @@ pub fn compare(pair: &Pair<'_>, twin: &Record, handset: &Record, keep_secrets: b
             .map_or_else(String::new, |profile| profile.name.clone()),
         subject: pair.subject.clone(),
         rows,
+        left_out: one.left_out + other.left_out,
         notes,
     }
 }
@@ -123,6 +126,17 @@ fn gone(messages: &[Message], whom: &str) -> Option<String> {
     messages
         .is_empty()
         .then(|| format!("nothing was heard of {whom}"))
+}
+
+/// What is said of a ladder that is too long.
+fn left_out(ladder: &Ladder<'_>, whose: &str) -> Option<String> {
+    let left_out = ladder.left_out;
+    (left_out > 0).then(|| {
+        format!(
+            "{left_out} messages of {whose} were left out: the first {} of each are compared",
+            align::ROWS_MAX
+        )
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use super::markup::Markup;
 use super::{Figure, Opening, banner, figures, head, top};
 use crate::twin::{Comparison, Difference, Line, Row, time};
-use crate::verdict::Class;
 
 /// Writes the page.
 ///
@@ -18,12 +17,13 @@ pub fn write(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     head(&title, "", "", &mut page);
     page.raw("<body><a class=\"skip\" href=\"#main\">Skip to the ladders</a><header>");
     top(&comparison.heading(), &mut page);
-    let class = match comparison.counts() {
-        (0, 0) => Class::Met,
-        (0, _) => Class::Inconclusive,
-        _ => Class::SubjectFailed,
+    let word = match comparison.counts() {
+        (0, 0) => "Alike",
+        (0, _) => "No difference with a clause",
+        _ => "Different",
     };
-    banner(Opening::Compared(class), &comparison.verdict(), &mut page);
+    let opening = Opening::Compared(comparison.class(), word);
+    banner(opening, &comparison.verdict(), &mut page);
     figures(&told_figures(comparison), &mut page);
     page.raw("</header><main id=\"main\">");
     ladders(comparison, &mut page);
@@ -180,6 +180,33 @@ fn differences(comparison: &Comparison, page: &mut Markup) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_without_a_cited_difference_does_not_look_like_a_failure() {
+        let opening = |comparison: &Comparison| {
+            let mut out = Vec::new();
+            write(comparison, &mut out).expect("memory");
+            let page = String::from_utf8(out).expect("text");
+            let class = page
+                .split("<div class=\"verdict ")
+                .nth(1)
+                .expect("a banner");
+            let word = page.split("<p class=\"class\">").nth(1).expect("a word");
+            let first = |text: &str, end| text.split(end).next().map(str::to_owned);
+            (
+                first(class, '"').expect("one"),
+                first(word, '<').expect("one"),
+            )
+        };
+        let told = |class: &str, word: &str| (class.to_owned(), word.to_owned());
+        let mut comparison = crate::twin::tests::sample();
+        assert_eq!(opening(&comparison), told("subject_failed", "Different"));
+        comparison.rows.remove(0);
+        let uncited = told("met", "No difference with a clause");
+        assert_eq!(opening(&comparison), uncited);
+        comparison.rows.pop();
+        assert_eq!(opening(&comparison), told("met", "Alike"));
+    }
 
     #[test]
     fn the_page_has_every_message_and_nothing_of_them_becomes_markup() {

@@ -134,10 +134,7 @@ fn both(shared: &Shared, arguments: &LabTwinArguments, bench: &Bench) -> Result<
     if !shared.quiet && !arguments.json {
         print(&format!("page: {}\n", html.display()));
     }
-    Ok(match comparison.counts() {
-        (0, _) => Exit::Met,
-        _ => Exit::SubjectFailed,
-    })
+    Ok(comparison.class().into())
 }
 
 fn compared(heard: Heard, suites: &[Suite], bench: &Bench) -> Result<Comparison, Trouble> {

@@ -10,7 +10,7 @@ use bootstorm_scenarios::wire::message::{self, Message};
 use super::law::Laws;
 
 /// Messages of one ladder; later ones are left out.
-const ROWS_MAX: usize = 1_500;
+pub(super) const ROWS_MAX: usize = 1_500;
 /// What two messages of the same content score, and two of the same name.
 const SAME: u32 = 3;
 const ALIKE: u32 = 2;
@@ -69,19 +69,22 @@ pub(super) struct Ladder<'a> {
     keys: Vec<String>,
     /// When its first message came does not count.
     from_first: bool,
+    /// Later messages, which are not shown.
+    pub(super) left_out: usize,
 }
 
 impl<'a> Ladder<'a> {
     pub(super) fn of(messages: &'a [Message], from_power: bool) -> Self {
-        let shown = messages
+        let mut shown = messages
             .iter()
             .filter(|it| !DULL.contains(&it.name.as_ref()));
-        let messages: Vec<_> = shown.take(ROWS_MAX).collect();
+        let messages: Vec<_> = shown.by_ref().take(ROWS_MAX).collect();
         let keys = messages.iter().map(|message| key(message)).collect();
         Self {
             messages,
             keys,
             from_first: !from_power,
+            left_out: shown.count(),
         }
     }
 

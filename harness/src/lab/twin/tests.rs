@@ -76,6 +76,17 @@ fn two_equal_ladders_differ_in_nothing() {
 }
 
 #[test]
+fn messages_beyond_those_that_are_compared_are_counted() {
+    let many: Vec<_> = (0..1_507).map(|at| sent(at, "a")).collect();
+    let note = left_out(&Ladder::of(&many, true), "the twin").expect("a note");
+    assert!(note.starts_with("7 messages of the twin were left out: the first 1500 of each"));
+    assert_eq!(
+        left_out(&Ladder::of(&many[..1_500], true), "the twin"),
+        None
+    );
+}
+
+#[test]
 fn a_request_that_only_one_has_is_told_with_its_clause_and_the_rest_stays_in_step() {
     let own = [
         sent(0, MAC),
