@@ -168,8 +168,8 @@ impl Outlet {
         self.driver.can(Action::On) && self.driver.can(Action::Off)
     }
 
-    /// Does it; a cycle in two steps where the driver has none in one. Returns what is worth
-    /// knowing of it, in words; nothing if nothing is.
+    /// Does it; a cycle only where the driver has one of its own. Returns what is worth knowing of
+    /// it, in words; nothing if nothing is.
     ///
     /// # Errors
     /// `PowerFault`.
@@ -182,37 +182,6 @@ impl Outlet {
         if !self.driver.can(action) {
             return Err(self.unable(action));
         }
-        let in_two = action == Action::Cycle && self.has_off() && !self.has_cycle();
-        if !in_two {
-            return self.once(action, stop, asking);
-        }
-        self.once(Action::Off, stop, asking)?;
-        // Power comes back whatever happens.
-        let waited = waited(self.off, stop);
-        let never = AtomicBool::new(false);
-        let on = self.once(
-            Action::On,
-            if waited.is_ok() { stop } else { &never },
-            asking,
-        );
-        waited.and(on)
-    }
-
-    fn has_cycle(&self) -> bool {
-        match &self.driver {
-            Driver::Http(http) => http.calls.contains_key(&Action::Cycle),
-            Driver::Command(command) => command.commands.contains_key(&Action::Cycle),
-            Driver::CheckSync(_) | Driver::Person(_) => true,
-            Driver::Snmp(_) => false,
-        }
-    }
-
-    fn once(
-        &self,
-        action: Action,
-        stop: &AtomicBool,
-        asking: &dyn Asking,
-    ) -> Result<String, PowerFault> {
         let job = Job {
             outlet: self,
             action,
