@@ -1,12 +1,13 @@
 //! Somebody who is asked on the terminal and waited for.
 
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bootstorm_scenarios::lab::{Action, PersonDriver};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::{FlushArg, tcflush};
 
 use super::{Job, PowerFault};
 
@@ -79,9 +80,26 @@ impl Asking for Terminal {
         if !input.is_terminal() || !output.is_terminal() {
             return None;
         }
-        let shown = writeln!(output, "bootstorm: {question}");
-        Some(shown.and_then(|()| entered(input.as_fd(), patience, stop)))
+        Some(asked(
+            question,
+            (input.as_fd(), &mut output),
+            patience,
+            stop,
+        ))
     }
+}
+
+/// Shows a question and waits for a line; what was typed before is no answer to it.
+pub(super) fn asked(
+    question: &str,
+    (input, output): (BorrowedFd<'_>, &mut dyn Write),
+    patience: Duration,
+    stop: &AtomicBool,
+) -> io::Result<bool> {
+    // What is no terminal keeps what it holds.
+    let _ = tcflush(input, FlushArg::TCIFLUSH);
+    writeln!(output, "bootstorm: {question}")?;
+    entered(input, patience, stop)
 }
 
 /// Waits for a line; false when none came in time or the run was ended.

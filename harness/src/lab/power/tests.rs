@@ -57,6 +57,36 @@ fn a_person_is_waited_for_until_enter_or_until_their_time_is_over() {
 }
 
 #[test]
+fn what_was_typed_before_a_question_is_no_answer() {
+    /// Presses Enter when it is asked.
+    struct Quick(File);
+    impl std::io::Write for Quick {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let asked = bytes.contains(&b'\n');
+            if asked {
+                self.0.write_all(b"\n")?;
+            }
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let ends = nix::pty::openpty(None, None).expect("a terminal");
+    let (slave, mut typing) = (ends.slave, File::from(ends.master));
+    let never = AtomicBool::new(false);
+    typing.write_all(b"early\n").expect("writable");
+    std::thread::sleep(Duration::from_millis(100));
+    let patience = Duration::from_millis(200);
+    let ask = |output: &mut dyn std::io::Write, patience| {
+        person::asked("please", (slave.as_fd(), output), patience, &never)
+    };
+    assert!(!ask(&mut std::io::sink(), patience).expect("nothing wrong"));
+    let patience = Duration::from_secs(10);
+    assert!(ask(&mut Quick(typing), patience).expect("nothing wrong"));
+}
+
+#[test]
 fn a_switch_is_asked_for_nothing_that_it_cannot_do() {
     struct Nobody;
     impl Asking for Nobody {
