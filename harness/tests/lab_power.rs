@@ -336,6 +336,17 @@ fn a_program_gets_its_words_and_its_secret_and_is_ended_with_all_that_it_started
     assert_eq!(written, "2 0021f2000001 ; hush-hush\n");
     let told = act(&power, Action::Off).expect_err("it failed").to_string();
     assert!(told.ends_with("exit status 7: no … today"), "{told}");
+    // One secret lies where the complaint is cut, the next beyond.
+    let long = outlet(&format!(
+        "driver = \"command\"\nsecret = {{ file = \"{secret}\" }}\non = [\"true\"]\n\
+         off = [\"sh\", \"-c\", 's=$LAB_SECRET; printf %s%02035d%s%s $s 0 $s $s >&2; exit 7']"
+    ));
+    let told = act(&long, Action::Off).expect_err("it failed").to_string();
+    let zeros = "0".repeat(2_035);
+    assert!(
+        told.ends_with(&format!("exit status 7: …{zeros}…")),
+        "{told}"
+    );
     let slow = outlet(&format!(
         "driver = \"command\"\ntimeout_s = 0.3\n\
          cycle = [\"sh\", \"-c\", '(sleep 2; echo late > {out}) & sleep 60']"

@@ -41,7 +41,9 @@ pub(super) fn act(driver: &CommandDriver, job: Job<'_>) -> Result<String, PowerF
     let failed = |fault: io::Error| outlet.refused(what.clone(), fault.to_string());
     // It is killed with all that it started, whichever way we leave.
     let mut running = Family::start(&mut command).map_err(failed)?;
-    let complaint = running.complaints().map(heard);
+    // One that begins before the cut is read to its end, and so is known for what it is.
+    let room = COMPLAINT_BYTES_MAX + secret.as_ref().map_or(0, String::len);
+    let complaint = running.complaints().map(|stream| heard(stream, room));
     let until = Instant::now() + driver.timeout;
     while !running.is_over().map_err(failed)? {
         if Instant::now() >= until {
@@ -59,11 +61,10 @@ pub(super) fn act(driver: &CommandDriver, job: Job<'_>) -> Result<String, PowerF
         return Ok(format!("{program} ended well"));
     }
     let complaint = complaint.map(|heard| said(&heard)).unwrap_or_default();
-    let complaint = http::hidden(complaint.trim(), secret.as_deref());
-    let said = if complaint.is_empty() {
-        String::new()
-    } else {
-        format!(": {complaint}")
+    let complaint = shown(&complaint, secret.as_deref());
+    let said = match complaint.trim() {
+        "" => String::new(),
+        complaint => format!(": {complaint}"),
     };
     let ended = status.map_or_else(|| "ended".to_owned(), ended);
     Err(outlet.refused(what, format!("{ended}{said}")))
@@ -79,11 +80,11 @@ fn ended(status: ExitStatus) -> String {
 }
 
 /// Listens to a complaint in a thread of its own, which ends when nobody holds the stream any more.
-fn heard(stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+fn heard(stream: impl Read + Send + 'static, room: usize) -> Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     let listen = std::thread::Builder::new().name("complaints".to_owned());
     // Without a thread nothing is heard.
-    let _ = listen.spawn(move || beginning(stream, &sender));
+    let _ = listen.spawn(move || beginning(stream, room, &sender));
     receiver
 }
 
@@ -98,9 +99,23 @@ fn said(heard: &Receiver<Vec<u8>>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// The first of a complaint, without the secret: one in the midst of which it is cut counts whole.
+fn shown(complaint: &str, secret: Option<&str>) -> String {
+    let mut end = complaint.floor_char_boundary(COMPLAINT_BYTES_MAX);
+    let secret = secret.filter(|secret| !secret.is_empty());
+    for (at, found) in secret
+        .iter()
+        .flat_map(|secret| complaint.match_indices(secret))
+    {
+        if at < end {
+            end = end.max(at + found.len());
+        }
+    }
+    http::hidden(complaint.get(..end).unwrap_or_default(), secret)
+}
+
 /// The first bytes of a stream; the rest is read and forgotten, so that nobody waits for us.
-fn beginning(mut stream: impl Read, told: &Sender<Vec<u8>>) {
-    let mut room = COMPLAINT_BYTES_MAX;
+fn beginning(mut stream: impl Read, mut room: usize, told: &Sender<Vec<u8>>) {
     let mut buffer = [0; 1_024];
     while let Ok(count @ 1..) = stream.read(&mut buffer) {
         let kept = count.min(room);
