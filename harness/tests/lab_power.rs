@@ -39,7 +39,7 @@ answer() {
     case $column in
     3) value=$admin ;;
     6) if [ "$admin" = 2 ]; then value=1; elif [ -e "$here/dead.$port" ]; then value=2; else value=3; fi ;;
-    10) value=3 ;;
+    10) value=$(cat "$here/class" 2>/dev/null || echo 3) ;;
     esac
     printf '%s\ninteger\n%s\n' "$1" "$value"
 }
@@ -152,9 +152,41 @@ fn a_port_loses_its_power_and_gets_it_back_by_version_2c() {
     let told = act(&power, Action::On).expect("switched");
     assert_eq!(told, "port 2: deliveringPower (3), class 2");
     assert_eq!(log(own.path()), "2\n1\n");
+    fs::write(own.path().join("class"), "0").expect("writable");
+    let told = act(&power, Action::On).expect("switched");
+    assert_eq!(told, "port 2: deliveringPower (3)", "a class that is none");
     act(&power, Action::Off).expect("switched");
     let held = fs::read_to_string(own.path().join("admin.2")).expect("written");
     assert_eq!(held, "2\n");
+}
+
+#[test]
+fn an_answer_about_another_port_is_none() {
+    let own = TempDir::new().expect("a directory");
+    fs::write(own.path().join("community"), "private").expect("writable");
+    let agent = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let port = agent.local_addr().expect("bound").port();
+    let limit = Some(Duration::from_secs(10));
+    agent.set_read_timeout(limit).expect("a time limit");
+    let power = by_community(own.path(), port, "community");
+    let told = std::thread::scope(|scope| {
+        let switching = scope.spawn(|| act(&power, Action::Off));
+        for _ in 0..2 {
+            let mut buffer = [0; 512];
+            let (length, from) = agent.recv_from(&mut buffer).expect("a request");
+            let behind = |what: &[u8]| {
+                let mut windows = buffer.windows(what.len());
+                windows.position(|it| it == what).expect("there") + what.len()
+            };
+            let kind = behind(b"private");
+            let row = behind(&[0x2b, 6, 1, 2, 1, 105, 1, 1, 1, 3, 1]);
+            assert_eq!((buffer[kind], buffer[row]), (0xa3, 2), "a set of port 2");
+            (buffer[kind], buffer[row]) = (0xa2, 1);
+            agent.send_to(&buffer[..length], from).expect("sent");
+        }
+        switching.join().expect("no panic").expect_err("not done")
+    });
+    assert!(told.to_string().contains("asked 2 times"), "{told}");
 }
 
 #[test]

@@ -201,11 +201,12 @@ impl<'a> Agent<'a> {
             if answer.message_type != MessageType::Response {
                 return Err(Error::AsnUnsupportedType);
             }
-            let value = answer.varbinds.next().and_then(|(_, value)| match value {
-                Value::Integer(value) => Some(value),
-                _ => None,
-            });
-            return Ok(Ok(value));
+            return match answer.varbinds.next() {
+                Some((answered, Value::Integer(value))) if answered == oid => Ok(Ok(Some(value))),
+                Some((answered, _)) if answered == oid => Ok(Ok(None)),
+                // It speaks of something else.
+                _ => Err(Error::ValueOutOfRange),
+            };
         }
     }
 
@@ -221,6 +222,7 @@ impl<'a> Agent<'a> {
             let name = name.map_or("unknown", |(_, name)| *name);
             if (status == DELIVERING) == on {
                 let class = if on { self.read(POWER_CLASS)? } else { None };
+                let class = class.filter(|it| (1..=5).contains(it));
                 let class = class.map_or_else(String::new, |it| format!(", class {}", it - 1));
                 let port = &self.job.outlet.port;
                 return Ok(format!("port {port}: {name} ({status}){class}"));
