@@ -1,15 +1,15 @@
 //! One AF_PACKET socket on an interface: whole frames, in and out.
 
-use std::io::{self, IoSliceMut, Read as _};
+use std::io::{self, IoSliceMut};
 use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
 use nix::libc;
 use nix::sys::socket::sockopt::{RcvBufForce, RxqOvfl};
-use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, bind, recvmsg, setsockopt};
+use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, recvmsg, setsockopt};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
-use crate::promiscuous::hear_everything;
+use crate::promiscuous::{bind_to, hear_everything};
 
 /// Asked of the kernel for frames that wait: some thousand phones may be answered at once.
 const RECEIVE_BYTES: usize = 16 << 20;
@@ -31,12 +31,8 @@ impl FrameSocket {
         socket.attach_filter(&filter())?;
         setsockopt(&socket, RxqOvfl, &1)?;
         setsockopt(&socket, RcvBufForce, &RECEIVE_BYTES)?;
-        bind(socket.as_raw_fd(), link)?;
+        bind_to(&socket, link)?;
         hear_everything(&socket, index)?;
-        // What other interfaces' frames came in before it was bound.
-        socket.set_nonblocking(true)?;
-        while (&socket).read(&mut [0]).is_ok() {}
-        socket.set_nonblocking(false)?;
         Ok(Self { socket })
     }
 

@@ -9,19 +9,21 @@ use bootstorm_emulator::time::Moment;
 use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind,
+    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType,
     recvmsg, setsockopt, socket, sockopt,
 };
 use nix::sys::time::{TimeSpec, TimeVal, TimeValLike as _};
 
 use super::super::{Frame, Link};
 use super::{Next, SourceFault};
-use crate::promiscuous::hear_everything;
+use crate::promiscuous::{bind_to, hear_everything};
 
 /// The longest frame, with what cards put together of several.
 const FRAME_BYTES_MAX: usize = 1 << 18;
 /// What the kernel is asked to hold of frames that were not taken yet.
 const BUFFER_BYTES: usize = 32 << 20;
+/// What is said where the right is missing.
+const NEEDS: &str = " (needs root, or CAP_NET_RAW)";
 /// How long is waited for a frame.
 const WAIT: Duration = Duration::from_millis(100);
 /// Ethernet, and the loopback (ARPHRD_ETHER, ARPHRD_LOOPBACK), which writes Ethernet too.
@@ -47,7 +49,7 @@ impl Interface {
     pub(super) fn open(name: &str) -> Result<Self, SourceFault> {
         let own = |what: &str, fault: Errno| {
             let hint = match fault {
-                Errno::EPERM | Errno::EACCES => " (needs root, or CAP_NET_RAW)",
+                Errno::EPERM | Errno::EACCES => NEEDS,
                 _ => "",
             };
             SourceFault::Own(format!("failed to {what} {name}: {fault}{hint}"))
@@ -75,7 +77,7 @@ impl Interface {
         let wait = TimeVal::milliseconds(i64::try_from(WAIT.as_millis()).unwrap_or(100));
         setsockopt(&socket, sockopt::ReceiveTimeout, &wait)
             .map_err(|fault| own("set a time limit on", fault))?;
-        bind(socket.as_raw_fd(), &address).map_err(|fault| own("bind to", fault))?;
+        bind_to(&socket, &address).map_err(|fault| own("bind to", fault))?;
         let mut interface = Self {
             name: name.to_owned(),
             socket,
@@ -199,11 +201,12 @@ mod tests {
     fn what_goes_over_the_loopback_is_heard_once() {
         let mut interface = match Interface::open("lo") {
             Ok(interface) => interface,
-            Err(fault) => {
+            Err(SourceFault::Own(why)) if why.ends_with(NEEDS) => {
                 let out = &mut std::io::stderr();
-                let _ = writeln!(out, "not run: needs root (CAP_NET_RAW): {fault}");
+                let _ = writeln!(out, "not run: needs root (CAP_NET_RAW): {why}");
                 return;
             }
+            Err(fault) => panic!("{fault}"),
         };
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
         let to = socket.local_addr().expect("bound");
