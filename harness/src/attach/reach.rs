@@ -34,6 +34,12 @@ impl Network {
         (mask(bits) == u32::from(subnet)).then(|| Self::of(address, bits))
     }
 
+    /// How many addresses it has.
+    #[must_use]
+    pub fn addresses(self) -> u64 {
+        u64::from(!mask(self.bits)) + 1
+    }
+
     /// Whether an address lies in it.
     #[must_use]
     pub fn contains(self, address: Ipv4Addr) -> bool {

@@ -36,6 +36,8 @@ use crate::attach::reach::{Network, Reach};
 
 /// Numbers of our routing tables: this and the interface's index.
 const TABLE: u32 = 0x5b00_0000;
+/// Addresses that a table has room for at most: the kernel sets aside 16 bytes for each.
+const ADDRESSES_MAX: u64 = 1 << 18;
 /// Priority of our routing rules: after the local table's, before the main one's.
 const PRIORITY: u32 = 6_800;
 
@@ -88,7 +90,7 @@ impl Traces {
         let mut under_way = laid();
         under_way.push(device.clone());
         if let Some(phones) = phones {
-            let fed = fed("nft", &["-f", "-"], &table(device, phones));
+            let fed = fed("nft", &["-f", "-"], &table(device, reach, phones));
             // A fault drops the traces, which takes the device off the list.
             drop(under_way);
             fed.map_err(|fault| {
@@ -228,12 +230,14 @@ fn number(device: &Device) -> u32 {
     TABLE + device.index
 }
 
-/// The table as `nft -f` takes it.
-fn table(device: &Device, phones: &[Mac]) -> String {
+/// The table as `nft -f` takes it. It has room for every address that the run may reach: those that
+/// were given up stay, so that late frames bear their phone's MAC too.
+fn table(device: &Device, reach: Reach, phones: &[Mac]) -> String {
     let colons = |mac: &Mac| mac.0.map(|byte| format!("{byte:02x}")).join(":");
     let macs: Vec<String> = phones.iter().map(colons).collect();
     let macs = macs.join(", ");
-    let size = phones.len().saturating_mul(2).max(1_024);
+    let addresses: u64 = reach.networks().map(Network::addresses).sum();
+    let size = addresses.min(ADDRESSES_MAX);
     let (own, name) = (named(device), &device.name);
     let announces = "ether saddr @phones arp operation request arp saddr ip != 0.0.0.0";
     format!(
@@ -269,7 +273,10 @@ mod tests {
             index: 9,
         };
         assert_eq!(named(&device), "bootstorm_br_lan_7_x_9");
-        let text = table(&device, &[Mac([2, 0, 0, 0, 0, 5])]);
+        let networks = ["10.77.0.0/16", "192.0.2.0/24"].map(|it| it.parse().expect("a network"));
+        let reach = Reach::to(&networks).expect("two of them");
+        let text = table(&device, reach, &[Mac([2, 0, 0, 0, 0, 5])]);
+        assert!(text.contains("size 65792;"), "{text}");
         assert!(text.contains("elements = { 02:00:00:00:00:05 }"), "{text}");
         assert!(text.contains("hook egress device \"br-lan.7@x\""), "{text}");
     }
