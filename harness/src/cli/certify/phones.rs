@@ -29,15 +29,15 @@ pub(super) fn cases(
     }
     if chosen.is_empty() {
         return Err(Trouble::usage(
-            "no case is about these phones (--vendor says by whose suite to judge a profile of your \
-             own; bootstorm list cases names all)",
+            "no case is about these phones (--vendor says by whose suite to judge a profile of \
+             your own; bootstorm list cases names all)",
         ));
     }
     Ok(chosen)
 }
 
-/// The cases about phones of one vendor or profile; all of them for one profile whose vendor has no
-/// suite, where the user said whose it is to be judged by.
+/// The cases about phones of one vendor or profile; all that were chosen, for one profile, where
+/// the user said by whose suite it is judged.
 fn of_phones(
     cases: &[&Case],
     name: &str,

@@ -60,6 +60,8 @@ const VOLATILE: [&str; 24] = [
     "header.content-length",
     "header.date",
 ];
+/// The lowest port that systems draw of themselves (Linux; RFC 6335 §6 begins at 49,152).
+const DRAWN_MIN: u16 = 32_768;
 /// Fields that are lists whose order counts.
 const LISTS: [&str; 3] = ["options", "headers", "option.55"];
 
@@ -359,7 +361,19 @@ fn steady(field: &str, value: &str) -> String {
         let name = part.split('=').next().unwrap_or_default().trim();
         !["tag", "branch", "received", "rport"].contains(&name)
     });
-    parts.collect::<Vec<_>>().join(";")
+    let value = parts.collect::<Vec<_>>().join(";");
+    match field {
+        "header.contact" => without_drawn_port(&value).unwrap_or(value),
+        _ => value,
+    }
+}
+
+/// A Contact without a port that its phone drew: one that is no service's.
+fn without_drawn_port(contact: &str) -> Option<String> {
+    let end = contact.find('>').unwrap_or(contact.len());
+    let (head, rest) = contact.split_at_checked(end)?;
+    let (address, port) = head.rsplit_once(':')?;
+    (port.parse::<u16>().ok()? >= DRAWN_MIN).then(|| format!("{address}{rest}"))
 }
 
 /// Whether what both lists have stands in another order.

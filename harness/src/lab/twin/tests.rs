@@ -185,7 +185,12 @@ fn options_headers_lengths_and_their_order_are_compared_and_what_is_drawn_is_not
     assert!(found[3].2.contains(&"FLY-62"), "{found:?}");
     let register = |tag: &str, agent: &str| {
         let from = format!("<sip:u@x>;tag={tag}");
-        let fields = [("header.from", from.as_str()), ("header.user-agent", agent)];
+        let contact = format!("<sip:u@192.0.2.1:5000{tag}>;transport=udp");
+        let fields = [
+            ("header.from", from.as_str()),
+            ("header.contact", &contact),
+            ("header.user-agent", agent),
+        ];
         [message(0, Way::Sent, "sip.register", &fields)]
     };
     let all = rows(&register("1", "a"), &register("2", "b"));
@@ -195,6 +200,17 @@ fn options_headers_lengths_and_their_order_are_compared_and_what_is_drawn_is_not
         (found[0].0, found[0].1),
         (Aspect::Header, "header.user-agent")
     );
+    let at = |port: u16| {
+        let contact = format!("<sip:u@192.0.2.1:{port}>");
+        [message(
+            0,
+            Way::Sent,
+            "sip.register",
+            &[("header.contact", &contact)],
+        )]
+    };
+    let all = rows(&at(5_060), &at(5_062));
+    assert_eq!(told(&all).len(), 1, "ports of services are told apart");
 }
 
 // FLY-72: 0.16 to 0.37 s after an error.
