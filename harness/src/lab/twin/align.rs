@@ -69,6 +69,8 @@ const LISTS: [&str; 3] = ["options", "headers", "option.55"];
 pub(super) struct Ladder<'a> {
     messages: Vec<&'a Message>,
     keys: Vec<String>,
+    /// Which of its DHCP transactions each message is of, from 1.
+    transactions: Vec<Option<usize>>,
     /// When its first message came does not count.
     from_first: bool,
     /// Later messages, which are not shown.
@@ -82,7 +84,19 @@ impl<'a> Ladder<'a> {
             .filter(|it| !DULL.contains(&it.name.as_ref()));
         let messages: Vec<_> = shown.by_ref().take(ROWS_MAX).collect();
         let keys = messages.iter().map(|message| key(message)).collect();
+        let mut known: Vec<&str> = Vec::new();
+        let transactions = messages.iter().map(|message| {
+            let xid = message.field("xid")?;
+            let at = known.iter().position(|held| *held == xid);
+            Some(
+                1 + at.unwrap_or_else(|| {
+                    known.push(xid);
+                    known.len() - 1
+                }),
+            )
+        });
         Self {
+            transactions: transactions.collect(),
             messages,
             keys,
             from_first: !from_power,
@@ -308,6 +322,14 @@ fn both(
             true if field == "option.55" => note(Aspect::Option, field, mine, his),
             true => {}
         }
+    }
+    let transactions = [(twin, one), (handset, other)];
+    let transactions = transactions.map(|(ladder, at)| ladder.transactions.get(at).copied());
+    if let [Some(Some(mine)), Some(Some(his))] = transactions
+        && mine != his
+    {
+        let [mine, his] = [mine, his].map(|it| format!("of its transaction {it}"));
+        note(Aspect::Value, "xid", mine, his);
     }
     let lengths = [ours, theirs].map(|message| message.length);
     let is_short = ours.name.starts_with("dhcp.") || ours.name.starts_with("tftp.");

@@ -1,5 +1,6 @@
 //! Which clause speaks of what: the cases of a suite say of which messages and fields they are.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use bootstorm_emulator::time::Moment;
@@ -31,6 +32,37 @@ struct Law<'a> {
     wanted: &'a Wanted,
     /// The name of the message that the case expects before it; `None` = power-on.
     before: Option<&'a str>,
+}
+
+impl Law<'_> {
+    /// Whether its case is about when messages come, or about what follows a first boot.
+    fn is_about_more(&self) -> bool {
+        let scenario = self.case.scenario.as_ref();
+        let goes_on = scenario.is_some_and(|it| !it.steps.is_empty() || !it.lasts.is_zero());
+        let times = self.case.wire.iter().any(|line| match line {
+            WireLine::Again => false,
+            WireLine::Wanted(wanted) => wanted.within.is_some(),
+        });
+        goes_on || times
+    }
+
+    /// How many messages of this name its case names.
+    fn alike(&self) -> usize {
+        let lines = self.case.wire.iter();
+        let alike = lines.filter(|line| match line {
+            WireLine::Again => false,
+            WireLine::Wanted(wanted) => {
+                let next = matches!(wanted.quantity, Quantity::Next { .. });
+                next && wanted.name == self.wanted.name && names(wanted)
+            }
+        });
+        alike.count()
+    }
+
+    /// How many clauses its case rests on.
+    fn clauses(&self) -> usize {
+        self.case.clauses.len()
+    }
 }
 
 /// How long after the message before it a message comes, as a case has it.
@@ -81,13 +113,18 @@ impl<'a> Laws<'a> {
                 .filter(|law| law.wanted.name == message.name)
         };
         let found = match aspect {
-            // A message that is or is not there, or comes elsewhere: a case that names just it.
+            // A message that is or is not there, comes elsewhere or has another name: the case that
+            // is about it, and names most of its like.
             Aspect::Missing | Aspect::Extra | Aspect::Order | Aspect::Name => of_name()
                 .filter(|law| names(law.wanted) && self.fits(law.wanted, message))
-                .min_by_key(|law| law.case.clauses.len()),
+                .min_by_key(|law| {
+                    let passed = matches!(law.wanted.quantity, Quantity::Next { skip: true, .. });
+                    let more = law.is_about_more() || passed;
+                    (more, Reverse(law.alike()), law.clauses())
+                }),
             _ => of_name()
                 .filter(|law| speaks_of(law.wanted, field))
-                .min_by_key(|law| law.case.clauses.len()),
+                .min_by_key(|law| law.clauses()),
         };
         found.map_or_else(Vec::new, |law| self.cited(law))
     }

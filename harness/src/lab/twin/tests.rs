@@ -213,6 +213,39 @@ fn options_headers_lengths_and_their_order_are_compared_and_what_is_drawn_is_not
     assert_eq!(told(&all).len(), 1, "ports of services are told apart");
 }
 
+// FLY-62
+#[test]
+fn a_transaction_id_is_compared_by_where_else_it_stands() {
+    let dhcp = |name: &'static str, xid: &str| message(0, Way::Sent, name, &[("xid", xid)]);
+    let boot = |first: &str, second: &str| {
+        [
+            dhcp("dhcp.discover", first),
+            dhcp("dhcp.request", second),
+            dhcp("dhcp.request", second),
+        ]
+    };
+    assert!(told(&rows(&boot("a", "a"), &boot("b", "b"))).is_empty());
+    let all = rows(&boot("a", "a"), &boot("b", "c"));
+    let found = told(&all);
+    assert_eq!(found.len(), 2, "{found:?}");
+    for (aspect, what, clauses) in found {
+        assert_eq!((aspect, what), (Aspect::Value, "xid"));
+        assert!(clauses.contains(&"FLY-62"), "{clauses:?}");
+    }
+}
+
+// FLY-70: in lower case; FLY-97, which also names the file, is about when.
+#[test]
+fn another_name_of_a_file_is_of_the_case_about_names() {
+    let asked = |file: &str| [message(0, Way::Sent, "tftp.rrq", &[("file", file)])];
+    let (own, other) = (asked(MAC), asked(&MAC.to_uppercase()));
+    let all = rows(&own, &other);
+    for (_, what, clauses) in told(&all) {
+        assert!(clauses.contains(&"FLY-70"), "{what}: {clauses:?}");
+    }
+    assert!(!told(&all).is_empty());
+}
+
 // FLY-72: 0.16 to 0.37 s after an error.
 #[test]
 fn a_pause_within_the_band_of_a_case_is_no_difference_and_one_outside_is_its_clause() {
