@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use bootstorm_emulator::time::Moment;
 
 use crate::matcher::Fill;
-use crate::suite::{Case, Side, WireLine};
+use crate::suite::{Case, Side};
 use crate::wire::Way;
 use crate::wire::message::Message;
 
@@ -135,10 +135,7 @@ pub fn judge(case: &Case, seen: &Seen<'_>, fill: &Fill<'_>) -> Finding {
 /// The whole expectation of a case in words.
 #[must_use]
 pub fn says(case: &Case, fill: &Fill<'_>) -> String {
-    let wire = case.wire.iter().filter_map(|line| match line {
-        WireLine::Again => None,
-        WireLine::Wanted(wanted) => Some(wire::says(wanted, fill)),
-    });
+    let wire = case.wanted().map(|wanted| wire::says(wanted, fill));
     let state = case.state.iter().map(|line| state::says(line, fill));
     wire.chain(state).collect::<Vec<_>>().join(THEN)
 }

@@ -150,6 +150,14 @@ pub struct Case {
 }
 
 impl Case {
+    /// The messages that it speaks of, line by line.
+    pub fn wanted(&self) -> impl Iterator<Item = &Wanted> {
+        self.wire.iter().filter_map(|line| match line {
+            WireLine::Again => None,
+            WireLine::Wanted(wanted) => Some(&**wanted),
+        })
+    }
+
     /// The same case on phones of another profile of the vendor. One that is about a model stays as
     /// it is.
     #[must_use]

@@ -1,7 +1,7 @@
 //! What of a phone nobody saw, and what that leaves open of a case.
 
 use bootstorm_reports::case::{CaseResult, CaseVerdict};
-use bootstorm_scenarios::suite::{Case, Quantity, Wanted, WireLine};
+use bootstorm_scenarios::suite::{Case, Quantity, Wanted};
 
 /// Why a case that was kept, as far as anybody saw, is not known to be.
 pub(crate) const ABSENT: &str =
@@ -66,7 +66,7 @@ impl Gaps {
         }
         let named = |names: &[&str]| match decided {
             Decided::Kept => absences(case).any(|wanted| is_named(wanted, names)),
-            Decided::Lacking | Decided::Broken => wanted(case).any(|it| is_named(it, names)),
+            Decided::Lacking | Decided::Broken => case.wanted().any(|it| is_named(it, names)),
         };
         let end = self.end.clone().filter(|_| decided != Decided::Broken);
         end.or_else(|| (!self.others.is_empty()).then(|| self.others.join("; ")))
@@ -106,19 +106,12 @@ pub(crate) fn is_certain(case: &Case, decided: Decided) -> bool {
     decided == Decided::Kept && absences(case).next().is_none()
 }
 
-fn wanted(case: &Case) -> impl Iterator<Item = &Wanted> {
-    case.wire.iter().filter_map(|line| match line {
-        WireLine::Again => None,
-        WireLine::Wanted(wanted) => Some(&**wanted),
-    })
-}
-
-/// The lines of a case that hold because something is not there.
+/// The lines of a case that hold because something is not there: of "every", one that is wrong.
 fn absences(case: &Case) -> impl Iterator<Item = &Wanted> {
-    wanted(case).filter(|wanted| match wanted.quantity {
-        Quantity::Never { .. } => true,
+    case.wanted().filter(|wanted| match wanted.quantity {
+        Quantity::Never { .. } | Quantity::Every => true,
         Quantity::Count { max, .. } => max < u64::MAX,
-        Quantity::Next { .. } | Quantity::Every => false,
+        Quantity::Next { .. } => false,
     })
 }
 
@@ -162,12 +155,14 @@ mod tests {
         // One request by HTTP and no other; no request by TFTP; requests by TFTP in their order.
         let http = "gigaset/a-link-to-a-file-is-one-request";
         let tftp = "flyingvoice/comments-are-not-includes";
+        let every = "flyingvoice/no-leading-slash";
         let positive = "flyingvoice/names-are-tried-in-order";
         for (id, decided, doubted) in [
             (http, Decided::Kept, [true, true, true, true]),
             (http, Decided::Lacking, [true, true, true, true]),
             (http, Decided::Broken, [true, true, true, false]),
             (tftp, Decided::Kept, [false, false, true, true]),
+            (every, Decided::Kept, [false, false, true, true]),
             (positive, Decided::Kept, [false; 4]),
             (positive, Decided::Lacking, [false, false, true, true]),
             (positive, Decided::Broken, [false, false, true, false]),

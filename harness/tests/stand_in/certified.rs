@@ -103,6 +103,19 @@ fn its_virtual_twin_passes_and_fails_the_same_cases() {
     command.arg("--profiles").arg(here("profiles"));
     command.arg("--out").arg(directory.path());
     Started::new(&mut command).finish().expect(1);
+    // Nobody judges it who was not named, and a vendor's own suite its phones.
+    for (phones, vendor) in [
+        ("stand-in/handset", None),
+        ("stand-in", Some("flyingvoice")),
+        ("gigaset/maxwell-3", Some("flyingvoice")),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bootstorm"));
+        command.args(["certify", "--phones", phones]);
+        command.args(vendor.iter().flat_map(|vendor| ["--vendor", vendor]));
+        command.arg("--profiles").arg(here("profiles"));
+        let told = Started::new(&mut command).finish().expect(2).err;
+        assert!(told.contains("no case is about these phones"), "{told}");
+    }
     let mut file = fs::File::open(directory.path().join("report.json")).expect("a report");
     let report = json::read(&mut file).expect("a report of ours");
     assert_eq!(not_passed(report.cases()), [OLDER]);

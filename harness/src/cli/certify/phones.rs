@@ -18,14 +18,10 @@ pub(super) fn cases(
         )));
     }
     let cases = cases_about(Side::Phone, suites, arguments)?;
+    let named = !arguments.vendor.is_empty();
     let mut chosen = Vec::new();
     for name in &arguments.phones {
-        chosen.extend(of_phones(
-            &cases,
-            name,
-            !arguments.vendor.is_empty(),
-            profiles,
-        )?);
+        chosen.extend(of_phones((&cases, named), name, suites, profiles)?);
     }
     if chosen.is_empty() {
         return Err(Trouble::usage(
@@ -36,12 +32,12 @@ pub(super) fn cases(
     Ok(chosen)
 }
 
-/// The cases about phones of one vendor or profile; all that were chosen, for one profile, where
-/// the user said by whose suite it is judged.
+/// The cases about phones of one vendor or profile. A profile whose vendor has no suite is judged
+/// by the suites that the user named, if any was `named`.
 fn of_phones(
-    cases: &[&Case],
+    (cases, named): (&[&Case], bool),
     name: &str,
-    said: bool,
+    suites: &[Suite],
     profiles: &ProfileSet,
 ) -> Result<Vec<Case>, Trouble> {
     let wanted = profiles.select(name).map_err(Trouble::usage)?;
@@ -49,9 +45,12 @@ fn of_phones(
     let one = names.first().filter(|_| name.contains('/')).copied();
     let vendor = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
     let wanted = names.first().map(|it| vendor(it));
-    let about = |case: &&&Case| match one {
-        Some(model) if said => !case.of_model || case.profile == model,
-        _ => wanted == Some(vendor(&case.profile)),
+    let is_own = |case: &Case| wanted == Some(vendor(&case.profile));
+    let of_phones = suites.iter().filter(|suite| suite.side == Side::Phone);
+    let has_suite = of_phones.flat_map(|suite| &suite.cases).any(is_own);
+    let about = |case: &&&Case| match has_suite {
+        true => is_own(case),
+        false => one.is_some() && named && !case.of_model,
     };
     let cases = cases.iter().filter(about).map(|case| match one {
         Some(model) => (*case).clone().on(model),

@@ -39,22 +39,14 @@ impl Law<'_> {
     fn is_about_more(&self) -> bool {
         let scenario = self.case.scenario.as_ref();
         let goes_on = scenario.is_some_and(|it| !it.steps.is_empty() || !it.lasts.is_zero());
-        let times = self.case.wire.iter().any(|line| match line {
-            WireLine::Again => false,
-            WireLine::Wanted(wanted) => wanted.within.is_some(),
-        });
-        goes_on || times
+        goes_on || self.case.wanted().any(|wanted| wanted.within.is_some())
     }
 
     /// How many messages of this name its case names.
     fn alike(&self) -> usize {
-        let lines = self.case.wire.iter();
-        let alike = lines.filter(|line| match line {
-            WireLine::Again => false,
-            WireLine::Wanted(wanted) => {
-                let next = matches!(wanted.quantity, Quantity::Next { .. });
-                next && wanted.name == self.wanted.name && names(wanted)
-            }
+        let alike = self.case.wanted().filter(|wanted| {
+            let next = matches!(wanted.quantity, Quantity::Next { .. });
+            next && wanted.name == self.wanted.name && names(wanted)
         });
         alike.count()
     }
