@@ -10,22 +10,29 @@
 //! All carry the conditions of the phones' links. `ground` is what the real ones differ in; the
 //! rest of `lan` and `relay` is `loopback`'s. `reach` says where their phones may send to.
 //!
-//! `carrier` is what `lan` and `relay` share. `underway` keeps what is on its way on slow links of
-//! a real attachment, in `buffers` that are used again. `sip` owns the SIP port that all shards of
-//! a real attachment share, `cwmp` the port of connection requests; `port` numbers the ports that
-//! channels have where the network is simulated.
+//! `carrier` is what `lan` and `relay` share, with `preflight` (what a run on an interface needs of
+//! this machine), `route` (the phones' addresses in the kernel) and `traces` (nftables and routing
+//! rules, taken away whatever happens).
+//!
+//! `underway` keeps what is on its way on slow links of a real attachment, in `buffers` that are
+//! used again. `sip` owns the SIP port that all shards of a real attachment share, `cwmp` the port
+//! of connection requests; `port` numbers the ports that channels have where the network is
+//! simulated.
 
 mod buffers;
-mod carrier;
+pub mod carrier;
 pub mod cwmp;
 pub mod ground;
 pub mod lan;
 pub mod loopback;
 pub mod memory;
 pub(crate) mod port;
+pub mod preflight;
 pub mod reach;
 pub mod relay;
+mod route;
 pub mod sip;
+pub mod traces;
 pub mod underway;
 
 use bootstorm_scenarios::link::Lines;

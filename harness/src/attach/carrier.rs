@@ -1,18 +1,31 @@
 //! What the real attachments' carriers of DHCP have in common: a thread that reads the network, the
 //! shards that it hands arrivals to, and what of the kernel's is taken back at the end.
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use bootstorm_emulator::identity::Mac;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::lan::{Arrival, Routes, Traces};
+use super::route::Routes;
+use super::traces::Traces;
+use crate::drive::udp::Received;
 use crate::fleet::network::Farewell;
 
 /// Datagrams that may wait for one shard; more are dropped and counted.
 const QUEUE: usize = 8_192;
+
+/// What the network's side tells a shard of a phone's lease.
+#[derive(Debug, Clone)]
+pub enum Arrival {
+    /// A DHCP message arrived.
+    Message(Received, Vec<u8>),
+    /// The address that a phone was given is in use: it is not to use it (RFC 2131 §3.1.5).
+    Taken(Mac, Ipv4Addr),
+}
 
 /// What of the kernel's is in use.
 #[derive(Debug)]

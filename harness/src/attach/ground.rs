@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use bootstorm_emulator::identity::Mac;
 
-use super::lan::{Device, Segment};
+use super::lan::Segment;
 use super::reach::Reach;
 use super::relay::Relay;
+use crate::drive::udp::Device;
 
 /// Sentences of one kind that are kept; the same is told once.
 const SENTENCES_MAX: usize = 32;

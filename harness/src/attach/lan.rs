@@ -9,18 +9,12 @@
 //! | module | owns |
 //! |---|---|
 //! | `frame` | Ethernet, ARP, IPv4 and UDP as bytes |
-//! | `preflight` | what a run on an interface needs of this machine |
-//! | `route` | the phones' addresses in the kernel |
 //! | `socket` | the AF_PACKET socket |
 //! | `tenure` | which phone holds or probes which address: plain values |
-//! | `traces` | nftables and routing rules, taken away whatever happens |
 
 pub mod frame;
-pub mod preflight;
-mod route;
 mod socket;
 mod tenure;
-mod traces;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -33,41 +27,21 @@ use bootstorm_emulator::wire::dhcp::{Message, MessageType, chaddr_of, code};
 use bootstorm_emulator::wire::port;
 use tokio::sync::mpsc;
 
-use crate::attach::carrier::{self, Kernel, Reading, Shards, held};
+use crate::attach::carrier::{self, Arrival, Kernel, Reading, Shards, held};
 use crate::attach::ground::Told;
+use crate::attach::preflight::Interface;
 use crate::attach::reach::{Network, Reach};
-use crate::drive::udp::Received;
+use crate::attach::route::Routes;
+use crate::attach::traces::Traces;
+use crate::drive::udp::{Device, Received};
 use crate::fleet::network::Farewell;
 use frame::{Arp, Datagram, EVERYBODY, Frame};
-use preflight::Interface;
 use socket::FrameSocket;
 use tenure::{Claim, Found, Given, Tenure};
-
-pub(super) use route::Routes;
-pub(super) use traces::Traces;
-pub use traces::take_all_away;
 
 /// How often the thread looks at what is due.
 const NAP: Duration = Duration::from_millis(10);
 const FRAME_BYTES: usize = 65_536;
-
-/// An interface by name and number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
-    /// Its name.
-    pub name: Arc<str>,
-    /// Its number.
-    pub index: u32,
-}
-
-/// What the network's side tells a shard of a phone's lease.
-#[derive(Debug, Clone)]
-pub enum Arrival {
-    /// A DHCP message arrived.
-    Message(Received, Vec<u8>),
-    /// The address that a phone was given is in use: it is not to use it (RFC 2131 §3.1.5).
-    Taken(Mac, Ipv4Addr),
-}
 
 /// The segment that a run's phones are on, shared by all shards.
 #[derive(Debug)]

@@ -21,14 +21,15 @@ use socket2::Socket;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
+use super::carrier::Arrival;
 use super::cwmp::{Door, Knock};
 use super::ground::Ground;
-use super::lan::{Arrival, Device};
 use super::lines;
 use super::sip::Heard;
 use super::underway::{Cargo, Lateness, UnderWay};
 use crate::drive::tcp::{Secure, Told, WRITES_MAX};
 use crate::drive::tls::Trust;
+use crate::drive::udp::Device;
 use crate::drive::udp::{self, Received, SharedSocket};
 use crate::fleet::shard::{End, Shard, Tls};
 use crate::fleet::steps::Meeting;

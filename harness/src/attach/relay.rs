@@ -13,12 +13,13 @@ use bootstorm_emulator::wire::port;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 
-use super::carrier::{self, Kernel, Reading, Shards, held};
+use super::carrier::{self, Arrival, Kernel, Reading, Shards, held};
 use super::ground::Told;
-use super::lan::preflight::Interface;
-use super::lan::{Arrival, Device, Routes, Traces};
+use super::preflight::Interface;
 use super::reach::Reach;
-use crate::drive::udp::Received;
+use super::route::Routes;
+use super::traces::Traces;
+use crate::drive::udp::{Device, Received};
 use crate::fleet::network::Farewell;
 
 /// How often the thread looks whether the run is over.

@@ -12,7 +12,7 @@ use socket2::{InterfaceIndexOrAddress, Socket};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::lan::Device;
+use crate::drive::udp::Device;
 use crate::drive::udp::{self, Received};
 use crate::subject::{MDNS_GROUP, PNP_GROUP};
 

@@ -9,7 +9,7 @@ use bootstorm_scenarios::plan::Plan;
 use super::boot::Given;
 use super::subject::Endpoint;
 use super::{Attachment, RunArguments, Trouble};
-use crate::attach::lan::preflight::{self, Interface, Use};
+use crate::attach::preflight::{self, Interface, Use};
 use crate::attach::reach::{NETWORKS_MAX, Network, Reach};
 use crate::built_in::with_elsewhere;
 use crate::drive::tls::Trust;

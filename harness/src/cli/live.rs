@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, Trouble};
-use crate::attach::lan;
+use crate::attach::traces;
 use crate::fleet::progress::{Progress, Reading};
 use crate::run::Orders;
 
@@ -61,7 +61,7 @@ pub(super) fn catch_interrupt(stop: Arc<AtomicBool>, first: &'static str) -> Res
                     _ = signals.1.recv() => {}
                 }
                 if stop.swap(true, Ordering::Relaxed) {
-                    lan::take_all_away();
+                    traces::take_all_away();
                     std::process::exit(Exit::Interrupted as i32);
                 }
                 eprintln!("bootstorm: {first}");

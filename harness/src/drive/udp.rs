@@ -5,6 +5,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 
 use nix::libc;
 use nix::sys::socket::sockopt::{Ipv4PacketInfo, RxqOvfl};
@@ -15,10 +16,17 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use crate::attach::lan::Device;
-
 /// Asked of the kernel for each socket; it gives at most `net.core.rmem_max`.
 const RECEIVE_BYTES: usize = 4 << 20;
+
+/// An interface by name and number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its number.
+    pub index: u32,
+}
 
 /// A shared socket. Sending never blocks.
 #[derive(Debug)]

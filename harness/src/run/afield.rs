@@ -10,11 +10,13 @@ use bootstorm_scenarios::plan::Plan;
 use tokio::sync::mpsc;
 
 use super::{Ended, Orders, RELAYS, RunFault, boot};
+use crate::attach::carrier::Arrival;
 use crate::attach::ground::{Ground, Told};
-use crate::attach::lan::preflight::{Interface, Use, neighbours};
-use crate::attach::lan::{Arrival, Attached, Device};
+use crate::attach::lan::Attached;
+use crate::attach::preflight::{Interface, Use, neighbours};
 use crate::attach::relay::Relaying;
 use crate::drive::tls::Trust;
+use crate::drive::udp::Device;
 use crate::fleet::network::Farewell;
 use crate::subject::Subject;
 

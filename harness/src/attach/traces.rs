@@ -29,10 +29,10 @@ use std::sync::{Mutex, PoisonError};
 
 use bootstorm_emulator::identity::Mac;
 
-use super::Device;
 use super::preflight::tool;
 use super::route::MADE_BY;
 use crate::attach::reach::{Network, Reach};
+use crate::drive::udp::Device;
 
 /// Numbers of our routing tables: this and the interface's index.
 const TABLE: u32 = 0x5b00_0000;

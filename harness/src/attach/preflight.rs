@@ -10,8 +10,8 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::LinkAddr;
 
-use super::Device;
 use crate::attach::reach::Network;
+use crate::drive::udp::Device;
 
 /// Bits of capabilities (capabilities(7)).
 const NET_BIND_SERVICE: u32 = 10;
